@@ -1,0 +1,173 @@
+/**
+ * Inside the engine room only: the parts and how they meet. Not included from other rooms.
+ *
+ *   registry.c    workflows by name, full step lists, definition hashes, start-up check
+ *   transitions.c the process and step status tables; the only place that says what may follow what
+ *   form.c        page negotiation, memoised per page prefix
+ *   gate.c        which workflow may run on which subscription, and why not
+ *   service.c     start, resume, retry, skip, abort ... (operator actions)
+ *   query.c       read models
+ *   audit.c       hash chains and seals
+ *   events.c      outbox rows, sequencer
+ *   executor.c    lease, threads, queue, claims, sweeper
+ *   advance.c     one process: recover, run the next step, commit, go on
+ *   run.c         what a step sees (engine/run.h)
+ *   builtin.c     start, link, lock, set_status, unlock, done; modify_note, clean-up, resume tasks
+ */
+#ifndef LP_ENGINE_INTERNAL_H
+#define LP_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "engine/engine.h"
+#include "engine/run.h"
+
+/* ---- transitions.c ---- */
+
+enum lp_process_status {
+    LP_PS_CREATED, LP_PS_RUNNING, LP_PS_SUSPENDED, LP_PS_WAITING, LP_PS_AWAITING_CALLBACK, LP_PS_ABORTED, LP_PS_FAILED,
+    LP_PS_API_UNAVAILABLE, LP_PS_INCONSISTENT_DATA, LP_PS_COMPLETED, LP_PS_RESUMED, LP_PS_COUNT
+};
+enum lp_step_status {
+    LP_SS_SUCCESS, LP_SS_SKIPPED, LP_SS_SUSPEND, LP_SS_WAITING, LP_SS_AWAITING_CALLBACK, LP_SS_FAILED, LP_SS_ABORT, LP_SS_COMPLETE, LP_SS_COUNT
+};
+const char *lp_process_status_name(enum lp_process_status status);
+bool lp_process_status_from_name(const char *name, enum lp_process_status *out);
+const char *lp_step_status_name(enum lp_step_status status);
+bool lp_step_status_from_name(const char *name, enum lp_step_status *out);
+bool lp_process_may_go(enum lp_process_status from, enum lp_process_status to);
+bool lp_process_final(enum lp_process_status status);
+bool lp_process_resumable(enum lp_process_status status);      /* by resume/retry of an operator */
+enum lp_process_status lp_process_after_step(enum lp_step_status step);
+/** Failure class of a task from the code: LP_DRIFT -> inconsistent_data (NOC), unreachable codes -> api_unavailable. */
+enum lp_process_status lp_task_failure(enum lp_code code, const char **assignee);
+
+/* ---- registry.c ---- */
+
+struct lp_registered {
+    const struct lp_workflow *workflow;
+    const struct lp_step **steps; /* built-in and own, top level */
+    size_t step_count;
+    struct lp_uuid id;            /* catalog id (kind workflow) */
+    char hash[65];                /* definition hash over keys, kinds, effects, order (recursively) */
+    char *definition;             /* its JSON text */
+};
+const struct lp_registered *lp_registry_find(const struct lp_engine *engine, const char *name); /* or NULL */
+const struct lp_registered *lp_registry_find_id(const struct lp_engine *engine, const char *workflow_id);
+enum lp_code lp_registry_build(struct lp_engine *engine, const struct lp_workflow_set *const *sets, size_t count,
+                               struct lp_err *err) LP_MUST_CHECK;
+void lp_registry_free(struct lp_engine *engine);
+/** Step by its stored key ("verify", "group/sub", "key/3" -> the each-step), or NULL. *index = n of an each row. */
+const struct lp_step *lp_registry_step(const struct lp_registered *reg, const char *key, size_t *index);
+
+/* ---- audit.c ---- */
+
+/** Head of a chain; for a process it is read at the claim and written with each fenced flush. */
+struct lp_chain {
+    char name[80];
+    int64_t seq;
+    char hash[65];
+};
+/** Queues one audit row (body is borrowed) and moves the head. prev_hash of row 1 is 64 zeros. */
+enum lp_code lp_audit_add(struct lp_unit *unit, struct lp_chain *chain, const struct lp_caller *caller, const json_t *body,
+                          int64_t now_us, struct lp_err *err) LP_MUST_CHECK;
+
+/* ---- events.c ---- */
+
+void lp_event_add(struct lp_unit *unit, json_t *value, int64_t now_us); /* value is taken */
+void lp_event_process(struct lp_unit *unit, const char *process_id, int64_t now_us); /* LIST and the id */
+void lp_event_subscription(struct lp_unit *unit, const char *subscription_id, int64_t now_us);
+void lp_event_counts(struct lp_unit *unit, int64_t now_us);
+void lp_event_engine(struct lp_unit *unit, int64_t now_us);
+/** Tells the sequencer thread that commits with events happened (cheap; called after each commit). */
+void lp_events_poke(struct lp_engine *engine);
+enum lp_code lp_events_start(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
+void lp_events_stop(struct lp_engine *engine);
+
+/* ---- form.c ---- */
+
+/** Replays pages against a form (standard first page of the target included when workflow_form). LP_OK: *output holds the merged result and
+ *  *subscription (may be NULL) the loaded target. Errors as lp_engine_start. */
+enum lp_code lp_form_negotiate(struct lp_engine *engine, const struct lp_caller *caller, const struct lp_registered *reg,
+                               const struct lp_form *form, bool workflow_form, const json_t *state, const json_t *pages,
+                               json_t **output, json_t *shared_ids, struct lp_err *err) LP_MUST_CHECK;
+/** Schema of the first page (process detail), or NULL without a form. */
+enum lp_code lp_form_first_schema(struct lp_engine *engine, const struct lp_caller *caller, const struct lp_registered *reg,
+                                  const struct lp_form *form, const json_t *state, json_t **schema, struct lp_err *err) LP_MUST_CHECK;
+struct lp_form_memo;
+
+/* ---- gate.c ---- */
+
+/** Reason object {"reason": ..., context...} why workflow may not run on the subscription, or NULL when it may. New reference in *reason. */
+enum lp_code lp_gate_reason(struct lp_engine *engine, struct lp_reader *reader, const struct lp_caller *caller,
+                            const struct lp_registered *reg, const struct lp_subscription *sub, json_t **reason,
+                            struct lp_err *err) LP_MUST_CHECK;
+/** Human text of a reason code. */
+const char *lp_gate_text(const char *reason);
+
+/* ---- service.c ---- */
+
+/** Creates a process from accepted form output (no form, no authorizer): used by start and by fan-out. unit gets everything; parent fields may be
+ *  NULL. The caller submits the unit. */
+struct lp_new_process {
+    const struct lp_registered *reg;
+    const struct lp_caller *caller;
+    const json_t *output;     /* form output */
+    const json_t *shared_ids; /* array of subscription ids, or NULL */
+    const char *parent_id, *parent_step, *parent_item;
+};
+enum lp_code lp_process_create(struct lp_engine *engine, struct lp_unit *unit, const struct lp_new_process *request,
+                               char id[static LP_UUID_LEN + 1], struct lp_err *err) LP_MUST_CHECK;
+/** Turns a failed create-unit (LP_CONFLICT on lock_seq / process_locks ...) into the message that names the reason or the holder. */
+enum lp_code lp_process_create_explain(struct lp_engine *engine, const struct lp_new_process *request, struct lp_err *err) LP_MUST_CHECK;
+/** Effective authorizers at a step (latest non-empty of resume/retry so far, else the workflow's; engine-semantics 3.8). */
+bool lp_may_resume(const struct lp_caller *caller, const struct lp_registered *reg, const char *step_key);
+bool lp_may_retry(const struct lp_caller *caller, const struct lp_registered *reg, const char *step_key);
+
+/* ---- state: advance.c ---- */
+
+/** Folds the state of a process from the database: initial input, newest snapshot, deltas after it. New reference. upto_seq < 0 = head. */
+enum lp_code lp_state_load(struct lp_store *store, struct lp_reader *reader, const char *process_id, int64_t upto_seq, json_t **state,
+                           struct lp_err *err) LP_MUST_CHECK;
+void lp_state_apply(json_t *state, const json_t *delta); /* {"set": {...}, "unset": [...]} */
+/** HMAC token of a callback wait. */
+void lp_callback_token(const struct lp_engine *engine, const char *process_id, const char *step_key, int64_t n, char out[static 65]);
+
+/* ---- executor.c ---- */
+
+/** Looks at a process soon (queue hint; local when this engine executes). Call it after the commit. */
+void lp_executor_hint(struct lp_engine *engine, const char *process_id, int priority);
+/** Wakes the owner when it is in this program: new process_requests, pause changed. */
+void lp_executor_poke(struct lp_engine *engine, const char *process_id);
+bool lp_executor_paused(const struct lp_engine *engine);
+
+/* ---- builtin.c ---- */
+
+extern const struct lp_step lp_step_start, lp_step_link, lp_step_lock, lp_step_unlock, lp_step_done;
+extern const struct lp_step lp_step_set_active, lp_step_set_terminated; /* key set_status */
+extern const struct lp_workflow_set lp_workflows_builtin;
+
+struct lp_executor; /* executor.c */
+struct lp_events;   /* events.c */
+
+struct lp_engine {
+    struct lp_store *store;
+    const struct lp_catalog *catalog;
+    const struct lp_conf *conf;
+    const struct lp_clock *clock;
+    struct lp_log *log;
+    struct lp_queue *queue;
+    void *services;
+    char incarnation[LP_UUID_LEN + 1];
+    char server_key[65]; /* from settings, made once */
+    struct lp_registered *workflows;
+    size_t workflow_count;
+    struct lp_chain system_chain; /* guarded by system_lock */
+    pthread_mutex_t system_lock;
+    struct lp_executor *executor; /* NULL until lp_engine_run */
+    struct lp_events *events;
+    struct lp_form_memo *memo;
+    struct lp_engine_stats stats; /* atomics by __atomic builtins */
+};
+
+#endif

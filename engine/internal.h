@@ -13,6 +13,28 @@
  *   advance.c     one process: recover, run the next step, commit, go on
  *   run.c         what a step sees (engine/run.h)
  *   builtin.c     start, link, lock, set_status, unlock, done; modify_note, clean-up, resume tasks
+ *
+ * What the operator side (service.c) and the executor side (advance.c, executor.c) promise each other:
+ *
+ * - A process is *free* when lease_owner is null or names an executor that is retired or expired. The flush that stops a process (suspend,
+ *   waiting, awaiting_callback, failed, final) also sets lease_owner = null.
+ * - service.c changes a free process in ONE unit that raises lease_epoch by one under the condition that epoch, status and freedom are as
+ *   read (else LP_FENCED, which becomes 409), leaves lease_owner null and moves the audit head. On an owned process it only adds a
+ *   process_requests row and sets requests = requests + 1; the owner consumes it under its fence and writes its audit row.
+ * - resume and retry set status 'resumed', wake_at/wait_kind/wait_reason/label null. The executor claims, when free: created, running,
+ *   resumed; waiting whose wake_at is due; and any status that is not final while requests > 0 (abort_rollback of a free process is such a
+ *   request).
+ * - One process_steps row per step key: the row that suspended, failed or waited is continued in place by the next attempt, its seq stays.
+ *   skip turns the failed/waiting row into 'skipped', mark_done into 'success' with the given delta; then status 'resumed', and the executor
+ *   goes on behind that key (inside its group as well).
+ * - Waits are numbered: n = 1 + the consumed process_inputs rows of (process, step key, kind); kind 'form' or 'callback'. Resume inserts the
+ *   form output under that n (its unique key lets one of two win); the executor merges it into the delta and sets consumed_at in the same
+ *   flush (W20). A callback inserts kind 'callback' under its n whatever the status, after touching the process row (so it is either seen
+ *   by the executor's look after committing awaiting_callback, or the service sees that status and sets 'resumed'); 'progress' rows are
+ *   replaced and never consumed.
+ * - Abort of a free process is done by service.c: row key 'abort', title 'User Aborted', status 'abort'; locks go, open children get an
+ *   abort request, a parent that waits for children is woken (wake_at = now). The subscription's insync stays as it is.
+ * - Pause is settings.global_lock = '1'; restored is settings.restored = '1'.
  */
 #ifndef LP_ENGINE_INTERNAL_H
 #define LP_ENGINE_INTERNAL_H
@@ -140,6 +162,12 @@ void lp_executor_hint(struct lp_engine *engine, const char *process_id, int prio
 /** Wakes the owner when it is in this program: new process_requests, pause changed. */
 void lp_executor_poke(struct lp_engine *engine, const char *process_id);
 bool lp_executor_paused(const struct lp_engine *engine);
+/** lp_engine_run, lp_engine_stop and the executor's part of lp_engine_free (NULL executor: nothing). registry.c calls them. */
+enum lp_code lp_executor_run(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_executor_stop(struct lp_engine *engine, int64_t timeout_ms, struct lp_err *err) LP_MUST_CHECK;
+void lp_executor_free(struct lp_engine *engine);
+/** settings.global_lock was changed through this program: takes effect now (others learn it from their sweep). */
+void lp_executor_set_paused(struct lp_engine *engine, bool paused);
 
 /* ---- builtin.c ---- */
 

@@ -10,7 +10,8 @@ struct lp_arena;
 
 struct lp_arena *lp_arena_new(void);
 void lp_arena_free(struct lp_arena *arena);
-/** Zeroed, aligned for any type; NULL when memory ran out. Dies with the arena or at lp_arena_rewind. */
+/** Zeroed, aligned for any type; NULL when memory ran out. Dies with the arena or at
+ * lp_arena_rewind. */
 void *lp_arena_alloc(struct lp_arena *arena, size_t size);
 /** count * size checked for overflow. */
 void *lp_arena_array(struct lp_arena *arena, size_t count, size_t size);

@@ -1,6 +1,6 @@
 /**
- * A growing byte buffer. Appends never fail half-way: after an allocation failure `failed` is set, later appends do nothing, and the
- * caller checks once at the end. Threads: one owner.
+ * A growing byte buffer. Appends never fail half-way: after an allocation failure `failed` is set,
+ * later appends do nothing, and the caller checks once at the end. Threads: one owner.
  */
 #ifndef LP_BASE_BUF_H
 #define LP_BASE_BUF_H
@@ -33,7 +33,8 @@ char *lp_buf_take(struct lp_buf *buf);
 /** Hex of the SHA-256 of data, 64 characters and NUL. */
 void lp_sha256_hex(const void *data, size_t len, char out[static 65]);
 /** HMAC-SHA-256 as 64 hex characters and NUL. */
-void lp_hmac_hex(const void *key, size_t key_len, const void *data, size_t len, char out[static 65]);
+void lp_hmac_hex(const void *key, size_t key_len, const void *data, size_t len,
+                 char out[static 65]);
 /** Constant-time comparison of two NUL-terminated texts. */
 bool lp_same_secret(const char *a, const char *b);
 /** Fills with random bytes from the kernel; aborts the program when there are none. */

@@ -1,6 +1,7 @@
 /**
- * Time. Records carry UTC microseconds since 1970; intervals use CLOCK_BOOTTIME microseconds. Both come from an lp_clock so that
- * tests can turn them. Threads: lp_clock is read by all, a test clock is turned through atomics.
+ * Time. Records carry UTC microseconds since 1970; intervals use CLOCK_BOOTTIME microseconds. Both
+ * come from an lp_clock so that tests can turn them. Threads: lp_clock is read by all, a test clock
+ * is turned through atomics.
  */
 #ifndef LP_BASE_CLOCK_H
 #define LP_BASE_CLOCK_H

@@ -1,7 +1,8 @@
 /**
- * Configuration: one table (base/conf.def), one struct, YAML file through libcyaml, environment on top.
- * Every problem of a file is reported, not only the first; each names key, value and what is allowed.
- * Ownership: strings belong to the struct. Threads: read-only after lp_conf_load; a reload makes a new struct.
+ * Configuration: one table (base/conf.def), one struct, YAML file through libcyaml, environment on
+ * top. Every problem of a file is reported, not only the first; each names key, value and what is
+ * allowed. Ownership: strings belong to the struct. Threads: read-only after lp_conf_load; a reload
+ * makes a new struct.
  */
 #ifndef LP_BASE_CONF_H
 #define LP_BASE_CONF_H
@@ -11,9 +12,9 @@
 #include "base/err.h"
 
 struct lp_conf {
-#define LP_CONF_STR(section, key, value, reload, text) char *section##_##key;
+#define LP_CONF_STR(section, key, value, reload, text)                 char *section##_##key;
 #define LP_CONF_INT(section, key, value, min, max, unit, reload, text) int64_t section##_##key;
-#define LP_CONF_BOOL(section, key, value, reload, text) bool section##_##key;
+#define LP_CONF_BOOL(section, key, value, reload, text)                bool section##_##key;
 #include "base/conf.def"
 #undef LP_CONF_STR
 #undef LP_CONF_INT
@@ -38,8 +39,10 @@ struct lp_conf_key {
 const struct lp_conf_key *lp_conf_keys(size_t *count);
 
 /**
- * Defaults, then the file (NULL: none; a given file must be readable), then environment variables, then `overrides`
- * ("section.key=value" strings, may be NULL). LP_INVALID lists every problem in err->detail {"problems": [text...]} and the first in msg.
+ * Defaults, then the file (NULL: none; a given file must be readable), then environment variables,
+ * then `overrides`
+ * ("section.key=value" strings, may be NULL). LP_INVALID lists every problem in err->detail
+ * {"problems": [text...]} and the first in msg.
  */
 enum lp_code lp_conf_load(const char *path, const char *const *overrides, size_t override_count,
                           struct lp_conf **out, struct lp_err *err) LP_MUST_CHECK;

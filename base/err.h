@@ -14,10 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define LP_MUST_CHECK           __attribute__((warn_unused_result))
-#define LP_PRINTF(fmt, args)    __attribute__((format(printf, fmt, args)))
-#define LP_COUNT(array)         (sizeof(array) / sizeof((array)[0]))
-#define LP_BIT(n)               (1u << (n))
+#define LP_MUST_CHECK        __attribute__((warn_unused_result))
+#define LP_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define LP_COUNT(array)      (sizeof(array) / sizeof((array)[0]))
+#define LP_BIT(n)            (1u << (n))
 
 enum lp_code {
 #define LP_CODE(symbol, slug, http, exit, retry, text) symbol,
@@ -55,13 +55,15 @@ const struct lp_code_info *lp_code_info(enum lp_code code);
 /** The code with this slug, or LP_INTERNAL when there is none. */
 enum lp_code lp_code_from_slug(const char *slug);
 
-/** Sets code and message (truncated, always terminated, valid UTF-8), drops an older detail; returns code. Does not allocate. */
-enum lp_code lp_fail(struct lp_err *err, enum lp_code code, const char *fmt, ...) LP_PRINTF(3, 4)
-    LP_MUST_CHECK;
+/** Sets code and message (truncated, always terminated, valid UTF-8), drops an older detail;
+ * returns code. Does not allocate. */
+enum lp_code lp_fail(struct lp_err *err, enum lp_code code, const char *fmt, ...)
+    LP_PRINTF(3, 4) LP_MUST_CHECK;
 /** As lp_fail, and names the place (`pointer`), e.g. "/0/code" or "line 7, column 3". */
 enum lp_code lp_fail_at(struct lp_err *err, enum lp_code code, const char *pointer, const char *fmt,
                         ...) LP_PRINTF(4, 5) LP_MUST_CHECK;
-/** Adds context in front of the message ("pops.csv: ..."); keeps code, pointer and detail; returns err->code. */
+/** Adds context in front of the message ("pops.csv: ..."); keeps code, pointer and detail; returns
+ * err->code. */
 enum lp_code lp_err_prefix(struct lp_err *err, const char *fmt, ...) LP_PRINTF(2, 3);
 /** Drops the detail and sets LP_OK. */
 void lp_err_clear(struct lp_err *err);

@@ -9,8 +9,7 @@
  *   query.c       read models
  *   audit.c       hash chains and seals
  *   events.c      outbox rows, sequencer
- *   engine.c      lp_engine_new, lp_engine_free, server key, stored definitions, check of stored data against the catalog
- *   executor.c    lease, threads, queue, claims, sweeper; lp_engine_run, lp_engine_stop, lp_engine_stats
+ *   executor.c    lease, threads, queue, claims, sweeper
  *   advance.c     one process: recover, run the next step, commit, go on
  *   run.c         what a step sees (engine/run.h)
  *   builtin.c     start, link, lock, set_status, unlock, done; modify_note, clean-up, resume tasks
@@ -23,7 +22,7 @@
  *   read (else LP_FENCED, which becomes 409), leaves lease_owner null and moves the audit head. On an owned process it only adds a
  *   process_requests row and sets requests = requests + 1; the owner consumes it under its fence and writes its audit row.
  * - resume and retry set status 'resumed', wake_at/wait_kind/wait_reason/label null. The executor claims, when free: created, running,
- *   resumed; waiting whose wake_at is due; and any status that is not final while requests > 0 (abort_rollback of a free process is such a
+ *   resumed; waiting and awaiting_callback whose wake_at is due; and any status that is not final while requests > 0 (abort_rollback of a free process is such a
  *   request).
  * - One process_steps row per step key: the row that suspended, failed or waited is continued in place by the next attempt, its seq stays.
  *   skip turns the failed/waiting row into 'skipped', mark_done into 'success' with the given delta; then status 'resumed', and the executor
@@ -33,35 +32,15 @@
  *   flush (W20). A callback inserts kind 'callback' under its n whatever the status, after touching the process row (so it is either seen
  *   by the executor's look after committing awaiting_callback, or the service sees that status and sets 'resumed'); 'progress' rows are
  *   replaced and never consumed.
+ *   A wait that ends without a callback (timed out) leaves a consumed row of its n, so that a late callback never answers the next wait.
+ * - The flush that parks a process sets wake_at = now when requests > 0, so that a request that came between is not slept on; inserting a
+ *   request for a free process therefore also sets wake_at = now.
  * - Abort of a free process is done by service.c: row key 'abort', title 'User Aborted', status 'abort'; locks go, open children get an
  *   abort request, a parent that waits for children is woken (wake_at = now). The subscription's insync stays as it is.
  * - Pause is settings.global_lock = '1'; restored is settings.restored = '1'.
  */
 #ifndef LP_ENGINE_INTERNAL_H
 #define LP_ENGINE_INTERNAL_H
-
-/*
- * Operators and the executor meet in rows, never in memory:
- *
- *   runnable   status created, running or resumed, or wake_at due, or requests > 0; and free (lease_owner null, expired or retired).
- *              A claim adds 1 to lease_epoch, sets lease_owner and leaves the status alone.
- *   resume     (suspended) one unit: INSERT process_inputs (process, step_key = processes.last_key, n = highest n of that key and
- *              kind + 1, kind 'form') and status -> 'resumed', wake_at null. The executor merges the document and consumes the row
- *              with the step's success (W20).
- *   retry      (failed, waiting ...) status -> 'resumed', wake_at null. The step of last_key is run again (a group with
- *              restart_whole from its first step).
- *   skip, done on a free process: fence it (lease_epoch + 1), set the step row of last_key to 'skipped' or 'success' with its delta,
- *              add the bytes of the delta to delta_bytes, status -> 'resumed'. The executor goes on behind that row.
- *   requests   (abort of an owned process; abort with rollback of any process) one unit: INSERT process_requests, and requests + 1
- *              and wake_at = now on the process. The owner consumes them under its fence. A plain abort of a free process is
- *              written by the service itself.
- *   callback   valid while it equals lp_callback_token(process, step_key, n) of any step_attempts row of a CALLBACK step. One unit:
- *              INSERT process_inputs (step_key, n, 'callback'), then UPDATE processes SET wake_at = CASE WHEN status =
- *              'awaiting_callback' THEN now ELSE wake_at END WHERE id (unconditionally, so that the row lock orders it against the
- *              owner's flush).
- *   pause      settings global_lock = '1', then lp_executor_poke(engine, NULL).
- * After each such commit: lp_executor_hint(), for requests lp_executor_poke() as well.
- */
 
 #include <pthread.h>
 

@@ -32,6 +32,7 @@ lp_code_from_slug(const char *slug)
 }
 
 /* Through a local copy, because an argument may be the old message or pointer itself. */
+LP_PRINTF(3, 0)
 static void
 set_text(char *dst, size_t size, const char *fmt, va_list args)
 {
@@ -43,6 +44,7 @@ set_text(char *dst, size_t size, const char *fmt, va_list args)
     lp_utf8_copy(dst, size, text);
 }
 
+LP_PRINTF(4, 0)
 static enum lp_code
 fail(struct lp_err *err, enum lp_code code, const char *pointer, const char *fmt, va_list args)
 {

@@ -25,6 +25,7 @@ struct lp_subscription {
     json_t *root;    /* owned; change it through lp_model_assign or replace it through lp_subscription_set_root */
     json_t *stored;  /* as loaded, for the change set; NULL when new */
     char *stored_header;
+    enum lp_lifecycle stored_status;
 };
 
 /** LP_NOT_FOUND "Subscription with id: <id>, not found". reader may be NULL (one is borrowed). */
@@ -53,6 +54,15 @@ struct lp_save_context {
  *  their block_keys and references' users are guarded in SQL. */
 enum lp_code lp_subscription_save(struct lp_unit *unit, struct lp_subscription *sub, const struct lp_catalog *catalog,
                                   const struct lp_save_context *context, bool *changed, struct lp_err *err) LP_MUST_CHECK;
+/**
+ * Turns the LP_CONFLICT of a failed commit into a sentence that names what was in the way: who holds a unique value (message
+ * "code MI01 is already used by subscription <id>", detail {"code": "OPT-003", "field", "value", "subscription_id"}), who uses a block that was
+ * to be deleted, which reference or status change is not permitted, or that the subscription changed meanwhile. Reads the detail
+ * {"statement": name, "arguments": {...}} that the committer left, and replaces it; anything else in err stays as it is. Reads the database.
+ */
+void lp_subscription_explain_conflict(struct lp_store *store, struct lp_err *err);
+/** The field name of a unique scope in messages: "pop.code" -> "code", "partner.external_ids" -> "external ids". */
+void lp_scope_field(const char *scope, char *buf, size_t size);
 
 /** The wire form, http-api.md 1.2 "Subscription": times as numbers. New reference. */
 json_t *lp_subscription_header_json(const struct lp_subscription *sub);
@@ -81,7 +91,38 @@ void lp_relations_free(struct lp_relations *relations);
 enum lp_code lp_subscription_by_key(struct lp_store *store, struct lp_reader *reader, const char *scope, const char *value, char *id,
                                     struct lp_err *err) LP_MUST_CHECK;
 
-/** List with filter, sort and keyset cursor; see store/lists.h for the query form shared with processes. */
+/** Unique values as the database holds them for a subscription: [[scope, value, instance id]...] sorted. New reference. */
+enum lp_code lp_subscription_keys(struct lp_store *store, struct lp_reader *reader, const char *id, json_t **keys,
+                                  struct lp_err *err) LP_MUST_CHECK;
+/** What the header row says, without blocks: {"subscription_id","product_id","product","customer_id","description","status","insync",
+ *  "version"}. LP_NOT_FOUND. New reference. */
+enum lp_code lp_subscription_brief(struct lp_store *store, struct lp_reader *reader, const char *id, json_t **brief,
+                                   struct lp_err *err) LP_MUST_CHECK;
+/** Active subscriptions of a product row by description, at most 1000: [{"subscription_id","description"}...]. New reference. */
+enum lp_code lp_subscription_choices(struct lp_store *store, struct lp_reader *reader, const char *product_id, json_t **choices,
+                                     struct lp_err *err) LP_MUST_CHECK;
+/** Queues the time of a successful VALIDATE (W43). */
+void lp_subscription_validated(struct lp_unit *unit, const char *id, int64_t utc_us);
+
+/* ---- history ---- */
+
+/** Versions, newest first, at most limit: [{"version","at","actor","process_id","header":{...},"blocks":[{"subscription_instance_id","name",
+ *  "version","removed"}...]}...]. LP_NOT_FOUND. New reference. */
+enum lp_code lp_subscription_history(struct lp_store *store, const char *id, int64_t limit, json_t **out,
+                                     struct lp_err *err) LP_MUST_CHECK;
+/** The subscription as it was: {"version","at","actor","process_id","header":{...},"<root member>":{...}}. LP_NOT_FOUND for a version that
+ *  never was. */
+enum lp_code lp_subscription_at(struct lp_store *store, const struct lp_catalog *catalog, const char *id, int64_t version, json_t **out,
+                                struct lp_err *err) LP_MUST_CHECK;
+/** {"subscription_id","from","to","changes":[{"path","op","before"?,"after"?}...]}; from 0 = the empty document. */
+enum lp_code lp_subscription_diff(struct lp_store *store, const struct lp_catalog *catalog, const char *id, int64_t from, int64_t to,
+                                  json_t **out, struct lp_err *err) LP_MUST_CHECK;
+
+/* ---- import rows ---- */
+
+/** Queues one source row; all but the newest `keep` rows of that source and key are dropped. */
+enum lp_code lp_import_row_add(struct lp_unit *unit, const char *source, const char *key, const json_t *doc, const char *process_id,
+                               int64_t imported_at, int64_t keep, struct lp_err *err) LP_MUST_CHECK;
 
 /** Newest import row of a source and key; LP_NOT_FOUND. *doc is a new reference. */
 enum lp_code lp_import_row_newest(struct lp_store *store, struct lp_reader *reader, const char *source, const char *key, json_t **doc,

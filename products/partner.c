@@ -1,0 +1,33 @@
+/* Partner: an organization the network deals with. */
+#include <stdio.h>
+
+#include "products/product.h"
+
+static char *
+partner_describe(const json_t *root)
+{
+    char *text;
+    const char *name = lp_json_str(root, "partner_name", "unnamed");
+
+    return asprintf(&text, "%s (Partner Institution)", name) < 0 ? NULL : text;
+}
+
+static void
+partner_check(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems)
+{
+    const json_t *contacts = json_object_get(root, "contacts"), *contact;
+    size_t i, k;
+
+    (void)conf;
+    json_array_foreach(contacts, i,
+                       contact) for (k = 0; k < i;
+                                     k++) if (json_equal(contact, json_array_get(contacts, k)))
+    {
+        lp_problem_field(problems, "unique_list", "contacts", NULL,
+                         "contact %zu repeats contact %zu", i + 1, k + 1);
+        break;
+    }
+}
+
+const struct lp_product lp_product_partner = {
+    .type = "Partner", .describe = partner_describe, .check = partner_check};

@@ -1,0 +1,58 @@
+/* PoP: a site where equipment stands. */
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "products/product.h"
+
+static char *
+pop_describe(const json_t *root)
+{
+    char *text;
+    const char *name = lp_json_str(root, "full_name", lp_json_str(root, "code", "unnamed"));
+
+    return asprintf(&text, "%s (Point of Presence)", name) < 0 ? NULL : text;
+}
+
+static void
+check_code(const char *pattern, const char *code, const json_t *value, struct lp_problems *problems)
+{
+    json_auto_t *loc = json_pack("[s]", "code");
+    char *whole = NULL;
+    regex_t regex;
+
+    if (asprintf(&whole, "^(%s)$", pattern) < 0)
+        return;
+    if (regcomp(&regex, whole, REG_EXTENDED | REG_NOSUB) != 0) {
+        lp_problem_field(problems, "value_error", "code", value,
+                         "the configured pop.code_pattern '%.100s' is not a regular expression",
+                         pattern);
+    } else {
+        if (regexec(&regex, code, 0, NULL, 0) != 0)
+            lp_problem_add(problems, "string_pattern_mismatch", loc, value,
+                           json_pack("{s:s, s:s}", "code", "OPT-001", "pattern", pattern),
+                           "PoP code %s must match %s", code, pattern);
+        regfree(&regex);
+    }
+    free(whole);
+}
+
+static void
+pop_check(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems)
+{
+    const char *code = lp_json_str(root, "code", NULL);
+    const char *name = lp_json_str(root, "full_name", NULL);
+    json_auto_t *loc = json_pack("[s]", "full_name");
+
+    if (code == NULL)
+        return;
+    check_code(conf->pop_code_pattern, code, json_object_get(root, "code"), problems);
+    if (name != NULL && strncmp(name, code, strlen(code)) != 0)
+        lp_problem_add(problems, "value_error", loc, json_object_get(root, "full_name"),
+                       json_pack("{s:s}", "code", "OPT-002"),
+                       "full name must begin with the PoP code %s", code);
+}
+
+const struct lp_product lp_product_pop = {
+    .type = "PoP", .describe = pop_describe, .check = pop_check};

@@ -215,6 +215,7 @@ struct outline {
 static void
 break_off(struct outline *o, size_t line, size_t column, const char *why)
 {
+    (void)json_array_clear(o->load->problems); /* what was noted before may only follow from this */
     problem(o->load, "%s, line %zu, column %zu: %s", o->load->path, line + 1, column + 1, why);
     o->broken = true;
 }
@@ -283,28 +284,35 @@ has_nul(const yaml_event_t *event)
     return strlen((const char *)event->data.scalar.value) != event->data.scalar.length;
 }
 
+static const char *
+shape(yaml_event_type_t type)
+{
+    if (type == YAML_SCALAR_EVENT)
+        return "text with a NUL in it";
+    return type == YAML_SEQUENCE_START_EVENT ? "a list" : "a section";
+}
+
 static void
 note_value(struct outline *o, const char *name, const yaml_event_t *event, unsigned line)
 {
     struct load *load = o->load;
     size_t i = find_key(o->section, name);
 
-    if (i == KEYS)
+    if (i == KEYS) {
         problem(load, "%s, line %u: unknown key '%.64s' in section '%s'", load->path, line, name,
                 o->section);
-    else if (load->in_file[i].line != 0)
+        return;
+    }
+    if (load->in_file[i].line != 0)
         problem(load, "%s, line %u: %s.%s was given before, on line %u", load->path, line,
                 o->section, name, load->in_file[i].line);
     else if (event->type != YAML_SCALAR_EVENT || has_nul(event))
         problem(load, "%s, line %u: %s.%s must be one value, not %s", load->path, line, o->section,
-                name,
-                event->type == YAML_SCALAR_EVENT           ? "text with a NUL in it"
-                : event->type == YAML_SEQUENCE_START_EVENT ? "a list"
-                                                           : "a section");
-    else
-        load->in_file[i].read_text = !is_null(event);
-    if (i != KEYS && load->in_file[i].line == 0)
-        load->in_file[i].line = line;
+                name, shape(event->type));
+    /* libcyaml gives up at a doubled name: such a key is judged when it is single */
+    load->in_file[i].read_text = load->in_file[i].line == 0 && event->type == YAML_SCALAR_EVENT
+                                 && !has_nul(event) && !is_null(event);
+    load->in_file[i].line = line;
 }
 
 /* A scalar key; anything else breaks off. */
@@ -351,6 +359,14 @@ read_key(struct outline *o, const char *name, const yaml_event_t *value, unsigne
 }
 
 static void
+forget_section(struct load *load, const char *section)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        if (strcmp(keys[i].section, section) == 0)
+            load->in_file[i].read_text = false;
+}
+
+static void
 read_section(struct outline *o, const char *name, const yaml_event_t *value, unsigned line)
 {
     struct load *load = o->load;
@@ -367,14 +383,16 @@ read_section(struct outline *o, const char *name, const yaml_event_t *value, uns
                                               : value->type != YAML_MAPPING_START_EVENT)
         problem(load, "%s, line %u: '%s' is a section and needs keys below it", load->path, line,
                 name);
-    if (first < KEYS)
-        o->seen_section[first] = true;
     if (first == KEYS || value->type != YAML_MAPPING_START_EVENT) {
         skip_node(o, value->type);
-        return;
+    } else {
+        (void)snprintf(o->section, sizeof o->section, "%s", name);
+        each_member(o, read_key);
     }
-    (void)snprintf(o->section, sizeof o->section, "%s", name);
-    each_member(o, read_key);
+    if (first < KEYS && o->seen_section[first])
+        forget_section(load, name);
+    if (first < KEYS)
+        o->seen_section[first] = true;
 }
 
 static void

@@ -105,7 +105,8 @@ lp_json_load(const char *text, size_t len, json_t **out, struct lp_err *err)
         *out = value;
         return LP_OK;
     }
-    if (json_error_code(&error) == json_error_out_of_memory)
+    /* jansson says nothing at all when an allocation failed */
+    if (json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0')
         return lp_fail(err, LP_NOMEM, "no memory for a JSON text of %zu bytes", len);
     explain(why, sizeof why, &error);
     (void)snprintf(where, sizeof where, "line %d, column %d", error.line,

@@ -14,13 +14,14 @@ import tree
 
 
 def flags_of(build):
-    """The compiler's command up to the file, with the include folders of all entries: a header does not know who includes it."""
+    """The compiler's command without its file. Of the include folders only the roots: a header does not know who includes it."""
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as text:
         entries = [shlex.split(entry["command"]) for entry in json.load(text) if entry["file"].endswith(".c")]
     first = entries[0]
     start = 1 if os.path.basename(first[0]) == "ccache" else 0
     keep = [word for word in first[start:] if word.startswith(("-W", "-std", "-D")) and not word.startswith("-Wl,")]
-    folders = list(dict.fromkeys(word for entry in entries for word in entry if word.startswith("-I") and ".p" not in word[-3:]))
+    roots = [os.path.realpath(build), os.path.realpath(tree.ROOT)]
+    folders = [f"-I{root}" for root in roots]
     systems = list(dict.fromkeys(f"-isystem{entry[i + 1]}" for entry in entries for i, word in enumerate(entry) if word == "-isystem"))
     systems += list(dict.fromkeys(word for entry in entries for word in entry if word.startswith("-isystem") and word != "-isystem"))
     return [first[start], "-x", "c", "-fsyntax-only", *keep, *folders, *systems, "-"]

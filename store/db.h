@@ -1,15 +1,16 @@
 /**
  * The database: one interface over libpq and sqlite3.
  *
- * Statements live in store/sql/<file>.sql as named texts and are compiled by store/sqlgen.py into enum lp_stmt (LP_SQL_<NAME>), a const
- * table and parameter names. File format:
+ * Statements live in store/sql/<file>.sql as named texts and are compiled by store/sqlgen.py into
+ * enum lp_stmt (LP_SQL_<NAME>), a const table and parameter names. File format:
  *     -- name: process_get            (then the statement; parameters are :name)
- *     -- name: outbox_number postgres (a dialect text where a measurement demands one; the other keeps the common text)
- * One text serves both databases (rules: docs/architecture.md, "One SQL text"): CAST(:x AS bigint|text), integers and texts only.
+ *     -- name: outbox_number postgres (a dialect text where a measurement demands one; the other
+ * keeps the common text) One text serves both databases (rules: docs/architecture.md, "One SQL
+ * text"): CAST(:x AS bigint|text), integers and texts only.
  *
- * Threads: lp_store is shared. Reads borrow a connection for the call (or for the life of an lp_reader). Writes go as *units* to the
- * committer, which batches what is queued into one transaction without waiting for more; on SQLite its thread owns the only writing
- * connection.
+ * Threads: lp_store is shared. Reads borrow a connection for the call (or for the life of an
+ * lp_reader). Writes go as *units* to the committer, which batches what is queued into one
+ * transaction without waiting for more; on SQLite its thread owns the only writing connection.
  */
 #ifndef LP_STORE_DB_H
 #define LP_STORE_DB_H
@@ -38,7 +39,8 @@ struct lp_arg {
 static inline struct lp_arg
 lp_arg_text(const char *name, const char *value)
 {
-    return (struct lp_arg){.name = name, .kind = value == NULL ? LP_ARG_NULL : LP_ARG_TEXT, .s = value};
+    return (struct lp_arg){
+        .name = name, .kind = value == NULL ? LP_ARG_NULL : LP_ARG_TEXT, .s = value};
 }
 /** LP_ARGS(lp_text("id", id), lp_int("n", 3)) expands to the pair (array, count). */
 #define LP_ARGS(...)                                                                               \
@@ -50,69 +52,88 @@ lp_arg_text(const char *name, const char *value)
 
 struct lp_rows; /* materialised result, independent of the connection */
 size_t lp_rows_count(const struct lp_rows *rows);
-/** Column by name; aborts on a name the statement does not return (a bug, caught by the test that prepares everything). */
+/** Column by name; aborts on a name the statement does not return (a bug, caught by the test that
+ * prepares everything). */
 bool lp_rows_null(const struct lp_rows *rows, size_t row, const char *column);
-const char *lp_rows_text(const struct lp_rows *rows, size_t row, const char *column); /* borrowed; NULL for SQL null */
-int64_t lp_rows_int(const struct lp_rows *rows, size_t row, const char *column);      /* 0 for SQL null */
+const char *lp_rows_text(const struct lp_rows *rows, size_t row,
+                         const char *column); /* borrowed; NULL for SQL null */
+int64_t lp_rows_int(const struct lp_rows *rows, size_t row,
+                    const char *column); /* 0 for SQL null */
 void lp_rows_free(struct lp_rows *rows);
 
 /* ---- opening ---- */
 
 struct lp_store;
 struct lp_store_options {
-    const char *url;       /* sqlite:PATH, or a libpq URL / conninfo */
-    unsigned pool;         /* reading connections */
-    unsigned batch;        /* most units in one transaction; 1 = strict */
-    const char *schema;    /* PostgreSQL search_path, NULL = lightpath */
+    const char *url;    /* sqlite:PATH, or a libpq URL / conninfo */
+    unsigned pool;      /* reading connections */
+    unsigned batch;     /* most units in one transaction; 1 = strict */
+    const char *schema; /* PostgreSQL search_path, NULL = lightpath */
     struct lp_log *log;
     const struct lp_clock *clock;
 };
-/** Opens and checks the schema version. LP_STORE: unreachable, not ours, corrupt (quick_check of the header), or newer than this program;
- *  LP_PRECONDITION: older (run lp_store_migrate). SQLite: takes an exclusive lock file "<db>.lock"; LP_CONFLICT names the holder's pid. */
-enum lp_code lp_store_open(const struct lp_store_options *options, struct lp_store **out, struct lp_err *err) LP_MUST_CHECK;
+/** Opens and checks the schema version. LP_STORE: unreachable, not ours, corrupt (quick_check of
+ * the header), or newer than this program; LP_PRECONDITION: older (run lp_store_migrate). SQLite:
+ * takes an exclusive lock file "<db>.lock"; LP_CONFLICT names the holder's pid. */
+enum lp_code lp_store_open(const struct lp_store_options *options, struct lp_store **out,
+                           struct lp_err *err) LP_MUST_CHECK;
 void lp_store_close(struct lp_store *store); /* finishes what was submitted first */
 enum lp_dialect lp_store_dialect(const struct lp_store *store);
-/** Applies the migrations compiled into this program: numbered, checksummed, each in a transaction, under a lock. Creates the database
- *  file or schema when absent. Refuses a newer database and an edited old migration. *applied = how many. */
-enum lp_code lp_store_migrate(const struct lp_store_options *options, unsigned *applied, struct lp_err *err) LP_MUST_CHECK;
+/** Applies the migrations compiled into this program: numbered, checksummed, each in a transaction,
+ * under a lock. Creates the database file or schema when absent. Refuses a newer database and an
+ * edited old migration. *applied = how many. */
+enum lp_code lp_store_migrate(const struct lp_store_options *options, unsigned *applied,
+                              struct lp_err *err) LP_MUST_CHECK;
 int lp_store_schema_version(void); /* what this program needs */
 /** LP_OK when a trivial write transaction can be made now. */
 enum lp_code lp_store_ping(struct lp_store *store, struct lp_err *err) LP_MUST_CHECK;
 /** The database's clock in UTC microseconds (what leases are measured with). */
-enum lp_code lp_store_now(struct lp_store *store, int64_t *utc_us, struct lp_err *err) LP_MUST_CHECK;
-/** Online backup to a new file: SQLite backup API, or pg_dump -Fc. LP_CONFLICT when the file exists. */
-enum lp_code lp_store_backup(struct lp_store *store, const char *path, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_store_now(struct lp_store *store, int64_t *utc_us,
+                          struct lp_err *err) LP_MUST_CHECK;
+/** Online backup to a new file: SQLite backup API, or pg_dump -Fc. LP_CONFLICT when the file
+ * exists. */
+enum lp_code lp_store_backup(struct lp_store *store, const char *path,
+                             struct lp_err *err) LP_MUST_CHECK;
 /** Offline restore of such a file into an empty place; sets settings.restored = 1. */
-enum lp_code lp_store_restore(const struct lp_store_options *options, const char *path, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_store_restore(const struct lp_store_options *options, const char *path,
+                              struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- reading ---- */
 
 /** One statement on a borrowed connection. *rows is the caller's. */
-enum lp_code lp_query(struct lp_store *store, enum lp_stmt stmt, const struct lp_arg *args, size_t arg_count,
-                      struct lp_rows **rows, struct lp_err *err) LP_MUST_CHECK;
-/** The same for a text put together at run time from constant pieces (list filters); values only as arguments. */
-enum lp_code lp_query_text(struct lp_store *store, const char *sql, const struct lp_arg *args, size_t arg_count,
-                           struct lp_rows **rows, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_query(struct lp_store *store, enum lp_stmt stmt, const struct lp_arg *args,
+                      size_t arg_count, struct lp_rows **rows, struct lp_err *err) LP_MUST_CHECK;
+/** The same for a text put together at run time from constant pieces (list filters); values only as
+ * arguments. */
+enum lp_code lp_query_text(struct lp_store *store, const char *sql, const struct lp_arg *args,
+                           size_t arg_count, struct lp_rows **rows,
+                           struct lp_err *err) LP_MUST_CHECK;
 
-/** Several reads of one snapshot on one connection. Short: never across a form's wait or device I/O. */
+/** Several reads of one snapshot on one connection. Short: never across a form's wait or device
+ * I/O. */
 struct lp_reader;
-enum lp_code lp_reader_open(struct lp_store *store, struct lp_reader **out, struct lp_err *err) LP_MUST_CHECK;
-enum lp_code lp_reader_query(struct lp_reader *reader, enum lp_stmt stmt, const struct lp_arg *args, size_t arg_count,
-                             struct lp_rows **rows, struct lp_err *err) LP_MUST_CHECK;
-enum lp_code lp_reader_query_text(struct lp_reader *reader, const char *sql, const struct lp_arg *args, size_t arg_count,
+enum lp_code lp_reader_open(struct lp_store *store, struct lp_reader **out,
+                            struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_reader_query(struct lp_reader *reader, enum lp_stmt stmt, const struct lp_arg *args,
+                             size_t arg_count, struct lp_rows **rows,
+                             struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_reader_query_text(struct lp_reader *reader, const char *sql,
+                                  const struct lp_arg *args, size_t arg_count,
                                   struct lp_rows **rows, struct lp_err *err) LP_MUST_CHECK;
 void lp_reader_close(struct lp_reader *reader);
 
 /* ---- writing: units ---- */
 
-/** A set of statements that commits as a whole or not at all. Built by one thread, then submitted. */
+/** A set of statements that commits as a whole or not at all. Built by one thread, then submitted.
+ */
 struct lp_unit;
 typedef void lp_unit_done(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err);
 
-struct lp_unit *lp_unit_new(void); /* aborts the program without memory */
+struct lp_unit *lp_unit_new(void);       /* aborts the program without memory */
 void lp_unit_free(struct lp_unit *unit); /* only when it was not submitted */
 /** Queues a statement (arguments are copied) and returns its index. */
-size_t lp_unit_add(struct lp_unit *unit, enum lp_stmt stmt, const struct lp_arg *args, size_t arg_count);
+size_t lp_unit_add(struct lp_unit *unit, enum lp_stmt stmt, const struct lp_arg *args,
+                   size_t arg_count);
 /** Keeps the rows that statement returns (RETURNING); read them with lp_unit_rows after success. */
 void lp_unit_want_rows(struct lp_unit *unit, size_t index);
 const struct lp_rows *lp_unit_rows(const struct lp_unit *unit, size_t index);
@@ -128,27 +149,32 @@ size_t lp_unit_size(const struct lp_unit *unit); /* statements */
 size_t lp_unit_append(struct lp_unit *dst, struct lp_unit *src);
 
 /**
- * Hands the unit to the committer (taken in every case). `done` runs on a committer thread after the commit or the failure, must not block,
- * and the unit is freed when it returns. A failed batch is rolled back and its units committed one by one, so that only the culprit fails.
- * Codes: LP_FENCED (NOT NULL on processes.lease_epoch), LP_CONFLICT (NOT NULL on subscriptions.version or lock_seq, unique and foreign keys;
- * err->pointer = "table.column" or constraint name), LP_STORE (connection, disk full; nothing was committed, or after a connection loss
- * at commit: LP_UNKNOWN).
+ * Hands the unit to the committer (taken in every case). `done` runs on a committer thread after
+ * the commit or the failure, must not block, and the unit is freed when it returns. A failed batch
+ * is rolled back and its units committed one by one, so that only the culprit fails. Codes:
+ * LP_FENCED (NOT NULL on processes.lease_epoch), LP_CONFLICT (NOT NULL on subscriptions.version or
+ * lock_seq, unique and foreign keys; err->pointer = "table.column" or constraint name), LP_STORE
+ * (connection, disk full; nothing was committed, or after a connection loss at commit: LP_UNKNOWN).
  */
 void lp_store_submit(struct lp_store *store, struct lp_unit *unit, lp_unit_done *done, void *arg);
 /** The same, waiting. The unit stays the caller's (free with lp_unit_free). */
-enum lp_code lp_store_commit(struct lp_store *store, struct lp_unit *unit, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_store_commit(struct lp_store *store, struct lp_unit *unit,
+                             struct lp_err *err) LP_MUST_CHECK;
 
-/** A write transaction with reads in between (allocators, claims): at most a second. `fn` may run on the committer's thread. */
+/** A write transaction with reads in between (allocators, claims): at most a second. `fn` may run
+ * on the committer's thread. */
 struct lp_txn;
-enum lp_code lp_txn_query(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args, size_t arg_count,
-                          struct lp_rows **rows, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_txn_query(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args,
+                          size_t arg_count, struct lp_rows **rows,
+                          struct lp_err *err) LP_MUST_CHECK;
 /** Executes; *changed may be NULL. */
-enum lp_code lp_txn_exec(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args, size_t arg_count,
-                         int64_t *changed, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_txn_exec(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args,
+                         size_t arg_count, int64_t *changed, struct lp_err *err) LP_MUST_CHECK;
 typedef enum lp_code lp_txn_fn(struct lp_txn *txn, void *arg, struct lp_err *err);
-/** Runs fn in BEGIN IMMEDIATE / READ COMMITTED, then commits; rolls back when fn fails. `unit` (may be NULL) is executed in the same
- *  transaction after fn and stays the caller's. */
-enum lp_code lp_store_transact(struct lp_store *store, lp_txn_fn *fn, void *arg, struct lp_unit *unit, struct lp_err *err) LP_MUST_CHECK;
+/** Runs fn in BEGIN IMMEDIATE / READ COMMITTED, then commits; rolls back when fn fails. `unit` (may
+ * be NULL) is executed in the same transaction after fn and stays the caller's. */
+enum lp_code lp_store_transact(struct lp_store *store, lp_txn_fn *fn, void *arg,
+                               struct lp_unit *unit, struct lp_err *err) LP_MUST_CHECK;
 
 /** Counters for metrics. */
 struct lp_store_stats {

@@ -339,3 +339,11 @@ CREATE TABLE import_rows (
   process_id  text,
   PRIMARY KEY (source, key, imported_at)
 );
+
+-- The database's clock in UTC microseconds: what leases are measured with. Tests turn it through the settings row clock_shift_us.
+CREATE FUNCTION lp_now() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RETURN CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)
+    + COALESCE((SELECT CAST(value AS bigint) FROM settings WHERE name = 'clock_shift_us'), 0);
+END
+$$;

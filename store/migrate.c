@@ -1,0 +1,241 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "store/internal.h"
+
+/* How long another program that migrates the same PostgreSQL schema is waited for. */
+enum { LOCK_TRIES = 100, LOCK_PAUSE_MS = 100 };
+
+static const char table_text[LP_DIALECT_COUNT][200] = {
+    [LP_DIALECT_SQLITE] =
+        "CREATE TABLE schema_migrations (n INTEGER NOT NULL PRIMARY KEY, name TEXT "
+        "NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT",
+    [LP_DIALECT_POSTGRES] =
+        "CREATE TABLE schema_migrations (n bigint NOT NULL PRIMARY KEY, name text "
+        "NOT NULL, checksum text NOT NULL, applied_at bigint NOT NULL)",
+};
+
+int
+lp_store_schema_version(void)
+{
+    return lp_migration_last;
+}
+
+static enum lp_code
+read_stmt(const struct lp_backend *backend, struct lp_conn *conn, enum lp_stmt stmt,
+          struct lp_rows **rows, struct lp_err *err)
+{
+    const struct lp_call call = {.sql = &lp_sql_table[stmt]};
+
+    return backend->run(conn, &call, rows, NULL, err);
+}
+
+/* -1: nothing there at all; else the number of migrations applied, each compared with ours. */
+static enum lp_code read_version(const struct lp_backend *backend, struct lp_conn *conn,
+                                 int *version, struct lp_err *err);
+
+static const struct lp_migration *
+migration_of(enum lp_dialect dialect, int64_t n)
+{
+    for (size_t i = 0; i < lp_migration_count; i++)
+        if (lp_migrations[i].dialect == dialect && lp_migrations[i].n == n)
+            return &lp_migrations[i];
+    return NULL;
+}
+
+static enum lp_code
+check_row(const struct lp_backend *backend, const struct lp_rows *rows, size_t row,
+          struct lp_err *err)
+{
+    int64_t n = lp_rows_int(rows, row, "n");
+    const struct lp_migration *ours = migration_of(backend->dialect, n);
+
+    if (n != (int64_t)row + 1)
+        return lp_fail(err, LP_STORE,
+                       "the list of migrations in the database has a gap before %lld",
+                       (long long)n);
+    if (ours == NULL)
+        return lp_fail(err, LP_STORE,
+                       "the database has schema %zu, newer than this program knows (%d): use a "
+                       "newer Lightpath",
+                       lp_rows_count(rows), lp_migration_last);
+    if (strcmp(ours->checksum, lp_rows_text(rows, row, "checksum")) != 0)
+        return lp_fail(
+            err, LP_STORE,
+            "migration %lld (%s) was applied to the database with another text than this "
+            "program has",
+            (long long)n, lp_rows_text(rows, row, "name"));
+    return LP_OK;
+}
+
+static enum lp_code
+read_version(const struct lp_backend *backend, struct lp_conn *conn, int *version,
+             struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = read_stmt(backend, conn, LP_SQL_MIGRATION_TABLES, &rows, err);
+    int64_t tables, ours;
+
+    if (rc != LP_OK)
+        return rc;
+    tables = lp_rows_int(rows, 0, "tables");
+    ours = lp_rows_int(rows, 0, "ours");
+    lp_rows_free(rows);
+    *version = -1;
+    if (ours == 0 && tables > 0)
+        return lp_fail(err, LP_STORE,
+                       "the database holds %lld tables, but none of Lightpath: it belongs to "
+                       "something else",
+                       (long long)tables);
+    if (ours == 0)
+        return LP_OK;
+    rc = read_stmt(backend, conn, LP_SQL_MIGRATION_LIST, &rows, err);
+    if (rc != LP_OK)
+        return rc;
+    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++)
+        rc = check_row(backend, rows, i, err);
+    *version = (int)lp_rows_count(rows);
+    lp_rows_free(rows);
+    return rc;
+}
+
+enum lp_code
+lp_schema_check(const struct lp_backend *backend, struct lp_conn *conn, struct lp_err *err)
+{
+    int version;
+    enum lp_code rc = read_version(backend, conn, &version, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (version < 0)
+        return lp_fail(err, LP_PRECONDITION,
+                       "the database is empty; set it up with 'lightpathd db migrate'");
+    if (version < lp_migration_last)
+        return lp_fail(err, LP_PRECONDITION,
+                       "the database has schema %d, this program needs %d; run 'lightpathd db "
+                       "migrate'",
+                       version, lp_migration_last);
+    return LP_OK;
+}
+
+static enum lp_code
+record(const struct lp_backend *backend, struct lp_conn *conn, const struct lp_migration *m,
+       struct lp_err *err)
+{
+    struct lp_value values[3];
+    const struct lp_sql *sql = &lp_sql_table[LP_SQL_MIGRATION_ADD];
+    const struct lp_call call = {.sql = sql, .values = values, .count = LP_COUNT(values)};
+    enum lp_code rc = lp_bind(
+        sql, LP_ARGS(lp_int("n", m->n), lp_text("name", m->name), lp_text("checksum", m->checksum)),
+        values, err);
+
+    return rc == LP_OK ? backend->run(conn, &call, NULL, NULL, err) : rc;
+}
+
+static enum lp_code
+apply(const struct lp_backend *backend, struct lp_conn *conn, const struct lp_migration *m,
+      bool first, struct lp_err *err)
+{
+    enum lp_code rc = backend->begin(conn, true, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (first)
+        rc = backend->script(conn, table_text[backend->dialect], err);
+    if (rc == LP_OK)
+        rc = backend->script(conn, m->text, err);
+    if (rc == LP_OK)
+        rc = record(backend, conn, m, err);
+    if (rc == LP_OK)
+        rc = backend->commit(conn, err);
+    if (rc != LP_OK) {
+        backend->rollback(conn);
+        return lp_err_prefix(err, "migration %d (%s): ", m->n, m->name);
+    }
+    return LP_OK;
+}
+
+static enum lp_code
+apply_missing(const struct lp_backend *backend, struct lp_conn *conn, unsigned *applied,
+              struct lp_err *err)
+{
+    int version;
+    enum lp_code rc = read_version(backend, conn, &version, err);
+
+    for (int n = version < 0 ? 1 : version + 1; rc == LP_OK && n <= lp_migration_last; n++) {
+        const struct lp_migration *m = migration_of(backend->dialect, n);
+
+        rc = apply(backend, conn, m, n == 1, err);
+        if (rc == LP_OK)
+            ++*applied;
+    }
+    return rc;
+}
+
+/* Every store that is open holds the lock shared (db_pg.c); a migration wants it alone. Tried
+   rather than waited for, because a daemon does not let go. The lock goes with the connection. */
+static enum lp_code
+pg_lock(struct lp_conn *conn, struct lp_err *err)
+{
+    const struct lp_call call = {
+        .text =
+            "SELECT pg_try_advisory_lock(hashtextextended('lightpath:' || current_schema(), 0)) "
+            "AS got"};
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        struct lp_rows *rows = NULL;
+        enum lp_code rc = lp_backend_postgres.run(conn, &call, &rows, NULL, err);
+        bool got;
+
+        if (rc != LP_OK)
+            return rc;
+        got = lp_rows_int(rows, 0, "got") == 1;
+        lp_rows_free(rows);
+        if (got)
+            return LP_OK;
+        nanosleep(&pause, NULL);
+    }
+    return lp_fail(err, LP_CONFLICT,
+                   "a daemon or another migration is using this database; stop it first");
+}
+
+static enum lp_code
+migrate_conn(const struct lp_backend *backend, struct lp_conn *conn, unsigned *applied,
+             struct lp_err *err)
+{
+    int version;
+    enum lp_code rc = read_version(backend, conn, &version, err);
+
+    if (rc != LP_OK || version == lp_migration_last)
+        return rc;
+    if (backend->dialect == LP_DIALECT_POSTGRES)
+        rc = pg_lock(conn, err);
+    return rc == LP_OK ? apply_missing(backend, conn, applied, err) : rc;
+}
+
+enum lp_code
+lp_store_migrate(const struct lp_store_options *options, unsigned *applied, struct lp_err *err)
+{
+    const struct lp_backend *backend = lp_backend_for(options->url, err);
+    const char *path = lp_sqlite_path(options->url);
+    struct lp_conn *conn = NULL;
+    int lock_fd = -1;
+    enum lp_code rc = LP_OK;
+
+    *applied = 0;
+    if (backend == NULL)
+        return err->code;
+    if (path != NULL)
+        rc = lp_sqlite_lock(path, &lock_fd, err);
+    if (rc == LP_OK)
+        rc = backend->open(options, LP_CONN_ADMIN, &conn, err);
+    if (rc == LP_OK) {
+        rc = migrate_conn(backend, conn, applied, err);
+        backend->close(conn);
+    }
+    lp_sqlite_unlock(&lock_fd);
+    return rc;
+}

@@ -6,7 +6,9 @@
  * "subscription_instance_id" (UUID, allocated by the system), optional "label", its leaves, plain lists/containers (structs), and owned
  * child blocks nested under their field name (object, or array for lists; order kept). A reference field holds the instance id (or an
  * array of ids) of blocks owned by other subscriptions. Absent = no member (null is stripped by lp_model_normalise).
- * Values keep their JSON types and list order (W41, W42, W53). No reals.
+ * Values keep their JSON types and list order (W41, W42, W53). No reals. An empty list of blocks or references is the same as none.
+ * Header members: "subscription_instance_id" and "label" are not in the field tables, but lp_block_field and lp_model_assign know them.
+ * Places of problems (loc) begin at the root block's field: ["address", "city"]; rules over a whole block: ["__root__"].
  *
  * Threads: a catalog is immutable after load and may be used by all threads at once.
  * Source: RFC 7950 (YANG 1.1), RFC 7951 (JSON encoding; our documents carry no module prefixes).
@@ -64,10 +66,12 @@ struct lp_field {
     bool allocated;          /* set by the system, never by a form */
     bool indexed;            /* lpx:indexed */
     const char *unique;      /* lpx:unique scope or NULL; on a list of structs it covers every element as a whole */
+    bool optional;           /* LP_FIELD_STRUCT, LP_FIELD_BLOCK without list: may be absent as a whole (presence container) */
     const char *block;       /* LP_FIELD_BLOCK, LP_FIELD_REF: name of the block type */
     const char *renamed_from;
+    const char *hint;        /* what a value of the wrong range, length or pattern is told; NULL: generic text */
     const char *units;
-    const char *pattern;     /* first XSD pattern for the schema; validation uses all of them */
+    const char *pattern;     /* catalog: the first XSD pattern (validation uses all); set by hand: POSIX extended, whole value */
     bool has_min, has_max;
     int64_t min, max;        /* integer range, or string length in characters */
     size_t min_items, max_items; /* lists; max 0 = unbounded */
@@ -76,7 +80,8 @@ struct lp_field {
     size_t value_count;
     const json_t *def;       /* default or NULL */
     const char *format;      /* JSON Schema format of http-api.md 5.3 ("long", "productId", "label" ...) or NULL */
-    bool frozen;             /* display only: whatever comes in is replaced by def */
+    bool frozen;             /* pages: with a format (label, summary ...) display only, whatever comes in is replaced by def; without
+                                one a read-only value: may be left out, another value than def is a problem */
     const json_t *extra;     /* extraProperties/uniforms, or NULL */
     const struct lp_field *fields; /* LP_FIELD_STRUCT, LP_FIELD_BLOCK */
     size_t field_count;
@@ -164,10 +169,13 @@ enum lp_code lp_model_check(const struct lp_catalog *catalog, const struct lp_pr
 /** As lp_model_check, failing with lp_problems_fail when there is any problem. */
 enum lp_code lp_model_validate(const struct lp_catalog *catalog, const struct lp_product_type *product, const json_t *root,
                                enum lp_lifecycle status, struct lp_err *err) LP_MUST_CHECK;
-/** Sets a value by path ("pop", "address", "city" -> array) in place with immediate validation of that field; null removes. */
+/** Sets a value by path (["address", "city"]; the member, "pop", may stand in front) in place with immediate validation of that field;
+ *  a list entry is named by its index, the index behind the last one appends; null removes. Missing plain containers on the way and the
+ *  instance ids of new blocks are made. On an error nothing was changed. */
 enum lp_code lp_model_assign(const struct lp_catalog *catalog, const struct lp_product_type *product, json_t *root,
                              const json_t *path, const json_t *value, struct lp_err *err) LP_MUST_CHECK;
-/** A deep copy with nulls stripped, renamed-from members moved and new child blocks given instance ids. */
+/** A deep copy with nulls stripped, renamed-from members moved, new child blocks given instance ids, empty block and reference lists
+ *  left out. Members the catalog does not know are kept: the check names them. */
 enum lp_code lp_model_normalise(const struct lp_catalog *catalog, const struct lp_product_type *product, const json_t *root,
                                 const struct lp_clock *clock, json_t **out, struct lp_err *err) LP_MUST_CHECK;
 
@@ -214,7 +222,8 @@ int lp_form_page_has_next_get(const struct lp_form_page *page);
 /** Copies a hand-made field (texts, values, default and extra are copied); returns the page's own copy for adjustments (required,
  *  def ...), valid until the next add. Never NULL: aborts without memory. */
 struct lp_field *lp_form_page_add(struct lp_form_page *page, const struct lp_field *field);
-/** Adds a field of a block type (dotted path "address.city" not allowed: add the struct). LP_INTERNAL when there is none. */
+/** Adds a field of a block type (dotted path "address.city" not allowed: add the struct). It is required when YANG says mandatory or
+ *  required-in: loosen it with ->required = false. Aborts when the catalog has no such field: a mistake in the workflow. */
 struct lp_field *lp_form_page_add_model(struct lp_form_page *page, const struct lp_catalog *catalog, const char *block,
                                         const char *field);
 /** Replaces the choices of an added enum field; entries are copied. */

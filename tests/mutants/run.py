@@ -109,16 +109,17 @@ def passes(code, out, mutant):
     return True
 
 
-def try_mutant(tree, mutant, sound):
-    """None when the test turned red, else what is wrong."""
+def try_sound(tree, mutant, known):
+    """The test must be green on the sound tree; asked once per test, before any mutant is applied."""
     key = (mutant.test, mutant.filter)
-    if key not in sound:
+    if key not in known:
         code, out = tree.test(mutant)
-        sound[key] = passes(code, out, mutant)
-        if not sound[key]:
-            return f"{mutant.test} {mutant.filter} is red on the sound tree:\n{out[-2000:]}"
-    if not sound[key]:
-        return f"{mutant.test} {mutant.filter} is red on the sound tree"
+        known[key] = None if passes(code, out, mutant) else f"{mutant.test} {mutant.filter} is red on the sound tree:\n{out[-2000:]}"
+    return known[key]
+
+
+def try_mutant(tree, mutant):
+    """None when the test turned red, else what is wrong."""
     code, out = tree.patch(mutant, "--dry-run")
     if code != 0:
         return f"does not apply:\n{out[-1500:]}"
@@ -148,6 +149,28 @@ def chosen(options):
     return [paths[name] for name in sorted(random.Random(seed).sample(sorted(paths), count))]
 
 
+def run_all(folder, paths):
+    """Yields name, mutant and what is wrong with it (None: its test turned red)."""
+    tree, known, ready = Tree(folder), {}, []
+    for path in paths:
+        mutant, problem = None, None
+        try:
+            mutant = Mutant(path)
+            problem = try_sound(tree, mutant, known)
+        except Problem as error:
+            problem = str(error)
+        if problem is None:
+            ready.append(mutant)
+        else:
+            yield os.path.basename(path)[: -len(".patch")], mutant, problem
+    for mutant in ready:
+        try:
+            problem = try_mutant(tree, mutant)
+        except Problem as error:
+            problem = str(error)
+        yield mutant.name, mutant, problem
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true")
@@ -155,25 +178,14 @@ def main():
     parser.add_argument("--seed", type=int)
     parser.add_argument("names", nargs="*", metavar="NAME")
     options = parser.parse_args()
-    paths, failed, sound = chosen(options), 0, {}
+    paths, failed = chosen(options), 0
     folder = tempfile.mkdtemp(prefix="lp-mutants-")
     os.chmod(folder, 0o755)  # tests that drop privileges run from here
     try:
-        tree = Tree(folder)
-        for path in paths:
-            began = time.monotonic()
-            name = os.path.basename(path)[: -len(".patch")]
-            try:
-                mutant = Mutant(path)
-                problem = try_mutant(tree, mutant, sound)
-            except Problem as error:
-                problem = str(error)
-            took = time.monotonic() - began
-            if problem is None:
-                print(f"ok   {name} ({took:.1f} s): {mutant.test} {mutant.filter} turned red: {mutant.why}", flush=True)
-            else:
-                failed += 1
-                print(f"FAIL {name} ({took:.1f} s): {problem}", flush=True)
+        for name, mutant, problem in run_all(folder, paths):
+            failed += problem is not None
+            print(f"FAIL {name}: {problem}" if problem is not None else
+                  f"ok   {name}: {mutant.test} {mutant.filter} turned red: {mutant.why}", flush=True)
     except Problem as error:
         failed = max(len(paths), 1)
         print(error)

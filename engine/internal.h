@@ -5,7 +5,13 @@
  *   transitions.c the process and step status tables; the only place that says what may follow what
  *   form.c        page negotiation, memoised per page prefix
  *   gate.c        which workflow may run on which subscription, and why not
- *   service.c     start, resume, retry, skip, abort ... (operator actions)
+ *   authorize.c   who may start, resume and retry
+ *   engine.c      lp_engine_new, run, stop, free; server key, stored definitions, stored data against the catalog
+ *   names.c       words of the vocabularies
+ *   start.c       starting, creation of processes with their locks
+ *   service.c     resume, retry, skip, abort (operator actions on a process)
+ *   callback.c    callbacks
+ *   manage.c      note, delete, pause, status, set_in_sync
  *   query.c       read models
  *   audit.c       hash chains and seals
  *   events.c      outbox rows, sequencer
@@ -42,6 +48,7 @@
 #ifndef LP_ENGINE_INTERNAL_H
 #define LP_ENGINE_INTERNAL_H
 
+#include <assert.h>
 #include <pthread.h>
 
 #include "engine/engine.h"
@@ -66,6 +73,12 @@ bool lp_process_resumable(enum lp_process_status status);      /* by resume/retr
 enum lp_process_status lp_process_after_step(enum lp_step_status step);
 /** Failure class of a task from the code: LP_DRIFT -> inconsistent_data (NOC), unreachable codes -> api_unavailable. */
 enum lp_process_status lp_task_failure(enum lp_code code, const char **assignee);
+
+/* ---- engine.c ---- */
+
+/** Whether a row of settings has this value. */
+enum lp_code lp_engine_setting_is(struct lp_store *store, const char *name, const char *value, bool *same,
+                                  struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- registry.c ---- */
 
@@ -97,6 +110,13 @@ struct lp_chain {
 enum lp_code lp_audit_add(struct lp_unit *unit, struct lp_chain *chain, const struct lp_caller *caller, const json_t *body,
                           int64_t now_us, struct lp_err *err) LP_MUST_CHECK;
 
+/** Locks the system chain of this incarnation, queues a row on it, commits the unit and moves the head only when that worked. Appends are
+ *  serialised: rare operator actions on things that are no process. The unit stays the caller's; events are announced. */
+enum lp_code lp_audit_commit_system(struct lp_engine *engine, struct lp_unit *unit, const struct lp_caller *caller,
+                                    const json_t *body, struct lp_err *err) LP_MUST_CHECK;
+/** Writes a seal over the heads of all chains that grew since the seal before; nothing when none did. */
+enum lp_code lp_audit_seal(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
+
 /* ---- events.c ---- */
 
 void lp_event_add(struct lp_unit *unit, json_t *value, int64_t now_us); /* value is taken */
@@ -106,8 +126,10 @@ void lp_event_counts(struct lp_unit *unit, int64_t now_us);
 void lp_event_engine(struct lp_unit *unit, int64_t now_us);
 /** Tells the sequencer thread that commits with events happened (cheap; called after each commit). */
 void lp_events_poke(struct lp_engine *engine);
+enum lp_code lp_events_new(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
 enum lp_code lp_events_start(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
 void lp_events_stop(struct lp_engine *engine);
+void lp_events_free(struct lp_engine *engine);
 
 /* ---- form.c ---- */
 
@@ -120,6 +142,8 @@ enum lp_code lp_form_negotiate(struct lp_engine *engine, const struct lp_caller 
 enum lp_code lp_form_first_schema(struct lp_engine *engine, const struct lp_caller *caller, const struct lp_registered *reg,
                                   const struct lp_form *form, const json_t *state, json_t **schema, struct lp_err *err) LP_MUST_CHECK;
 struct lp_form_memo;
+enum lp_code lp_form_memo_new(struct lp_form_memo **out, struct lp_err *err) LP_MUST_CHECK;
+void lp_form_memo_free(struct lp_form_memo *memo);
 
 /* ---- gate.c ---- */
 
@@ -127,6 +151,9 @@ struct lp_form_memo;
 enum lp_code lp_gate_reason(struct lp_engine *engine, struct lp_reader *reader, const struct lp_caller *caller,
                             const struct lp_registered *reg, const struct lp_subscription *sub, json_t **reason,
                             struct lp_err *err) LP_MUST_CHECK;
+/** Statuses (LP_BIT of lp_lifecycle) a workflow may start in, and whether the subscription must be in sync. */
+unsigned lp_workflow_usable(const struct lp_workflow *workflow);
+bool lp_workflow_needs_sync(const struct lp_workflow *workflow);
 /** Human text of a reason code. */
 const char *lp_gate_text(const char *reason);
 
@@ -145,9 +172,20 @@ enum lp_code lp_process_create(struct lp_engine *engine, struct lp_unit *unit, c
                                char id[static LP_UUID_LEN + 1], struct lp_err *err) LP_MUST_CHECK;
 /** Turns a failed create-unit (LP_CONFLICT on lock_seq / process_locks ...) into the message that names the reason or the holder. */
 enum lp_code lp_process_create_explain(struct lp_engine *engine, const struct lp_new_process *request, struct lp_err *err) LP_MUST_CHECK;
+/** Role and start authorizer. */
+bool lp_may_start(const struct lp_caller *caller, const struct lp_workflow *workflow);
 /** Effective authorizers at a step (latest non-empty of resume/retry so far, else the workflow's; engine-semantics 3.8). */
 bool lp_may_resume(const struct lp_caller *caller, const struct lp_registered *reg, const char *step_key);
 bool lp_may_retry(const struct lp_caller *caller, const struct lp_registered *reg, const char *step_key);
+
+/** LP_PAUSED while an operator has paused the engine (as stored, not as cached). */
+enum lp_code lp_engine_demand_running(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
+/** LP_PRECONDITION while the database is in state restored, unless the workflow validates or an administrator gives a reason. */
+enum lp_code lp_engine_demand_not_restored(struct lp_engine *engine, const struct lp_caller *caller, const struct lp_workflow *workflow,
+                                           struct lp_err *err) LP_MUST_CHECK;
+/** Number of the wait a step is in, or comes to next: 1 + consumed inputs of that kind ('form', 'callback'). */
+enum lp_code lp_wait_number(struct lp_engine *engine, const char *id, const char *key, const char *kind, int64_t *n,
+                            struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- state: advance.c ---- */
 
@@ -193,11 +231,13 @@ struct lp_engine {
     char server_key[65]; /* from settings, made once */
     struct lp_registered *workflows;
     size_t workflow_count;
+    const struct lp_workflow **workflow_list; /* the same, for lp_engine_workflows */
     struct lp_chain system_chain; /* guarded by system_lock */
     pthread_mutex_t system_lock;
     struct lp_executor *executor; /* NULL until lp_engine_run */
     struct lp_events *events;
     struct lp_form_memo *memo;
+    bool resuming_all; /* atomic: one resume-all at a time */
     struct lp_engine_stats stats; /* atomics by __atomic builtins */
 };
 

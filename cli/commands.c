@@ -1,0 +1,152 @@
+#include "cli/commands.h"
+
+/* clang-format off */
+
+const struct cli_option cli_globals[] = {
+    {.name = "url", .value = "URL", .help = "where lightpathd answers, such as http://127.0.0.1:8420"},
+    {.name = "socket", .value = "SOCKET", .help = "Unix socket of a lightpathd on this machine"},
+    {.name = "token-file", .value = "FILE", .help = "file that holds the API token"},
+    {.name = "ca-file", .value = "FILE", .help = "certificates to trust beside the system's"},
+    {.name = "timeout", .value = "SECONDS", .help = "most time for one request; 30"},
+    {.name = "output", .letter = 'o', .value = "FORMAT", .help = "table (for people) or json (what the API sent)", .words = "table json"},
+    {.name = "yes", .letter = 'y', .help = "take every confirmation as given"},
+    {.name = "no-input", .help = "never ask, even on a terminal"},
+    {.name = "help", .letter = 'h', .help = "what the command does"},
+    {.name = "version", .letter = 'V', .help = "versions of this program and of the server"},
+};
+const size_t cli_global_count = LP_COUNT(cli_globals);
+
+const char *const cli_environment[][2] = {
+    {"LIGHTPATH_URL", "as --url"},
+    {"LIGHTPATH_SOCKET", "as --socket; goes before LIGHTPATH_URL"},
+    {"LIGHTPATH_TOKEN", "the API token itself"},
+    {"NO_COLOR", "when set, colours are never used"},
+    {"COLUMNS", "width of the terminal when it does not tell"},
+};
+const size_t cli_environment_count = LP_COUNT(cli_environment);
+
+#define FORM_OPTIONS \
+    {.name = "set", .value = "KEY=VALUE", .help = "value of a field, whichever page asks for it; KEY.KEY=VALUE inside objects; repeated for lists; KEY:=JSON as it is"}, \
+    {.name = "file", .value = "FILE", .help = "JSON: a list of pages, or one object of fields; - for standard input"}
+#define WHY_OPTIONS \
+    {.name = "ticket", .value = "TICKET", .help = "what it is done for; kept in the process and the audit"}, \
+    {.name = "reason", .value = "TEXT", .help = "why it is done; kept in the process and the audit"}
+#define WATCH_OPTION {.name = "watch", .letter = 'w', .help = "follow the process to its end"}
+#define LIMIT_OPTION {.name = "limit", .value = "N", .help = "most rows; 100"}
+
+static const struct cli_option start_options[] = {FORM_OPTIONS, WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option resume_options[] = {FORM_OPTIONS, WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option why_options[] = {WHY_OPTIONS};
+static const struct cli_option why_watch_options[] = {WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option abort_options[] = {
+    {.name = "rollback", .help = "undo the finished steps in reverse order first"}, WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option done_options[] = {
+    {.name = "delta", .value = "JSON", .help = "object of what the step would have put into the state"}, WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option process_list_options[] = {
+    {.name = "status", .value = "STATUS", .help = "only these; repeatable",
+     .words = "created running suspended waiting awaiting_callback aborted failed api_unavailable inconsistent_data completed resumed"},
+    {.name = "workflow", .value = "NAME", .help = "only of this workflow"},
+    {.name = "subscription", .value = "SUBSCRIPTION", .help = "only those that touch it"},
+    {.name = "tasks", .help = "tasks instead of workflows"},
+    {.name = "all", .letter = 'a', .help = "workflows and tasks"},
+    LIMIT_OPTION};
+static const struct cli_option subscription_list_options[] = {
+    {.name = "status", .value = "STATUS", .help = "only these; repeatable. Without: all but terminated",
+     .words = "initial provisioning active migrating disabled terminated"},
+    {.name = "product", .value = "NAME", .help = "only of this product"},
+    {.name = "out-of-sync", .help = "only those that differ from reality"},
+    LIMIT_OPTION};
+static const struct cli_option limit_options[] = {LIMIT_OPTION};
+static const struct cli_option workflow_list_options[] = {
+    {.name = "target", .value = "TARGET", .help = "only these", .words = "CREATE MODIFY TERMINATE SYSTEM VALIDATE RECONCILE"},
+    {.name = "tasks", .help = "only tasks"}};
+static const struct cli_option import_options[] = {
+    {.name = "owner", .value = "PARTNER", .help = "the Partner that owns the new PoPs, by name or id"},
+    {.name = "source", .value = "NAME", .help = "where the rows come from; validation compares with the newest import of each source"},
+    {.name = "skip-existing", .help = "leave PoPs alone that exist already; without, one such row refuses the whole file"},
+    {.name = "map", .value = "FIELD=COLUMN", .help = "the column that holds a field, when the names differ; repeatable"},
+    WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option token_options[] = {
+    {.name = "role", .value = "ROLE", .help = "read, operate or admin", .words = "read operate admin"},
+    {.name = "expires", .value = "TIME", .help = "ISO 8601 time after which it is refused; never without"}};
+
+#define OPTIONS(array) .options = (array), .option_count = LP_COUNT(array)
+#define NEXT_STEPS "The process goes on at once; --watch follows it."
+
+const struct cli_command cli_commands[] = {
+    {.noun = "product", .verb = "list", .args = "", .summary = "the products that can be ordered", .run = cli_product_list},
+    {.noun = "workflow", .verb = "list", .args = "", .summary = "the workflows and tasks that can be started",
+     OPTIONS(workflow_list_options), .run = cli_workflow_list},
+
+    {.noun = "process", .verb = "start", .args = "WORKFLOW [SUBSCRIPTION]", .min_args = 1, .max_args = 2,
+     .summary = "start a workflow",
+     .help = "Values for the form come from --set and --file. On a terminal everything else is asked for; otherwise missing values are "
+             "listed and nothing is started. Texts are turned into the type each field has; null empties an optional field.",
+     OPTIONS(start_options), .run = cli_process_start},
+    {.noun = "process", .verb = "list", .args = "", .summary = "processes, newest first", OPTIONS(process_list_options), .run = cli_process_list},
+    {.noun = "process", .verb = "show", .args = "PROCESS", .min_args = 1, .max_args = 1, .summary = "one process and its steps", .run = cli_process_show},
+    {.noun = "process", .verb = "steps", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "what every step changed, and every attempt", .run = cli_process_steps},
+    {.noun = "process", .verb = "watch", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "follow a process to its end", .help = "Ctrl-C stops watching; the process goes on.", .run = cli_process_watch},
+    {.noun = "process", .verb = "resume", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "answer a process that waits for input", OPTIONS(resume_options), .run = cli_process_resume},
+    {.noun = "process", .verb = "retry", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "try the failed or waiting step again", .help = NEXT_STEPS, OPTIONS(why_watch_options), .run = cli_process_retry},
+    {.noun = "process", .verb = "skip", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "go on behind the failed step", .help = "Wants --reason. " NEXT_STEPS, OPTIONS(why_watch_options), .run = cli_process_skip},
+    {.noun = "process", .verb = "mark-done", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "count the failed step as done by hand", .help = "Wants --reason. " NEXT_STEPS, OPTIONS(done_options), .run = cli_process_mark_done},
+    {.noun = "process", .verb = "abort", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "end a process for good", OPTIONS(abort_options), .run = cli_process_abort},
+    {.noun = "process", .verb = "note", .args = "PROCESS TEXT", .min_args = 2, .max_args = 2,
+     .summary = "write a note on a process; an empty text removes it", OPTIONS(why_options), .run = cli_process_note},
+    {.noun = "process", .verb = "delete", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "delete a finished task", OPTIONS(why_options), .run = cli_process_delete},
+
+    {.noun = "subscription", .verb = "list", .args = "[WORDS]", .max_args = 1, .summary = "subscriptions, newest first",
+     .help = "WORDS: only those whose description begins so; % stands for any characters.",
+     OPTIONS(subscription_list_options), .run = cli_subscription_list},
+    {.noun = "subscription", .verb = "show", .args = "SUBSCRIPTION", .min_args = 1, .max_args = 1, .summary = "everything about one subscription", .run = cli_subscription_show},
+    {.noun = "subscription", .verb = "history", .args = "SUBSCRIPTION", .min_args = 1, .max_args = 1,
+     .summary = "its versions, newest first", OPTIONS(limit_options), .run = cli_subscription_history},
+    {.noun = "subscription", .verb = "diff", .args = "SUBSCRIPTION [FROM [TO]]", .min_args = 1, .max_args = 3,
+     .summary = "what changed between two versions",
+     .help = "Without FROM: the newest version against the one before it.", .run = cli_subscription_diff},
+    {.noun = "subscription", .verb = "sync", .args = "SUBSCRIPTION", .min_args = 1, .max_args = 1,
+     .summary = "declare that it matches reality again",
+     .help = "Refused while unfinished processes hold it. A successful validate or reconcile does the same, with proof.",
+     OPTIONS(why_options), .run = cli_subscription_sync},
+    {.noun = "subscription", .verb = "workflows", .args = "SUBSCRIPTION", .min_args = 1, .max_args = 1,
+     .summary = "what may be started on it, and why not", .run = cli_subscription_workflows},
+
+    {.noun = "task", .verb = "start", .args = "TASK", .min_args = 1, .max_args = 2,
+     .summary = "start a task", .help = "As `process start`.", OPTIONS(start_options), .run = cli_process_start},
+    {.noun = "pop", .verb = "import", .args = "FILE", .min_args = 1, .max_args = 1, .complete = CLI_COMPLETE_FILE,
+     .summary = "create PoPs from a CSV file, one process per row",
+     .help = "The first line names the columns. All rows are checked before the first is written; every fault is told with its row and column.",
+     OPTIONS(import_options), .run = cli_pop_import},
+    {.noun = "todo", .args = "", .summary = "everything that waits for a person", .run = cli_todo},
+
+    {.noun = "engine", .verb = "status", .args = "", .summary = "is it running, and what is waiting", .run = cli_engine_status},
+    {.noun = "engine", .verb = "pause", .args = "", .summary = "stop between steps",
+     .help = "Running steps are finished; nothing new begins until `engine resume`.", OPTIONS(why_options), .run = cli_engine_pause},
+    {.noun = "engine", .verb = "resume", .args = "", .summary = "go on after a pause", OPTIONS(why_options), .run = cli_engine_resume},
+    {.noun = "audit", .verb = "show", .args = "[CHAIN]", .max_args = 1, .summary = "who did what, newest first",
+     .help = "CHAIN is a process, or system:INCARNATION.", OPTIONS(limit_options), .run = cli_audit_show},
+    {.noun = "audit", .verb = "verify", .args = "", .summary = "prove that no audit row was changed or removed", .run = cli_audit_verify},
+    {.noun = "token", .verb = "create", .args = "NAME", .min_args = 1, .max_args = 1, .summary = "make an API token; it is shown this once",
+     OPTIONS(token_options), .run = cli_token_create},
+    {.noun = "token", .verb = "list", .args = "", .summary = "API tokens", .run = cli_token_list},
+    {.noun = "token", .verb = "revoke", .args = "TOKEN", .min_args = 1, .max_args = 1, .summary = "make a token worthless", .run = cli_token_revoke},
+    {.noun = "db", .verb = "backup", .args = "[FILE]", .max_args = 1,
+     .summary = "copy the database while it is in use",
+     .help = "FILE lies in the data folder of the server; without it a name with the time is chosen. `lightpathd db restore` reads it.",
+     .run = cli_db_backup},
+    {.noun = "events", .args = "", .summary = "print events as they happen, until Ctrl-C", .run = cli_events},
+    {.noun = "version", .args = "", .summary = "versions of this program and of the server", .run = cli_version},
+    {.noun = "completion", .args = "bash", .min_args = 1, .max_args = 1, .complete = CLI_COMPLETE_WORDS, .words = "bash",
+     .summary = "print a script that completes commands",
+     .help = "source <(lightpath completion bash)", .local = true, .run = cli_completion},
+};
+const size_t cli_command_count = LP_COUNT(cli_commands);

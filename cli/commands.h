@@ -1,0 +1,42 @@
+/**
+ * The handlers behind the command table. Each prints to cli->out (a table, or with -o json what the
+ * API sent) and returns the outcome.
+ */
+#ifndef LP_CLI_COMMANDS_H
+#define LP_CLI_COMMANDS_H
+
+#include "cli/api.h"
+
+typedef enum lp_code cli_handler(struct cli *cli, struct lp_err *err);
+
+/* cmd_process.c */
+cli_handler cli_process_start, cli_process_list, cli_process_show, cli_process_steps,
+    cli_process_watch, cli_process_resume, cli_process_retry, cli_process_skip,
+    cli_process_mark_done, cli_process_abort, cli_process_note, cli_process_delete, cli_todo;
+/* cmd_subscription.c */
+cli_handler cli_subscription_list, cli_subscription_show, cli_subscription_history,
+    cli_subscription_diff, cli_subscription_sync, cli_subscription_workflows;
+/* cmd_import.c */
+cli_handler cli_pop_import;
+/* cmd_system.c */
+cli_handler cli_product_list, cli_workflow_list, cli_engine_pause, cli_engine_resume,
+    cli_engine_status, cli_audit_show, cli_audit_verify, cli_token_create, cli_token_list,
+    cli_token_revoke, cli_db_backup, cli_events, cli_version, cli_completion;
+
+/** Prints a JSON value in one line. */
+void cli_print_json(struct cli *cli, const json_t *value);
+/** GET path, then print it with -o json. *value is the answer (owned), *printed tells whether it
+ * was printed. */
+enum lp_code cli_fetch(struct cli *cli, const char *path, json_t **value, bool *printed,
+                       struct lp_err *err) LP_MUST_CHECK;
+/** One line "label: text" of a header, left out when text is NULL or empty. */
+void cli_print_pair(struct cli *cli, const char *label, const char *text);
+/** A number member as local time; owned. */
+char *cli_member_time(const json_t *object, const char *key);
+/** Runs a form to its end, prints the new process and follows it with --watch. `form` is cleared.
+ */
+struct cli_form;
+enum lp_code cli_start_form(struct cli *cli, const char *workflow, struct cli_form *form,
+                            struct lp_err *err) LP_MUST_CHECK;
+
+#endif

@@ -14,6 +14,24 @@ lp_scope_field(const char *scope, char *buf, size_t size)
             *c = ' ';
 }
 
+void
+lp_key_value(const char *value, char *buf, size_t size)
+{
+    struct lp_err err = LP_ERR_INIT;
+    json_auto_t *entry = NULL;
+    const char *system, *id;
+
+    (void)snprintf(buf, size, "%s", value);
+    if (*value != '{' || lp_json_load(value, strlen(value), &entry, &err) != LP_OK) {
+        lp_err_clear(&err);
+        return;
+    }
+    system = lp_json_str(entry, "system", NULL);
+    id = lp_json_str(entry, "id", NULL);
+    if (system != NULL && id != NULL)
+        (void)snprintf(buf, size, "%s:%s", system, id);
+}
+
 /* One explanation per statement: reads what stands in the way and fails with the sentence, or
  * leaves err alone. */
 typedef void explain_fn(struct lp_store *store, const json_t *args, struct lp_err *err);
@@ -23,20 +41,21 @@ explain_key(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
     const char *scope = lp_json_str(args, "scope", ""), *value = lp_json_str(args, "value", "");
     struct lp_err look = LP_ERR_INIT;
-    char holder[LP_UUID_LEN + 1], field[64];
+    char holder[LP_UUID_LEN + 1], field[64], shown[300];
     enum lp_code rc = lp_subscription_by_key(store, NULL, scope, value, holder, &look);
 
     lp_err_clear(&look);
     lp_scope_field(scope, field, sizeof field);
+    lp_key_value(value, shown, sizeof shown);
     if (rc != LP_OK) {
         (void)lp_fail_at(err, LP_CONFLICT, scope, "%s %.200s was taken a moment ago; try again",
-                         field, value);
+                         field, shown);
         return;
     }
     (void)lp_fail_at(err, LP_CONFLICT, scope, "%s %.200s is already used by subscription %s", field,
-                     value, holder);
+                     shown, holder);
     err->detail = json_pack("{s:s, s:s, s:s, s:s}", "code", "OPT-003", "field", field, "value",
-                            value, "subscription_id", holder);
+                            shown, "subscription_id", holder);
 }
 
 static void

@@ -79,6 +79,8 @@ void lp_subscription_explain_conflict(struct lp_store *store, struct lp_err *err
 /** The field name of a unique scope in messages: "pop.code" -> "code", "partner.external_ids" ->
  * "external ids". */
 void lp_scope_field(const char *scope, char *buf, size_t size);
+/** A unique value in messages: a text is itself, an entry of external ids "netbox:7". */
+void lp_key_value(const char *value, char *buf, size_t size);
 
 /** The wire form, http-api.md 1.2 "Subscription": times as numbers. New reference. */
 json_t *lp_subscription_header_json(const struct lp_subscription *sub);

@@ -1,0 +1,163 @@
+/* PoP: create, modify, terminate, validate, reconcile. */
+#include <string.h>
+
+#include "steps/forms.h"
+#include "steps/import.h"
+#include "steps/lifecycle.h"
+#include "workflows/workflows.h"
+
+static const char *const fields[] = {"code",    "full_name",  "latitude_udeg", "longitude_udeg",
+                                     "address", "site_class", "external_ids"};
+static const struct lp_form_model model = {"PoP", fields, LP_COUNT(fields)};
+
+/* ---- create ---- */
+
+/* The import leaves where a site comes from in two hidden fields; both must name a stored row. */
+static enum lp_code
+create_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    enum lp_code rc = lp_form_add_choice(ctx, page, "partner_id", "Owner", "Partner", true, err);
+
+    if (rc == LP_OK)
+        rc = lp_form_add_model(ctx, page, &model, NULL, err);
+    if (rc == LP_OK)
+        lp_form_add_source(page);
+    return rc;
+}
+
+static enum lp_code
+create_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+             struct lp_err *err)
+{
+    enum lp_code rc = lp_form_check_new(ctx, &model, input, problems, err);
+
+    if (rc == LP_OK)
+        rc = lp_form_check_source(ctx, input, problems, err);
+    return rc;
+}
+
+static enum lp_code
+summary_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    return lp_form_summary_new(ctx, page, &model, err);
+}
+
+static enum lp_code
+create_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
+{
+    enum lp_code rc = lp_form_finish_new(ctx, &model, output, err);
+
+    if (rc == LP_OK)
+        rc = lp_form_finish_owner(output, "partner_id", err);
+    if (rc == LP_OK)
+        rc = lp_form_finish_source(output, err);
+    return rc;
+}
+
+static const struct lp_page create_pages[] = {
+    {.title = "New PoP", .build = create_build, .check = create_check},
+    {.title = "Summary", .build = summary_build},
+};
+static const struct lp_form create_form = {LP_PAGES(create_pages), .finish = create_finish};
+static const struct lp_step *const create_steps[] = {&lp_step_construct};
+
+/* The owner stays while its PoP is made. */
+static enum lp_code
+share_owner(struct lp_form_ctx *ctx, const json_t *output, json_t *ids, struct lp_err *err)
+{
+    (void)ctx;
+    if (json_array_append(ids, json_object_get(output, "customer_id")) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for the locks");
+    return LP_OK;
+}
+
+/* ---- modify ---- */
+
+static enum lp_code
+modify_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    return lp_form_add_model(ctx, page, &model, ctx->subscription->root, err);
+}
+
+static enum lp_code
+modify_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+             struct lp_err *err)
+{
+    return lp_form_check_changed(ctx, &model, input, problems, err);
+}
+
+static bool
+renamed(const struct lp_form_ctx *ctx)
+{
+    static const char *const names[] = {"code", "full_name"};
+
+    for (size_t i = 0; i < LP_COUNT(names); i++)
+        if (strcmp(lp_json_str(ctx->answers, names[i], ""),
+                   lp_json_str(ctx->subscription->root, names[i], ""))
+            != 0)
+            return true;
+    return false;
+}
+
+static enum lp_code
+modify_summary(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    enum lp_code rc = lp_form_summary_changed(ctx, page, &model, err);
+
+    if (rc == LP_OK && renamed(ctx))
+        rc = lp_form_add_impact(ctx, page, "These use the PoP and may carry its old name", err);
+    return rc;
+}
+
+static enum lp_code
+modify_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
+{
+    return lp_form_finish_changed(ctx, &model, output, err);
+}
+
+static const struct lp_page modify_pages[] = {
+    {.title = "Change PoP", .build = modify_build, .check = modify_check},
+    {.title = "Summary", .build = modify_summary},
+};
+static const struct lp_form modify_form = {LP_PAGES(modify_pages), .finish = modify_finish};
+static const struct lp_step *const modify_steps[] = {&lp_step_update};
+
+/* ---- the rest needs no fields ---- */
+
+static const struct lp_step *const terminate_steps[] = {&lp_step_check_unused};
+static const struct lp_step *const validate_steps[] = {&lp_step_compare};
+static const struct lp_step *const reconcile_steps[] = {&lp_step_refresh};
+
+static const struct lp_workflow list[] = {
+    {.name = "create_pop",
+     .description = "Create a PoP",
+     .target = LP_TARGET_CREATE,
+     .product = "PoP",
+     .form = &create_form,
+     .shares = share_owner,
+     LP_STEPS(create_steps)},
+    {.name = "modify_pop",
+     .description = "Modify a PoP",
+     .target = LP_TARGET_MODIFY,
+     .product = "PoP",
+     .form = &modify_form,
+     LP_STEPS(modify_steps)},
+    {.name = "terminate_pop",
+     .description = "Terminate a PoP",
+     .target = LP_TARGET_TERMINATE,
+     .product = "PoP",
+     .form = &lp_form_terminate,
+     LP_STEPS(terminate_steps)},
+    {.name = "validate_pop",
+     .description = "Validate a PoP",
+     .target = LP_TARGET_VALIDATE,
+     .is_task = true,
+     .product = "PoP",
+     LP_STEPS(validate_steps)},
+    {.name = "reconcile_pop",
+     .description = "Reconcile a PoP",
+     .target = LP_TARGET_RECONCILE,
+     .product = "PoP",
+     LP_STEPS(reconcile_steps)},
+};
+const struct lp_workflow_set lp_workflows_pop = {list, LP_COUNT(list)};

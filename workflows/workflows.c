@@ -1,0 +1,15 @@
+/* The one list of workflow sets. */
+#include "workflows/workflows.h"
+
+static const struct lp_workflow_set *const sets[] = {
+    &lp_workflows_partner,
+    &lp_workflows_pop,
+    &lp_workflows_import_pops,
+};
+
+const struct lp_workflow_set *const *
+lp_workflow_sets(size_t *count)
+{
+    *count = LP_COUNT(sets);
+    return sets;
+}

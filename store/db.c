@@ -66,6 +66,37 @@ lp_fail_foreign(struct lp_err *err, const char *table)
                       table == NULL ? "" : table);
 }
 
+/* Documents are left out: what was in the way is told by ids and keys. */
+#define CONFLICT_TEXT_MAX 512
+
+static bool
+writes_subscriptions(const struct lp_sql *sql)
+{
+    static const char *const tables[] = {"subscriptions", "blocks", "block_refs", "block_keys"};
+
+    for (size_t i = 0; sql->table != NULL && i < LP_COUNT(tables); i++)
+        if (strcmp(sql->table, tables[i]) == 0)
+            return true;
+    return false;
+}
+
+void
+lp_conflict_detail(const struct lp_sql *sql, const struct lp_value *values, struct lp_err *err)
+{
+    json_t *arguments;
+
+    if (err->code != LP_CONFLICT || err->detail != NULL || !writes_subscriptions(sql))
+        return;
+    arguments = json_object();
+    for (size_t i = 0; i < sql->param_count; i++) {
+        if (values[i].kind == LP_VALUE_INT)
+            json_object_set_new(arguments, sql->params[i], json_integer(values[i].i));
+        else if (values[i].kind == LP_VALUE_TEXT && values[i].len <= CONFLICT_TEXT_MAX)
+            json_object_set_new(arguments, sql->params[i], json_string(values[i].s));
+    }
+    err->detail = json_pack("{s:s, s:o}", "statement", sql->name, "arguments", arguments);
+}
+
 /* ---- pools ---- */
 
 static enum lp_code
@@ -551,8 +582,10 @@ lp_txn_unit(struct lp_txn *txn, const struct lp_unit *unit, struct lp_err *err)
         enum lp_code rc = txn->backend->run(txn->conn, &call, item->want_rows ? &item->rows : NULL,
                                             &item->changed, err);
 
-        if (rc != LP_OK)
+        if (rc != LP_OK) {
+            lp_conflict_detail(sql, item->values, err);
             return rc;
+        }
     }
     return LP_OK;
 }

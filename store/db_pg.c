@@ -517,6 +517,8 @@ take_answer(struct lp_conn *conn, const struct command *command, PGresult *res, 
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
         enum lp_code rc = result_error(conn, res, &lp_sql_table[command->stmt], err);
 
+        if (item != NULL)
+            lp_conflict_detail(&lp_sql_table[command->stmt], item->values, err);
         PQclear(res);
         return rc;
     }

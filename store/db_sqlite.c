@@ -384,8 +384,10 @@ run_unit(struct lp_conn *conn, struct lp_unit *unit, struct lp_err *err)
         enum lp_code rc =
             run(conn, &call, item->want_rows ? &item->rows : NULL, &item->changed, err);
 
-        if (rc != LP_OK)
+        if (rc != LP_OK) {
+            lp_conflict_detail(sql, item->values, err);
             return rc;
+        }
     }
     return LP_OK;
 }

@@ -34,33 +34,36 @@ lp_key_value(const char *value, char *buf, size_t size)
 
 /* One explanation per statement: reads what stands in the way and fails with the sentence, or
  * leaves err alone. */
-typedef void explain_fn(struct lp_store *store, const json_t *args, struct lp_err *err);
+typedef enum lp_code explain_fn(struct lp_store *store, const json_t *args, struct lp_err *err);
 
-static void
+static enum lp_code
 explain_key(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
+    enum lp_code rc = err->code;
     const char *scope = lp_json_str(args, "scope", ""), *value = lp_json_str(args, "value", "");
     struct lp_err look = LP_ERR_INIT;
     char holder[LP_UUID_LEN + 1], field[64], shown[300];
-    enum lp_code rc = lp_subscription_by_key(store, NULL, scope, value, holder, &look);
+    enum lp_code found = lp_subscription_by_key(store, NULL, scope, value, holder, &look);
 
     lp_err_clear(&look);
     lp_scope_field(scope, field, sizeof field);
     lp_key_value(value, shown, sizeof shown);
-    if (rc != LP_OK) {
-        (void)lp_fail_at(err, LP_CONFLICT, scope, "%s %.200s was taken a moment ago; try again",
-                         field, shown);
-        return;
+    if (found != LP_OK) {
+        rc = lp_fail_at(err, LP_CONFLICT, scope, "%s %.200s was taken a moment ago; try again",
+                        field, shown);
+        return rc;
     }
-    (void)lp_fail_at(err, LP_CONFLICT, scope, "%s %.200s is already used by subscription %s", field,
-                     shown, holder);
+    rc = lp_fail_at(err, LP_CONFLICT, scope, "%s %.200s is already used by subscription %s", field,
+                    shown, holder);
     err->detail = json_pack("{s:s, s:s, s:s, s:s}", "code", "OPT-003", "field", field, "value",
                             shown, "subscription_id", holder);
+    return rc;
 }
 
-static void
+static enum lp_code
 explain_delete(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
+    enum lp_code rc = err->code;
     const char *id = lp_json_str(args, "instance_id", "");
     struct lp_err look = LP_ERR_INIT;
     struct lp_rows *rows = NULL;
@@ -68,16 +71,18 @@ explain_delete(struct lp_store *store, const json_t *args, struct lp_err *err)
     if (lp_query(store, LP_SQL_BLOCK_USERS, LP_ARGS(lp_text("instance_id", id)), &rows, &look)
             == LP_OK
         && lp_rows_count(rows) > 0)
-        (void)lp_fail_at(err, LP_CONFLICT, "block_refs.to_id",
-                         "block %.40s cannot be removed: subscription %s (%.200s) uses it", id,
-                         lp_rows_text(rows, 0, "id"), lp_rows_text(rows, 0, "description"));
+        rc = lp_fail_at(err, LP_CONFLICT, "block_refs.to_id",
+                        "block %.40s cannot be removed: subscription %s (%.200s) uses it", id,
+                        lp_rows_text(rows, 0, "id"), lp_rows_text(rows, 0, "description"));
     lp_rows_free(rows);
     lp_err_clear(&look);
+    return rc;
 }
 
-static void
+static enum lp_code
 explain_reference(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
+    enum lp_code rc = err->code;
     const char *id = lp_json_str(args, "to_id", ""), *field = lp_json_str(args, "field", "");
     const char *want = lp_json_str(args, "block", NULL);
     struct lp_err look = LP_ERR_INIT;
@@ -86,19 +91,20 @@ explain_reference(struct lp_store *store, const json_t *args, struct lp_err *err
     if (lp_query(store, LP_SQL_BLOCK_OWNER, LP_ARGS(lp_text("instance_id", id)), &rows, &look)
         == LP_OK) {
         if (lp_rows_count(rows) == 0)
-            (void)lp_fail_at(err, LP_CONFLICT, field,
-                             "%s refers to block %.40s, which does not exist", field, id);
+            rc = lp_fail_at(err, LP_CONFLICT, field,
+                            "%s refers to block %.40s, which does not exist", field, id);
         else if (strcmp(lp_rows_text(rows, 0, "status"), "terminated") == 0)
-            (void)lp_fail_at(err, LP_CONFLICT, field,
-                             "%s refers to block %.40s of subscription %s, which is terminated",
-                             field, id, lp_rows_text(rows, 0, "subscription_id"));
+            rc = lp_fail_at(err, LP_CONFLICT, field,
+                            "%s refers to block %.40s of subscription %s, which is terminated",
+                            field, id, lp_rows_text(rows, 0, "subscription_id"));
         else if (want != NULL && strcmp(lp_rows_text(rows, 0, "block"), want) != 0)
-            (void)lp_fail_at(err, LP_CONFLICT, field,
-                             "%s must refer to a %s block, but %.40s is a %s block", field, want,
-                             id, lp_rows_text(rows, 0, "block"));
+            rc = lp_fail_at(err, LP_CONFLICT, field,
+                            "%s must refer to a %s block, but %.40s is a %s block", field, want, id,
+                            lp_rows_text(rows, 0, "block"));
     }
     lp_rows_free(rows);
     lp_err_clear(&look);
+    return rc;
 }
 
 /* "a, b and 3 more" of a relation. */
@@ -118,10 +124,11 @@ name_some(const struct lp_relations *relations, char *buf, size_t size)
         (void)snprintf(buf + used, size - used, " and %zu more", relations->count - 3);
 }
 
-static void
+static enum lp_code
 explain_relations(struct lp_store *store, const json_t *args, enum lp_relation_kind kind,
                   const char *what, struct lp_err *err)
 {
+    enum lp_code rc = err->code;
     const char *id = lp_json_str(args, "id", "");
     struct lp_relations found;
     struct lp_err look = LP_ERR_INIT;
@@ -129,59 +136,66 @@ explain_relations(struct lp_store *store, const json_t *args, enum lp_relation_k
 
     if (lp_subscription_relations(store, NULL, id, kind, false, &found, &look) == LP_OK) {
         name_some(&found, names, sizeof names);
-        (void)lp_fail_at(err, LP_CONFLICT, "subscriptions.status",
-                         "the status of subscription %.40s cannot change while %s: %s", id, what,
-                         names);
+        rc = lp_fail_at(err, LP_CONFLICT, "subscriptions.status",
+                        "the status of subscription %.40s cannot change while %s: %s", id, what,
+                        names);
         lp_relations_free(&found);
     }
     lp_err_clear(&look);
+    return rc;
 }
 
-static void
+static enum lp_code
 explain_users(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
-    explain_relations(store, args, LP_RELATION_USERS, "others use it", err);
+    return explain_relations(store, args, LP_RELATION_USERS, "others use it", err);
 }
 
-static void
+static enum lp_code
 explain_customers(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
-    explain_relations(store, args, LP_RELATION_CUSTOMER_OF, "it owns others", err);
+    return explain_relations(store, args, LP_RELATION_CUSTOMER_OF, "it owns others", err);
 }
 
-static void
+static enum lp_code
 explain_version(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
+    enum lp_code rc = err->code;
     const char *id = lp_json_str(args, "id", "");
     struct lp_err look = LP_ERR_INIT;
     json_auto_t *brief = NULL;
 
     if (lp_subscription_brief(store, NULL, id, &brief, &look) == LP_OK)
-        (void)lp_fail_at(
-            err, LP_CONFLICT, "subscriptions.version",
-            "Stale data: given version (%lld) does not match the current version (%lld)",
-            (long long)lp_json_int(args, "version", 0),
-            (long long)lp_json_int(brief, "version", 0));
+        rc =
+            lp_fail_at(err, LP_CONFLICT, "subscriptions.version",
+                       "Stale data: given version (%lld) does not match the current version (%lld)",
+                       (long long)lp_json_int(args, "version", 0),
+                       (long long)lp_json_int(brief, "version", 0));
     lp_err_clear(&look);
+    return rc;
 }
 
-static void
+static enum lp_code
 explain_customer(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
+    enum lp_code rc = err->code;
     (void)store;
     if (strstr(err->pointer, "customer_id") == NULL)
-        return;
-    (void)lp_fail_at(err, LP_CONFLICT, "subscriptions.customer_id",
-                     "the owning partner %.40s is terminated", lp_json_str(args, "customer", ""));
+        return rc;
+    rc = lp_fail_at(err, LP_CONFLICT, "subscriptions.customer_id",
+                    "the owning partner %.40s is terminated", lp_json_str(args, "customer", ""));
+    return rc;
 }
 
-static void
+static enum lp_code
 explain_foreign(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
+    enum lp_code rc = err->code;
     (void)store;
-    (void)lp_fail_at(err, LP_CONFLICT, "blocks.subscription_id",
-                     "block %.40s belongs to another subscription and is not written from here",
-                     lp_json_str(args, "instance_id", ""));
+    rc = lp_fail_at(err, LP_CONFLICT, "blocks.subscription_id",
+                    "block %.40s belongs to another subscription and is not written from here",
+                    lp_json_str(args, "instance_id", ""));
+    return rc;
 }
 
 static const struct {
@@ -211,7 +225,7 @@ lp_subscription_explain_conflict(struct lp_store *store, struct lp_err *err)
         if (strcmp(explanations[i].statement, statement) == 0) {
             json_decref(err->detail);
             err->detail = NULL;
-            explanations[i].fn(store, args, err);
+            err->code = explanations[i].fn(store, args, err);
             return;
         }
 }

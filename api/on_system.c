@@ -1,0 +1,378 @@
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "api/embedded.h"
+#include "api/handlers.h"
+#include "api/internal.h"
+#include "api/lists.h"
+#include "base/json.h"
+
+#define HEALTH_FRESH_US 1000000
+#define USER_LOG_MAX    4096
+
+/* ---- health and pages ---- */
+
+bool
+lp_health_fresh(const struct lp_api *api)
+{
+    int64_t at = atomic_load(&api->healthy_us);
+
+    return at != 0 && lp_api_now(api) - at < HEALTH_FRESH_US;
+}
+
+enum lp_code
+lp_on_health(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    struct lp_api *api = req->api;
+
+    lp_reply_header(req, "Cache-Control", "no-store");
+    if (!lp_health_fresh(api)) {
+        enum lp_code rc = lp_store_ping(api->services.store, err);
+
+        if (rc != LP_OK) {
+            atomic_store(&api->healthy_us, 0);
+            return rc;
+        }
+        atomic_store(&api->healthy_us, lp_api_now(api));
+    }
+    *out = json_string("OK");
+    return LP_OK;
+}
+
+enum lp_code
+lp_on_root(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    (void)req;
+    (void)err;
+    *out = json_string("Lightpath");
+    return LP_OK;
+}
+
+enum lp_code
+lp_on_docs(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    (void)out;
+    (void)err;
+    req->reply.fixed = lp_embedded_docs;
+    req->reply.fixed_len = lp_embedded_docs_len;
+    req->reply.type = "text/html; charset=utf-8";
+    lp_reply_header(req, "Content-Security-Policy",
+                    "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
+                    "script-src 'unsafe-inline'; frame-ancestors 'none'");
+    return LP_OK;
+}
+
+enum lp_code
+lp_on_openapi(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    struct lp_api *api = req->api;
+
+    (void)out;
+    pthread_mutex_lock(&api->fixed_lock);
+    if (api->openapi == NULL) {
+        json_auto_t *doc = lp_openapi(api->options.version);
+
+        api->openapi = doc == NULL ? NULL : lp_json_text(doc);
+        api->openapi_len = api->openapi == NULL ? 0 : strlen(api->openapi);
+    }
+    pthread_mutex_unlock(&api->fixed_lock);
+    if (api->openapi == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the description");
+    req->reply.fixed = api->openapi;
+    req->reply.fixed_len = api->openapi_len;
+    req->reply.type = "application/json";
+    return LP_OK;
+}
+
+enum lp_code
+lp_on_form(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    (void)out;
+    return lp_fail(err, LP_NOT_FOUND, "Form %s does not exist.", req->params[0]);
+}
+
+/* ---- what front ends report ---- */
+
+static enum lp_code
+log_user(struct lp_request *req, const char *event, const char *name, json_t **out)
+{
+    char *text = lp_json_text(req->json);
+
+    if (text != NULL && strlen(text) > USER_LOG_MAX)
+        snprintf(text, USER_LOG_MAX, "(%zu bytes left out)", strlen(text));
+    lp_logf(req->api->options.log, LP_LOG_INFO, event, "s:s, s:s, s:s", "actor", req->caller.actor,
+            "name", name, "report", text == NULL ? "" : text);
+    free(text);
+    *out = json_object();
+    return LP_OK;
+}
+
+enum lp_code
+lp_on_user_error(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    (void)err;
+    return log_user(req, "user.error", "", out);
+}
+
+enum lp_code
+lp_on_user_log(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    (void)err;
+    return log_user(req, "user.log", req->params[0], out);
+}
+
+/* ---- audit ---- */
+
+enum lp_code
+lp_on_audit(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    return lp_engine_audit(req->api->services.engine, lp_request_query(req, "chain"),
+                           lp_request_int(req, "limit", 100), out, err);
+}
+
+/** Long work runs one at a time, so that it cannot take all handler threads. */
+static enum lp_code
+begin_long(struct lp_api *api, struct lp_err *err)
+{
+    if (pthread_mutex_trylock(&api->long_lock) != 0)
+        return lp_fail(err, LP_CONFLICT,
+                       "another backup or verification is running; try again when it is done");
+    return LP_OK;
+}
+
+enum lp_code
+lp_on_audit_verify(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    int64_t rows = 0;
+    enum lp_code rc = begin_long(req->api, err);
+
+    if (rc != LP_OK)
+        return rc;
+    rc = lp_engine_audit_verify(req->api->services.engine, &rows, err);
+    pthread_mutex_unlock(&req->api->long_lock);
+    if (rc == LP_OK)
+        *out = json_pack("{s:b, s:I}", "ok", 1, "rows", (json_int_t)rows);
+    return rc;
+}
+
+/* ---- tokens ---- */
+
+static json_t *
+token_json(const struct lp_rows *rows, size_t i)
+{
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", lp_rows_text(rows, i, "id"), "name",
+        lp_rows_text(rows, i, "name"), "role", lp_rows_text(rows, i, "role"), "created_by",
+        lp_rows_text(rows, i, "created_by"), "created_at", lp_time_column(rows, i, "created_at"),
+        "expires_at", lp_time_column(rows, i, "expires_at"), "revoked_at",
+        lp_time_column(rows, i, "revoked_at"), "used_at", lp_time_column(rows, i, "used_at"));
+}
+
+enum lp_code
+lp_on_token_list(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_query(req->api->services.store, LP_SQL_TOKEN_LIST, LP_NO_ARGS, &rows, err);
+
+    if (rc != LP_OK)
+        return rc;
+    *out = json_array();
+    for (size_t i = 0; i < lp_rows_count(rows); i++)
+        json_array_append_new(*out, token_json(rows, i));
+    lp_rows_free(rows);
+    return LP_OK;
+}
+
+/** 256 random bits behind a mark that secret scanners can look for. */
+static void
+make_token(char out[static 80])
+{
+    unsigned char raw[32];
+    size_t n = (size_t)snprintf(out, 80, "lp_");
+
+    lp_random(raw, sizeof raw);
+    for (size_t i = 0; i < sizeof raw; i++)
+        n += (size_t)snprintf(out + n, 80 - n, "%02x", raw[i]);
+    explicit_bzero(raw, sizeof raw);
+}
+
+static enum lp_code
+expiry(const json_t *value, int64_t now, int64_t *out, struct lp_err *err)
+{
+    enum lp_code rc = LP_OK;
+
+    *out = 0;
+    if (value == NULL || json_is_null(value))
+        return LP_OK;
+    if (json_is_string(value))
+        rc = lp_time_parse(json_string_value(value), out, err);
+    else if (json_number_value(value) > 0 && json_number_value(value) < 253402300800.0)
+        *out = (int64_t)(json_number_value(value) * 1e6);
+    if (rc == LP_OK && *out <= now)
+        rc = lp_fail_at(err, LP_INVALID, "/body/expires_at", "expires_at is not in the future");
+    return rc;
+}
+
+enum lp_code
+lp_on_token_create(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    int64_t now = lp_clock_utc_us(req->api->options.clock);
+    struct lp_uuid id = lp_uuid_v7(req->api->options.clock);
+    const char *name = lp_json_str(req->json, "name", "");
+    const char *role = lp_json_str(req->json, "role", "");
+    char token[80];
+    char hash[65];
+    int64_t expires = 0;
+    struct lp_unit *unit;
+    enum lp_code rc = expiry(json_object_get(req->json, "expires_at"), now, &expires, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (!lp_http_text_sane(name, 400) || name[strspn(name, " ")] == '\0')
+        return lp_fail_at(err, LP_INVALID, "/body/name",
+                          "the name is blank or has control characters");
+    make_token(token);
+    lp_sha256_hex(token, strlen(token), hash);
+    unit = lp_unit_new();
+    lp_unit_add(unit, LP_SQL_TOKEN_INSERT,
+                LP_ARGS(lp_text("id", id.text), lp_text("name", name), lp_text("hash", hash),
+                        lp_text("role", role), lp_text("created_by", req->caller.actor),
+                        lp_int("created_at", now),
+                        expires == 0 ? lp_null("expires_at") : lp_int("expires_at", expires)));
+    rc = lp_store_commit(req->api->services.store, unit, err);
+    lp_unit_free(unit);
+    if (rc == LP_OK)
+        rc = lp_engine_audit_system(req->api->services.engine, &req->caller,
+                                    json_pack("{s:s, s:s, s:s, s:s}", "action", "token.created",
+                                              "id", id.text, "name", name, "role", role),
+                                    err);
+    if (rc == LP_OK) {
+        *out = json_pack("{s:s, s:s, s:s, s:s, s:f, s:o, s:n, s:n, s:s}", "id", id.text, "name",
+                         name, "role", role, "created_by", req->caller.actor, "created_at",
+                         (double)now / 1e6, "expires_at",
+                         expires == 0 ? json_null() : json_real((double)expires / 1e6),
+                         "revoked_at", "used_at", "token", token);
+        lp_reply_header(req, "Cache-Control", "no-store");
+    }
+    explicit_bzero(token, sizeof token);
+    return rc;
+}
+
+enum lp_code
+lp_on_token_revoke(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    struct lp_unit *unit = lp_unit_new();
+    size_t at = lp_unit_add(unit, LP_SQL_TOKEN_REVOKE,
+                            LP_ARGS(lp_text("id", req->params[0]),
+                                    lp_int("now", lp_clock_utc_us(req->api->options.clock))));
+    enum lp_code rc = lp_store_commit(req->api->services.store, unit, err);
+
+    (void)out;
+    if (rc == LP_OK && lp_unit_changed(unit, at) == 0)
+        rc = lp_fail(err, LP_NOT_FOUND, "there is no such token, or it was revoked before");
+    lp_unit_free(unit);
+    if (rc != LP_OK)
+        return rc;
+    return lp_engine_audit_system(
+        req->api->services.engine, &req->caller,
+        json_pack("{s:s, s:s}", "action", "token.revoked", "id", req->params[0]), err);
+}
+
+/* ---- backup ---- */
+
+static enum lp_code
+default_name(struct lp_request *req, char *buf, size_t size, struct lp_err *err)
+{
+    time_t now = (time_t)(lp_clock_utc_us(req->api->options.clock) / 1000000);
+    struct tm tm;
+    char dir[PATH_MAX];
+
+    snprintf(dir, sizeof dir, "%s/backups", req->api->data_dir);
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return lp_fail(err, LP_STORE, "cannot make %s: %s", dir, strerror(errno));
+    gmtime_r(&now, &tm);
+    strftime(buf, size,
+             lp_store_dialect(req->api->services.store) == LP_DIALECT_SQLITE
+                 ? "backups/lightpath-%Y%m%dT%H%M%SZ.db"
+                 : "backups/lightpath-%Y%m%dT%H%M%SZ.dump",
+             &tm);
+    return LP_OK;
+}
+
+/** The folder of the new file, links resolved, must lie inside the data directory. */
+static enum lp_code
+check_inside(struct lp_request *req, const char *path, struct lp_err *err)
+{
+    char *dir = lp_arena_strdup(req->arena, path);
+    char *slash = dir == NULL ? NULL : strrchr(dir, '/');
+    char *real;
+    char *base = realpath(req->api->data_dir, NULL);
+    size_t len = base == NULL ? 0 : strlen(base);
+    bool inside;
+
+    if (slash != NULL)
+        *slash = '\0';
+    real = slash == NULL ? NULL : realpath(dir, NULL);
+    inside = real != NULL && base != NULL && strncmp(real, base, len) == 0
+             && (real[len] == '/' || real[len] == '\0');
+    free(real);
+    free(base);
+    if (!inside)
+        return lp_fail_at(err, LP_INVALID, "/body/path",
+                          "the folder does not exist inside the data directory");
+    return LP_OK;
+}
+
+static enum lp_code
+backup_path(struct lp_request *req, char *path, size_t size, struct lp_err *err)
+{
+    const char *wanted = lp_json_str(req->json, "path", NULL);
+    char name[300];
+    enum lp_code rc = LP_OK;
+
+    if (wanted == NULL) {
+        rc = default_name(req, name, sizeof name, err);
+    } else {
+        bool bad = wanted[0] == '/' || wanted[0] == '\0' || wanted[0] == '.'
+                   || strstr(wanted, "..") != NULL || strstr(wanted, "/.") != NULL
+                   || wanted[strlen(wanted) - 1] == '/' || !lp_http_text_sane(wanted, 255);
+
+        if (bad)
+            return lp_fail_at(err, LP_INVALID, "/body/path",
+                              "path is the name of a new file inside the data directory");
+        snprintf(name, sizeof name, "%s", wanted);
+    }
+    if (rc != LP_OK)
+        return rc;
+    snprintf(path, size, "%s/%s", req->api->data_dir, name);
+    return check_inside(req, path, err);
+}
+
+enum lp_code
+lp_on_backup(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    char path[PATH_MAX];
+    struct stat st = {.st_size = 0};
+    enum lp_code rc = backup_path(req, path, sizeof path, err);
+
+    if (rc == LP_OK)
+        rc = begin_long(req->api, err);
+    if (rc != LP_OK)
+        return rc;
+    rc = lp_store_backup(req->api->services.store, path, err);
+    pthread_mutex_unlock(&req->api->long_lock);
+    if (rc == LP_OK)
+        rc = lp_engine_audit_system(
+            req->api->services.engine, &req->caller,
+            json_pack("{s:s, s:s}", "action", "database.backup", "path", path), err);
+    if (rc != LP_OK)
+        return rc;
+    (void)stat(path, &st);
+    *out = json_pack("{s:s, s:I}", "path", path, "bytes", (json_int_t)st.st_size);
+    return LP_OK;
+}

@@ -1,0 +1,256 @@
+#include "api/handlers.h"
+
+#define QUERY(array)   .query = (array), .query_count = LP_COUNT(array)
+#define MEMBERS(array) .body = LP_BODY_OBJECT, .members = (array), .member_count = LP_COUNT(array)
+
+/* clang-format off */
+
+static const struct lp_param list_query[] = {
+    {.name = "filter", .max = 2000, .text = "field,value[,field,value...]: pairs are ANDed; value: alternatives by '|' (and '-'), '!' negates"},
+    {.name = "sort", .max = 500, .text = "field,asc|desc[,...]"},
+    {.name = "range", .max = 64, .text = "from,to: half-open, zero-based; to at most 10000; answered with Content-Range"},
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "rows of a page when paging by cursor; 250 without"},
+    {.name = "cursor", .max = 1000, .text = "opaque; from the Link header (rel=next) of the page before"},
+};
+static const struct lp_param actor_query[] = {
+    {.name = "reporter", .max = 100, .text = "accepted for compatibility; never overrides the authenticated user"},
+    {.name = "ticket", .max = 200, .text = "ticket this is done for (or header X-Ticket); kept in process and audit"},
+    {.name = "reason", .max = 1000, .text = "why (or header X-Reason); kept in process and audit"},
+};
+static const struct lp_param abort_query[] = {
+    {.name = "reporter", .max = 100, .text = "accepted for compatibility; never overrides the authenticated user"},
+    {.name = "ticket", .max = 200, .text = "ticket this is done for (or header X-Ticket)"},
+    {.name = "reason", .max = 1000, .text = "why (or header X-Reason)"},
+    {.name = "rollback", .type = LP_PARAM_BOOL, .text = "run the undo of every finished step in reverse order first"},
+};
+static const struct lp_param note_body[] = {
+    {.name = "note", .max = 5000, .nullable = true, .text = "free text; blank becomes null"},
+};
+static const struct lp_param search_query[] = {
+    {.name = "query", .required = true, .text = "words; all must occur. word, word*, \"a phrase\", -word, key:value, key:(a|b)"},
+    {.name = "range", .max = 64, .text = "from,to: half-open, zero-based"},
+    {.name = "sort", .max = 500, .text = "accepted for compatibility; results are newest first"},
+};
+static const struct lp_param domain_query[] = {
+    {.name = "filter_owner_relations", .type = LP_PARAM_BOOL, .text = "leave instances of the subscription itself out of in_use_by_ids; true without"},
+};
+static const struct lp_param history_query[] = {
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most versions; 100 without"},
+    {.name = "version", .type = LP_PARAM_INT, .min = 1, .text = "one version, with its whole document"},
+};
+static const struct lp_param diff_query[] = {
+    {.name = "from", .type = LP_PARAM_INT, .min = 0, .required = true, .text = "version; 0 = the empty document"},
+    {.name = "to", .type = LP_PARAM_INT, .min = 1, .text = "version; the newest without"},
+};
+static const struct lp_param product_query[] = {
+    {.name = "tag", .max = 20, .text = "exact"},
+    {.name = "product_type", .max = 255, .text = "exact"},
+};
+static const struct lp_param workflow_query[] = {
+    {.name = "target", .type = LP_PARAM_ENUM, .values = "CREATE|MODIFY|TERMINATE|SYSTEM|VALIDATE|RECONCILE", .text = "only these"},
+    {.name = "is_task", .type = LP_PARAM_BOOL, .text = "only tasks, or only others"},
+};
+static const struct lp_param product_body[] = {
+    {.name = "description", .max = 2000, .nullable = true, .text = "shown text"},
+    {.name = "status", .type = LP_PARAM_ENUM, .values = "active|pre production|pre_production|phase out|phase_out|end of life|end_of_life", .text = "product lifecycle"},
+};
+static const struct lp_param description_body[] = {
+    {.name = "description", .max = 2000, .nullable = true, .text = "shown text"},
+};
+static const struct lp_param status_body[] = {
+    {.name = "global_lock", .type = LP_PARAM_BOOL, .required = true, .text = "true pauses the engine between steps"},
+};
+static const struct lp_param audit_query[] = {
+    {.name = "chain", .max = 80, .text = "process id, or system:<incarnation>; newest of all chains without"},
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most rows; 100 without"},
+};
+static const struct lp_param token_body[] = {
+    {.name = "name", .required = true, .min = 1, .max = 100, .text = "who or what uses it; the actor in processes and audit"},
+    {.name = "role", .type = LP_PARAM_ENUM, .required = true, .values = "read|operate|admin", .text = "what it may do"},
+    {.name = "expires_at", .type = LP_PARAM_TIME, .nullable = true, .text = "seconds since 1970, or ISO 8601; null = never"},
+};
+static const struct lp_param backup_body[] = {
+    {.name = "path", .max = 255, .nullable = true, .text = "file name inside the data directory; null = backups/lightpath-<time>.db"},
+};
+static const struct lp_param done_body[] = {
+    {.name = "delta", .type = LP_PARAM_OBJECT, .text = "members the step would have set in the state"},
+};
+static const struct lp_param events_query[] = {
+    {.name = "last_event_id", .max = 18, .text = "as the header Last-Event-ID, for clients that cannot set one"},
+};
+
+#define PAGES_TEXT "one object per answered form page; null = [{}]"
+
+static const struct lp_route rows[] = {
+    /* ---- processes ---- */
+    {.method = LP_GET, .path = "/api/processes/", .op = "list_processes", .tag = "Processes", .text = "List processes, newest first",
+     .role = LP_ROLE_READ, QUERY(list_query), .status = 200, .response = "[Process]", .invalid_http = 400, .handler = lp_on_process_list},
+    {.method = LP_GET, .path = "/api/processes/status-counts", .op = "get_process_status_counts", .tag = "Processes",
+     .text = "Processes and tasks per status", .role = LP_ROLE_READ, .status = 200, .response = "StatusCounts", .handler = lp_on_process_counts},
+    {.method = LP_PUT, .path = "/api/processes/resume-all", .op = "resume_all_processes", .tag = "Processes",
+     .text = "Retry all tasks that failed or wait for a retry", .role = LP_ROLE_OPERATE, QUERY(actor_query), .body = LP_BODY_NONE,
+     .status = 200, .response = "Count", .errors = "409", .handler = lp_on_process_resume_all},
+    {.method = LP_POST, .path = "/api/processes/{workflow_key}", .op = "create_workflow", .tag = "Processes",
+     .text = "Start a workflow; 510 carries the next form page. Header Idempotency-Key makes a repeated call return the first id",
+     .role = LP_ROLE_READ, QUERY(actor_query), .body = LP_BODY_PAGES, .body_text = PAGES_TEXT, .status = 201, .response = "ProcessId",
+     .errors = "404 409 412 510", .handler = lp_on_process_start},
+    {.method = LP_GET, .path = "/api/processes/{process_id}", .op = "get_process", .tag = "Processes",
+     .text = "One process with steps, state and form", .role = LP_ROLE_READ, .status = 200, .response = "Process", .errors = "404",
+     .handler = lp_on_process_get},
+    {.method = LP_GET, .path = "/api/processes/{process_id}/attempts", .op = "get_process_attempts", .tag = "Processes",
+     .text = "Attempts, inputs, requests, children and locks", .role = LP_ROLE_READ, .status = 200, .response = "ProcessMore",
+     .errors = "404", .handler = lp_on_process_attempts},
+    {.method = LP_PUT, .path = "/api/processes/{process_id}/resume", .op = "resume_workflow_process", .tag = "Processes",
+     .text = "Answer the form of a suspended process, or retry a failed one ({}, null or [])", .role = LP_ROLE_READ,
+     QUERY(actor_query), .body = LP_BODY_ANY, .body_text = "[object...] per form page; {}, null and [] retry without input",
+     .status = 204, .errors = "404 409 510", .handler = lp_on_process_resume},
+    {.method = LP_PUT, .path = "/api/processes/{process_id}/abort", .op = "abort_workflow_process", .tag = "Processes",
+     .text = "Abort for good", .role = LP_ROLE_OPERATE, QUERY(abort_query), .body = LP_BODY_NONE, .status = 204, .errors = "404 409",
+     .handler = lp_on_process_abort},
+    {.method = LP_PUT, .path = "/api/processes/{process_id}/skip", .op = "skip_process_step", .tag = "Processes",
+     .text = "Go on behind the failed or waiting step; a reason is demanded", .role = LP_ROLE_OPERATE, QUERY(actor_query),
+     .body = LP_BODY_NONE, .status = 204, .errors = "404 409", .handler = lp_on_process_skip},
+    {.method = LP_PUT, .path = "/api/processes/{process_id}/mark-done", .op = "mark_process_step_done", .tag = "Processes",
+     .text = "Count the failed or waiting step as done by hand; a reason is demanded", .role = LP_ROLE_OPERATE, QUERY(actor_query),
+     MEMBERS(done_body), .status = 204, .errors = "404 409", .handler = lp_on_process_mark_done},
+    {.method = LP_PATCH, .path = "/api/processes/{process_id}", .op = "update_process", .tag = "Processes", .text = "Change the note",
+     .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(note_body), .status = 200, .response = "Process", .errors = "404",
+     .handler = lp_on_process_note},
+    {.method = LP_DELETE, .path = "/api/processes/{process_id}", .op = "delete_process", .tag = "Processes",
+     .text = "Delete a finished task", .role = LP_ROLE_OPERATE, QUERY(actor_query), .body = LP_BODY_NONE, .status = 204,
+     .errors = "404 409", .invalid_http = 400, .handler = lp_on_process_delete},
+    {.method = LP_POST, .path = "/api/processes/{process_id}/callback/{token}", .op = "continue_awaiting_process", .tag = "Processes",
+     .text = "Result of an external system; a valid token is answered 200 at any time", .role = LP_ROLE_NONE, .body = LP_BODY_OBJECT,
+     .status = 200, .response = "null", .errors = "404", .handler = lp_on_callback},
+    {.method = LP_POST, .path = "/api/processes/{process_id}/callback/{token}/progress", .op = "update_awaiting_process_progress",
+     .tag = "Processes", .text = "Progress of an external system", .role = LP_ROLE_NONE, .body = LP_BODY_JSON,
+     .body_text = "a string or an object", .status = 200, .response = "null", .errors = "404", .handler = lp_on_callback_progress},
+    {.method = LP_GET, .path = "/api/todo", .op = "list_todo", .tag = "Processes", .text = "Everything that waits for a person",
+     .role = LP_ROLE_READ, .status = 200, .response = "[Object]", .handler = lp_on_todo},
+
+    /* ---- subscriptions ---- */
+    {.method = LP_GET, .path = "/api/subscriptions/", .op = "list_subscriptions", .tag = "Subscriptions",
+     .text = "List subscriptions, newest first", .role = LP_ROLE_READ, QUERY(list_query), .status = 200, .response = "[Subscription]",
+     .invalid_http = 400, .handler = lp_on_subscription_list},
+    {.method = LP_GET, .path = "/api/subscriptions/search", .op = "search_subscriptions", .tag = "Subscriptions",
+     .text = "Search by words", .role = LP_ROLE_READ, QUERY(search_query), .status = 200, .response = "[SubscriptionWithMetadata]",
+     .invalid_http = 400, .handler = lp_on_subscription_search},
+    {.method = LP_GET, .path = "/api/subscriptions/domain-model/{subscription_id}", .op = "get_subscription_domain_model",
+     .tag = "Subscriptions", .text = "The whole typed model", .role = LP_ROLE_READ, QUERY(domain_query), .status = 200,
+     .response = "DomainModel", .errors = "404", .handler = lp_on_domain_model},
+    {.method = LP_GET, .path = "/api/subscriptions/workflows/{subscription_id}", .op = "get_subscription_workflows",
+     .tag = "Subscriptions", .text = "Workflows that may run on it, or why not", .role = LP_ROLE_READ, .status = 200,
+     .response = "SubscriptionWorkflows", .errors = "404", .handler = lp_on_subscription_workflows},
+    {.method = LP_GET, .path = "/api/subscriptions/{subscription_id}", .op = "get_subscription", .tag = "Subscriptions",
+     .text = "The header of one subscription", .role = LP_ROLE_READ, .status = 200, .response = "Subscription", .errors = "404",
+     .handler = lp_on_subscription_get},
+    {.method = LP_GET, .path = "/api/subscriptions/{subscription_id}/history", .op = "get_subscription_history",
+     .tag = "Subscriptions", .text = "Versions, newest first, or one version as it was", .role = LP_ROLE_READ, QUERY(history_query),
+     .status = 200, .response = "History", .errors = "404", .handler = lp_on_subscription_history},
+    {.method = LP_GET, .path = "/api/subscriptions/{subscription_id}/diff", .op = "get_subscription_diff", .tag = "Subscriptions",
+     .text = "What changed between two versions", .role = LP_ROLE_READ, QUERY(diff_query), .status = 200, .response = "Diff",
+     .errors = "404", .handler = lp_on_subscription_diff},
+    {.method = LP_PUT, .path = "/api/subscriptions/{subscription_id}/set_in_sync", .op = "set_in_sync", .tag = "Subscriptions",
+     .text = "Say that the subscription matches reality again", .role = LP_ROLE_OPERATE, QUERY(actor_query), .body = LP_BODY_NONE,
+     .status = 200, .response = "null", .errors = "404 409", .handler = lp_on_set_in_sync},
+
+    /* ---- catalogue ---- */
+    {.method = LP_GET, .path = "/api/products/", .op = "list_products", .tag = "Products", .text = "Products",
+     .role = LP_ROLE_READ, QUERY(product_query), .status = 200, .response = "[Product]", .handler = lp_on_product_list},
+    {.method = LP_GET, .path = "/api/products/{product_id}", .op = "get_product", .tag = "Products", .text = "One product",
+     .role = LP_ROLE_READ, .status = 200, .response = "Product", .errors = "404", .handler = lp_on_product_get},
+    {.method = LP_PATCH, .path = "/api/products/{product_id}", .op = "update_product", .tag = "Products",
+     .text = "Change description or lifecycle", .role = LP_ROLE_OPERATE, MEMBERS(product_body), .status = 201, .response = "Product",
+     .errors = "404", .handler = lp_on_product_patch},
+    {.method = LP_GET, .path = "/api/product_blocks/{product_block_id}", .op = "get_product_block", .tag = "Products",
+     .text = "One product block", .role = LP_ROLE_READ, .status = 200, .response = "ProductBlock", .errors = "404",
+     .handler = lp_on_block_get},
+    {.method = LP_PATCH, .path = "/api/product_blocks/{product_block_id}", .op = "update_product_block", .tag = "Products",
+     .text = "Change the description", .role = LP_ROLE_OPERATE, MEMBERS(description_body), .status = 201, .response = "ProductBlock",
+     .errors = "404", .handler = lp_on_block_patch},
+    {.method = LP_GET, .path = "/api/resource_types/{resource_type_id}", .op = "get_resource_type", .tag = "Products",
+     .text = "One resource type", .role = LP_ROLE_READ, .status = 200, .response = "ResourceType", .errors = "404",
+     .handler = lp_on_resource_type_get},
+    {.method = LP_PATCH, .path = "/api/resource_types/{resource_type_id}", .op = "update_resource_type", .tag = "Products",
+     .text = "Change the description", .role = LP_ROLE_OPERATE, MEMBERS(description_body), .status = 201, .response = "ResourceType",
+     .errors = "404", .handler = lp_on_resource_type_patch},
+    {.method = LP_GET, .path = "/api/workflows/", .op = "list_workflows", .tag = "Workflows", .text = "Workflows and tasks",
+     .role = LP_ROLE_READ, QUERY(workflow_query), .status = 200, .response = "[Workflow]", .handler = lp_on_workflow_list},
+    {.method = LP_GET, .path = "/api/workflows/{workflow_id}", .op = "get_workflow", .tag = "Workflows", .text = "One workflow",
+     .role = LP_ROLE_READ, .status = 200, .response = "Workflow", .errors = "404", .handler = lp_on_workflow_get},
+    {.method = LP_PATCH, .path = "/api/workflows/{workflow_id}", .op = "update_workflow", .tag = "Workflows",
+     .text = "Change the description", .role = LP_ROLE_OPERATE, MEMBERS(description_body), .status = 201, .response = "Workflow",
+     .errors = "404", .handler = lp_on_workflow_patch},
+    {.method = LP_GET, .path = "/api/translations/{lang}", .op = "get_translations", .tag = "Translations",
+     .text = "Labels and help texts of form fields", .role = LP_ROLE_NONE, .status = 200, .response = "Object",
+     .handler = lp_on_translations},
+    {.method = LP_POST, .path = "/api/forms/{form_key}", .op = "post_form", .tag = "Forms",
+     .text = "Forms outside workflows; none exist yet", .role = LP_ROLE_READ, .body = LP_BODY_PAGES, .body_text = PAGES_TEXT,
+     .status = 200, .response = "Object", .errors = "404", .handler = lp_on_form},
+
+    /* ---- settings ---- */
+    {.method = LP_GET, .path = "/api/settings/status", .op = "get_global_status", .tag = "Settings", .text = "Is the engine paused?",
+     .role = LP_ROLE_READ, .status = 200, .response = "EngineStatus", .handler = lp_on_status},
+    {.method = LP_PUT, .path = "/api/settings/status", .op = "set_global_status", .tag = "Settings", .text = "Pause or go on",
+     .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(status_body), .status = 200, .response = "EngineStatus",
+     .handler = lp_on_status_set},
+    {.method = LP_GET, .path = "/api/settings/worker-status", .op = "get_worker_status", .tag = "Settings", .text = "Executors",
+     .role = LP_ROLE_READ, .status = 200, .response = "WorkerStatus", .handler = lp_on_worker_status},
+    {.method = LP_GET, .path = "/api/settings/cache-names", .op = "get_cache_names", .tag = "Settings",
+     .text = "Caches that may be emptied: the metrics counts", .role = LP_ROLE_READ, .status = 200, .response = "Object",
+     .inline_ = false, .handler = lp_on_cache_names},
+    {.method = LP_DELETE, .path = "/api/settings/cache/{name}", .op = "clear_cache", .tag = "Settings", .text = "Empty a cache",
+     .role = LP_ROLE_OPERATE, .body = LP_BODY_NONE, .status = 200, .response = "CacheCleared", .invalid_http = 400,
+     .handler = lp_on_cache_clear},
+    {.method = LP_POST, .path = "/api/settings/search-index/reset", .op = "reset_search_index", .tag = "Settings",
+     .text = "Nothing to rebuild: the search reads the live rows. Answered for compatibility", .role = LP_ROLE_OPERATE,
+     .body = LP_BODY_NONE, .status = 200, .response = "null", .handler = lp_on_search_reset},
+    {.method = LP_GET, .path = "/api/settings/overview", .op = "get_exposed_settings", .tag = "Settings",
+     .text = "Configuration, secrets masked", .role = LP_ROLE_READ, .status = 200, .response = "[SettingsSection]",
+     .handler = lp_on_overview},
+
+    /* ---- system ---- */
+    {.method = LP_GET, .path = "/api/health/", .op = "get_health", .tag = "Core", .text = "OK, or why not", .role = LP_ROLE_NONE,
+     .status = 200, .response = "{\"type\":\"string\",\"const\":\"OK\"}", .handler = lp_on_health},
+    {.method = LP_GET, .path = "/api/events", .op = "stream_events", .tag = "Events",
+     .text = "Server-sent events; Last-Event-ID replays what was missed. data = {\"name\":\"invalidateCache\",\"value\":{...}}",
+     .role = LP_ROLE_READ, QUERY(events_query), .status = 200, .response = "{\"type\":\"string\"}", .type = "text/event-stream",
+     .invalid_http = 400, .stream = true, .handler = lp_on_events},
+    {.method = LP_GET, .path = "/api/metrics", .op = "get_metrics", .tag = "Core", .text = "Prometheus text", .role = LP_ROLE_NONE,
+     .status = 200, .response = "{\"type\":\"string\"}", .type = "text/plain; version=0.0.4; charset=utf-8", .handler = lp_on_metrics},
+    {.method = LP_GET, .path = "/api/audit", .op = "list_audit", .tag = "Audit", .text = "Audit rows", .role = LP_ROLE_READ,
+     QUERY(audit_query), .status = 200, .response = "[Object]", .handler = lp_on_audit},
+    {.method = LP_GET, .path = "/api/audit/verify", .op = "verify_audit", .tag = "Audit",
+     .text = "Recompute every hash and seal; 409 names the first fault", .role = LP_ROLE_READ, .status = 200,
+     .response = "AuditVerified", .errors = "409", .handler = lp_on_audit_verify},
+    {.method = LP_GET, .path = "/api/tokens/", .op = "list_tokens", .tag = "Tokens", .text = "API tokens, without their secrets",
+     .role = LP_ROLE_ADMIN, .status = 200, .response = "[Token]", .handler = lp_on_token_list},
+    {.method = LP_POST, .path = "/api/tokens/", .op = "create_token", .tag = "Tokens",
+     .text = "Make a token; it is shown this once and stored as a hash", .role = LP_ROLE_ADMIN, MEMBERS(token_body), .status = 201,
+     .response = "NewToken", .handler = lp_on_token_create},
+    {.method = LP_DELETE, .path = "/api/tokens/{token_id}", .op = "revoke_token", .tag = "Tokens", .text = "Revoke a token",
+     .role = LP_ROLE_ADMIN, .body = LP_BODY_NONE, .status = 204, .errors = "404", .handler = lp_on_token_revoke},
+    {.method = LP_POST, .path = "/api/db/backup", .op = "backup_database", .tag = "Core",
+     .text = "Online backup to a new file inside the data directory", .role = LP_ROLE_ADMIN, MEMBERS(backup_body), .status = 200,
+     .response = "Backup", .errors = "409", .handler = lp_on_backup},
+    {.method = LP_POST, .path = "/api/user/error", .op = "log_user_error", .tag = "User", .text = "A front end reports an error",
+     .role = LP_ROLE_READ, .body = LP_BODY_OBJECT, .status = 200, .response = "Object", .handler = lp_on_user_error},
+    {.method = LP_POST, .path = "/api/user/log/{name}", .op = "log_user_info", .tag = "User", .text = "A front end reports something",
+     .role = LP_ROLE_READ, .body = LP_BODY_OBJECT, .status = 200, .response = "Object", .handler = lp_on_user_log},
+    {.method = LP_GET, .path = "/api/openapi.json", .op = "get_openapi", .tag = "Core", .text = "This description",
+     .role = LP_ROLE_NONE, .status = 200, .response = "Object", .handler = lp_on_openapi},
+    {.method = LP_GET, .path = "/api/docs", .op = "get_docs", .tag = "Core", .text = "This description as a page",
+     .role = LP_ROLE_NONE, .status = 200, .response = "{\"type\":\"string\"}", .type = "text/html; charset=utf-8", .inline_ = true,
+     .handler = lp_on_docs},
+    {.method = LP_GET, .path = "/", .op = "get_root", .tag = "Core", .text = "Name of the program", .role = LP_ROLE_NONE,
+     .status = 200, .response = "{\"type\":\"string\"}", .inline_ = true, .handler = lp_on_root},
+};
+
+/* clang-format on */
+
+const struct lp_route *
+lp_routes(size_t *count)
+{
+    *count = LP_COUNT(rows);
+    return rows;
+}

@@ -1,0 +1,372 @@
+/* Grammar (http-api.md 2.4):
+     query := and ('|' and)*        and := term+        term := ['-'] positive
+     positive := '(' query ')' | value | key ':' (value | '(' value ('|' value)* ')')
+     value := '"' ... '"' | word ['*']
+   Parsed straight into a WHERE text made of constant pieces; what came from outside only ever
+   becomes an argument. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/lists.h"
+
+#define MAX_DEPTH 8
+#define MAX_WORD  200
+
+struct parser {
+    const char *text, *at;
+    int depth;
+    struct lp_search *out;
+    struct lp_err *err;
+};
+
+static enum lp_code
+fault(struct parser *p, const char *what)
+{
+    char where[48];
+
+    snprintf(where, sizeof where, "query, character %zu", (size_t)(p->at - p->text) + 1);
+    return lp_fail_at(p->err, LP_INVALID, where, "cannot read the search text at character %zu: %s",
+                      (size_t)(p->at - p->text) + 1, what);
+}
+
+static void
+blanks(struct parser *p)
+{
+    p->at += strspn(p->at, " \t");
+}
+
+/** Adds an argument and writes its place; value belongs to the arena. */
+static enum lp_code
+place(struct parser *p, const char *value)
+{
+    struct lp_search *out = p->out;
+
+    if (value == NULL)
+        return lp_fail(p->err, LP_NOMEM, "no memory for the search");
+    if (out->arg_count == LP_COUNT(out->args))
+        return fault(p, "too many words");
+    snprintf(out->names[out->arg_count], sizeof out->names[0], "w%zu", out->arg_count);
+    out->args[out->arg_count] = lp_text(out->names[out->arg_count], value);
+    lp_buf_printf(&out->sql, "lower(CAST(:%s AS text))", out->names[out->arg_count]);
+    out->arg_count++;
+    return LP_OK;
+}
+
+/** A LIKE pattern of head, the escaped text and tail. */
+static const char *
+pattern(struct parser *p, const char *head, const char *text, const char *tail)
+{
+    size_t len = strlen(head) + 2 * strlen(text) + strlen(tail) + 1;
+    char *out = lp_arena_alloc(p->out->arena, len);
+    size_t n;
+
+    if (out == NULL)
+        return NULL;
+    n = (size_t)snprintf(out, len, "%s", head);
+    for (; *text != '\0'; text++) {
+        if (strchr("%_\\", *text) != NULL)
+            out[n++] = '\\';
+        out[n++] = *text;
+    }
+    snprintf(out + n, len - n, "%s", tail);
+    return out;
+}
+
+static enum lp_code
+like(struct parser *p, const char *column, const char *text)
+{
+    enum lp_code rc;
+
+    lp_buf_printf(&p->out->sql, "lower(%s) LIKE ", column);
+    rc = place(p, text);
+    lp_buf_str(&p->out->sql, " ESCAPE '\\'");
+    return rc;
+}
+
+/* ---- what a value matches ---- */
+
+struct value {
+    const char *text;
+    bool prefix; /* word* */
+};
+
+/** A word anywhere: header texts and everything the blocks hold. */
+static enum lp_code
+anywhere(struct parser *p, const struct value *value)
+{
+    static const char *const columns[] = {"s.description", "s.id",     "s.product",
+                                          "s.customer_id", "s.status", "COALESCE(s.note, '')"};
+    const char *text = pattern(p, "%", value->text, "%");
+    enum lp_code rc = LP_OK;
+
+    lp_buf_char(&p->out->sql, '(');
+    for (size_t i = 0; i < LP_COUNT(columns) && rc == LP_OK; i++) {
+        rc = like(p, columns[i], text);
+        lp_buf_str(&p->out->sql, " OR ");
+    }
+    lp_buf_str(&p->out->sql, "EXISTS (SELECT 1 FROM blocks b WHERE b.subscription_id = s.id AND ");
+    if (rc == LP_OK)
+        rc = like(p, "b.doc", text);
+    lp_buf_str(&p->out->sql, "))");
+    return rc;
+}
+
+/** product_id of the products whose tag or type is the value. */
+static enum lp_code
+by_product(struct parser *p, const struct value *value, bool tag)
+{
+    size_t count;
+    const struct lp_product_type *products = lp_catalog_products(p->out->catalog, &count);
+    bool any = false;
+    enum lp_code rc = LP_OK;
+
+    lp_buf_char(&p->out->sql, '(');
+    for (size_t i = 0; i < count && rc == LP_OK; i++) {
+        const char *mine = tag ? products[i].tag : products[i].type;
+        size_t len = strlen(value->text);
+
+        if (mine == NULL
+            || (value->prefix ? strncasecmp(mine, value->text, len) : strcasecmp(mine, value->text))
+                   != 0)
+            continue;
+        lp_buf_str(&p->out->sql, any ? " OR s.product_id = " : "s.product_id = ");
+        rc = place(p, products[i].id.text);
+        any = true;
+    }
+    lp_buf_str(&p->out->sql, any ? ")" : "1 = 0)");
+    return rc;
+}
+
+/** A member of any block, looked up in the stored text: "key":"value" or "key":value. */
+static enum lp_code
+by_member(struct parser *p, const char *key, const struct value *value)
+{
+    const char *head = lp_arena_printf(p->out->arena, "\"%s\":", key);
+    const char *tails[] = {"\"%", ",%", "}%"};
+    enum lp_code rc = LP_OK;
+
+    if (head == NULL)
+        return lp_fail(p->err, LP_NOMEM, "no memory for the search");
+    lp_buf_str(&p->out->sql, "EXISTS (SELECT 1 FROM blocks b WHERE b.subscription_id = s.id AND (");
+    for (size_t i = 0; i < LP_COUNT(tails) && rc == LP_OK; i++) {
+        const char *text =
+            lp_arena_printf(p->out->arena, "%s%s%s", head, i == 0 ? "\"" : "", value->text);
+
+        if (i > 0)
+            lp_buf_str(&p->out->sql, " OR ");
+        rc = text == NULL ? lp_fail(p->err, LP_NOMEM, "no memory for the search")
+                          : like(p, "b.doc", pattern(p, "%", text, value->prefix ? "%" : tails[i]));
+    }
+    lp_buf_str(&p->out->sql, "))");
+    return rc;
+}
+
+static enum lp_code
+by_key(struct parser *p, const char *key, const struct value *value)
+{
+    static const struct {
+        const char *key, *column;
+        bool inside; /* matches inside a text, not only the whole value */
+    } columns[] = {
+        {"subscription_id", "s.id", false},     {"id", "s.id", false},
+        {"status", "s.status", false},          {"product", "s.product", false},
+        {"product_name", "s.product", false},   {"product_id", "s.product_id", false},
+        {"customer", "s.customer_id", false},   {"customer_id", "s.customer_id", false},
+        {"description", "s.description", true}, {"subscription_description", "s.description", true},
+        {"note", "COALESCE(s.note, '')", true},
+    };
+
+    if (strcmp(key, "tag") == 0 || strcmp(key, "product_type") == 0 || strcmp(key, "type") == 0)
+        return by_product(p, value, key[1] == 'a');
+    if (strcmp(key, "insync") == 0) {
+        bool yes = strcasecmp(value->text, "true") == 0;
+
+        lp_buf_str(&p->out->sql, yes                                     ? "s.insync = 1"
+                                 : strcasecmp(value->text, "false") == 0 ? "s.insync = 0"
+                                                                         : "1 = 0");
+        return LP_OK;
+    }
+    for (size_t i = 0; i < LP_COUNT(columns); i++)
+        if (strcmp(key, columns[i].key) == 0)
+            return like(p, columns[i].column,
+                        pattern(p, columns[i].inside ? "%" : "", value->text,
+                                columns[i].inside || value->prefix ? "%" : ""));
+    return by_member(p, key, value);
+}
+
+/* ---- grammar ---- */
+
+static bool
+word_char(char c)
+{
+    return c != '\0' && strchr("()|!:<>*\" \t", c) == NULL;
+}
+
+static enum lp_code
+read_value(struct parser *p, struct value *out)
+{
+    const char *from = p->at;
+    size_t len;
+
+    *out = (struct value){.text = NULL};
+    if (*p->at == '"') {
+        from++;
+        len = strcspn(from, "\"");
+        if (from[len] != '"')
+            return fault(p, "the closing quote is missing");
+        p->at = from + len + 1;
+    } else {
+        while (word_char(*p->at))
+            p->at++;
+        len = (size_t)(p->at - from);
+        if (*p->at == '*' && len > 0) {
+            out->prefix = true;
+            p->at++;
+        }
+    }
+    if (len == 0)
+        return fault(p, "a word was expected");
+    if (len > MAX_WORD)
+        return fault(p, "the word is too long");
+    out->text = lp_arena_strndup(p->out->arena, from, len);
+    return out->text == NULL ? lp_fail(p->err, LP_NOMEM, "no memory for the search") : LP_OK;
+}
+
+/** camelCase becomes snake_case. */
+static enum lp_code
+key_name(struct parser *p, const char *word, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (; *word != '\0'; word++) {
+        if (!isalnum((unsigned char)*word) && *word != '_')
+            return fault(p, "a key has letters, digits and '_' only");
+        if (n + 3 > size)
+            return fault(p, "the key is too long");
+        if (isupper((unsigned char)*word) && n > 0)
+            out[n++] = '_';
+        out[n++] = (char)tolower((unsigned char)*word);
+    }
+    out[n] = '\0';
+    return LP_OK;
+}
+
+static enum lp_code
+keyed(struct parser *p, const char *word)
+{
+    char key[80];
+    struct value value;
+    enum lp_code rc = key_name(p, word, key, sizeof key);
+    bool list = *p->at == '(';
+
+    if (rc != LP_OK)
+        return rc;
+    p->at += list;
+    lp_buf_char(&p->out->sql, '(');
+    for (;;) {
+        blanks(p);
+        rc = read_value(p, &value);
+        if (rc == LP_OK)
+            rc = by_key(p, key, &value);
+        if (rc != LP_OK)
+            return rc;
+        if (!list)
+            break;
+        blanks(p);
+        if (*p->at == ')') {
+            p->at++;
+            break;
+        }
+        if (*p->at != '|')
+            return fault(p, "'|' or ')' was expected");
+        p->at++;
+        lp_buf_str(&p->out->sql, " OR ");
+    }
+    lp_buf_char(&p->out->sql, ')');
+    return LP_OK;
+}
+
+static enum lp_code either(struct parser *p);
+
+static enum lp_code
+positive(struct parser *p)
+{
+    struct value value;
+    enum lp_code rc;
+
+    if (*p->at == '(') {
+        if (++p->depth > MAX_DEPTH)
+            return fault(p, "too many parentheses");
+        p->at++;
+        rc = either(p);
+        if (rc != LP_OK)
+            return rc;
+        if (*p->at != ')')
+            return fault(p, "')' was expected");
+        p->at++;
+        p->depth--;
+        return LP_OK;
+    }
+    rc = read_value(p, &value);
+    if (rc != LP_OK)
+        return rc;
+    if (*p->at == ':' && !value.prefix) {
+        p->at++;
+        return keyed(p, value.text);
+    }
+    return anywhere(p, &value);
+}
+
+static enum lp_code
+all(struct parser *p)
+{
+    bool first = true;
+
+    for (;;) {
+        enum lp_code rc;
+
+        blanks(p);
+        if (*p->at == '\0' || *p->at == ')' || *p->at == '|')
+            return first ? fault(p, "a word was expected") : LP_OK;
+        lp_buf_str(&p->out->sql, first ? "" : " AND ");
+        if (*p->at == '-') {
+            p->at++;
+            lp_buf_str(&p->out->sql, "NOT ");
+        }
+        rc = positive(p);
+        if (rc != LP_OK)
+            return rc;
+        first = false;
+    }
+}
+
+static enum lp_code
+either(struct parser *p)
+{
+    enum lp_code rc;
+
+    lp_buf_char(&p->out->sql, '(');
+    rc = all(p);
+    while (rc == LP_OK && *p->at == '|') {
+        p->at++;
+        lp_buf_str(&p->out->sql, " OR ");
+        rc = all(p);
+    }
+    lp_buf_char(&p->out->sql, ')');
+    return rc;
+}
+
+enum lp_code
+lp_search_parse(const char *query, struct lp_search *out, struct lp_err *err)
+{
+    struct parser p = {.text = query, .at = query, .out = out, .err = err};
+    enum lp_code rc = either(&p);
+
+    if (rc == LP_OK && *p.at != '\0')
+        rc = fault(&p, "this does not belong here");
+    if (rc == LP_OK && out->sql.failed)
+        rc = lp_fail(err, LP_NOMEM, "no memory for the search");
+    return rc;
+}

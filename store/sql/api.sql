@@ -1,0 +1,35 @@
+-- Statements of the HTTP API: catalogue texts, headers, metrics. Tokens stand in tokens.sql.
+
+-- name: api_catalog_texts
+SELECT kind, id, description, status, created_at, end_date FROM catalog_texts;
+
+-- name: api_catalog_text_set
+INSERT INTO catalog_texts (kind, id, name, description, status, created_at, end_date)
+VALUES (:kind, :id, :name, :description, :status, :now, :end_date)
+ON CONFLICT (kind, id) DO UPDATE SET description = excluded.description, status = excluded.status, end_date = excluded.end_date;
+
+-- name: api_product_open
+SELECT COUNT(*) AS n FROM subscriptions WHERE product_id = :id AND status <> 'terminated';
+
+-- name: api_subscription_header
+SELECT id, product_id, product, customer_id, description, status, insync, start_date, end_date, note, version, created_at
+FROM subscriptions WHERE id = :id;
+
+-- name: api_metrics_subscriptions
+SELECT product, status, customer_id, insync, COUNT(*) AS n FROM subscriptions GROUP BY product, status, customer_id, insync;
+
+-- Each process counts once, whatever it is linked to, tasks without a subscription included.
+-- name: api_metrics_processes
+SELECT g.status, g.is_task, g.workflow, g.target, g.product, g.customer_id, COUNT(*) AS n, SUM(g.us) AS us FROM (
+  SELECT p.status AS status, p.is_task AS is_task, p.workflow AS workflow, p.target AS target, p.modified_at - p.created_at AS us,
+         s.product AS product, s.customer_id AS customer_id
+  FROM processes p
+  LEFT JOIN subscriptions s ON s.id = (SELECT MIN(l.subscription_id) FROM process_subscriptions l WHERE l.process_id = p.id)
+) g GROUP BY g.status, g.is_task, g.workflow, g.target, g.product, g.customer_id;
+
+-- name: api_metrics_queue
+SELECT COUNT(*) AS n, MIN(modified_at) AS oldest FROM processes
+WHERE status IN ('created', 'resumed') AND lease_owner IS NULL;
+
+-- name: api_metrics_outbox
+SELECT COUNT(*) AS n FROM outbox WHERE seq IS NULL;

@@ -73,12 +73,7 @@ made_default(struct maker *maker, const struct lp_field *field)
         return made_object(maker, field->fields, field->field_count, true, NULL);
     if (!always || field->kind != LP_FIELD_STRUCT)
         return NULL;
-    out = made_object(maker, field->fields, field->field_count, false, NULL);
-    if (json_object_size(out) == 0) { /* no default inside */
-        json_decref(out);
-        out = NULL;
-    }
-    return out;
+    return made_object(maker, field->fields, field->field_count, false, NULL);
 }
 
 static const json_t *
@@ -90,12 +85,15 @@ stored_value(const struct lp_field *field, const json_t *from)
                                                         : value;
 }
 
-/* No row stands for an empty list of blocks or references: it is the same as none. */
+/* YANG data cannot tell an empty list, or an empty plain container, from none: one form for all of
+ * them. */
 static bool
-is_empty_list(const struct lp_field *field, const json_t *value)
+means_absent(const struct lp_field *field, const json_t *value)
 {
-    return (field->kind == LP_FIELD_BLOCK || field->kind == LP_FIELD_REF) && json_is_array(value)
-           && json_array_size(value) == 0;
+    if (field->list)
+        return json_is_array(value) && json_array_size(value) == 0;
+    return field->kind == LP_FIELD_STRUCT && !field->optional && json_is_object(value)
+           && json_object_size(value) == 0;
 }
 
 static bool
@@ -133,16 +131,18 @@ made_object(struct maker *maker, const struct lp_field *fields, size_t count, bo
         make_header(maker, from, out);
     for (size_t i = 0; i < count; i++) {
         const json_t *value = stored_value(&fields[i], from);
-        json_t *def;
-        if (is_empty_list(&fields[i], value))
+        json_t *made = NULL;
+        if (value != NULL && !json_is_null(value))
+            made = made_value(maker, &fields[i], value);
+        else if (value == NULL && maker->defaults)
+            made = made_default(maker, &fields[i]);
+        else
             continue;
-        if (value != NULL && !json_is_null(value)) {
-            set(maker, out, fields[i].name, made_value(maker, &fields[i], value));
-        } else if (value == NULL && maker->defaults) {
-            def = made_default(maker, &fields[i]);
-            if (def != NULL)
-                set(maker, out, fields[i].name, def);
-        }
+        if (made == NULL || means_absent(&fields[i], made))
+            maker->failed |= value != NULL && made == NULL;
+        else
+            set(maker, out, fields[i].name, json_incref(made));
+        json_decref(made);
     }
     /* what the catalog does not know stays, so that the check can name it: nothing is lost silently
      * (W53) */
@@ -298,32 +298,45 @@ find_target(const struct lp_product_type *product, json_t *root, const json_t *p
     return rc;
 }
 
-/* The whole new value of the field (a list with one entry changed, added or taken out); NULL means
- * remove. */
-static json_t *
-new_value(const struct target *target, const json_t *value)
+static int
+change_entry(struct maker *maker, const struct target *target, const json_t *value, json_t *list)
+{
+    struct lp_field entry = *target->field;
+
+    entry.list = false;
+    if (json_is_null(value))
+        return target->index < json_array_size(list) ? json_array_remove(list, target->index) : 0;
+    if (target->index == json_array_size(list))
+        return json_array_append_new(list, made_value(maker, &entry, value));
+    return json_array_set_new(list, target->index, made_value(maker, &entry, value));
+}
+
+/* The whole new value of the field (a list with one entry changed, added or taken out); *out NULL
+ * means remove. */
+static enum lp_code
+new_value(const struct target *target, const json_t *value, json_t **out, struct lp_err *err)
 {
     struct maker maker = {.clock = &plain_clock};
     const json_t *old = json_object_get(target->holder, target->field->name);
-    struct lp_field entry = *target->field;
-    json_t *list;
-    int rc;
+    json_t *made = NULL;
 
-    if (!target->has_index)
-        return json_is_null(value) ? NULL : made_value(&maker, target->field, value);
-    entry.list = false;
-    list = old == NULL ? json_array() : json_deep_copy(old);
-    if (json_is_null(value))
-        rc = target->index < json_array_size(list) ? json_array_remove(list, target->index) : 0;
-    else if (target->index == json_array_size(list))
-        rc = json_array_append_new(list, made_value(&maker, &entry, value));
-    else
-        rc = json_array_set_new(list, target->index, made_value(&maker, &entry, value));
-    if (rc != 0) {
-        json_decref(list);
-        return NULL;
+    *out = NULL;
+    if (target->has_index) {
+        made = old == NULL ? json_array() : json_deep_copy(old);
+        maker.failed = made == NULL || change_entry(&maker, target, value, made) != 0;
+    } else if (!json_is_null(value)) {
+        made = made_value(&maker, target->field, value);
+        maker.failed |= made == NULL;
     }
-    return list;
+    if (maker.failed) {
+        json_decref(made);
+        return lp_fail(err, LP_NOMEM, "no memory for '%s'", target->field->name);
+    }
+    if (made != NULL && means_absent(target->field, made))
+        json_decref(made);
+    else
+        *out = made;
+    return LP_OK;
 }
 
 static enum lp_code
@@ -378,15 +391,13 @@ lp_model_assign(const struct lp_catalog *catalog, const struct lp_product_type *
                 json_t *root, const json_t *path, const json_t *value, struct lp_err *err)
 {
     struct target target = {.missing = json_array()};
-    json_t *made;
+    json_t *made = NULL;
     enum lp_code rc = find_target(product, root, path, &target, err);
 
     (void)catalog;
     if (rc == LP_OK) {
-        made = new_value(&target, value == NULL ? json_null() : value);
-        if (made == NULL && value != NULL && !json_is_null(value))
-            rc = lp_fail(err, LP_NOMEM, "no memory for a %s", product->name);
-        else
+        rc = new_value(&target, value == NULL ? json_null() : value, &made, err);
+        if (rc == LP_OK)
             rc = check_new(product, &target, path, made, err);
         if (rc == LP_OK)
             rc = store(product, &target, made, err);

@@ -299,10 +299,13 @@ compare_fields(const struct lp_catalog_build *build, const struct lp_block_type 
 {
     enum lp_code rc = LP_OK;
 
+    /* what nobody demands may be left out: that is as tight as it gets, and a block may hold blocks
+     * of its own type */
     for (size_t i = 0; i < declared_count; i++) {
-        if (lp_field_find(used, used_count, declared[i].name) == NULL)
+        if (lp_field_find(used, used_count, declared[i].name) == NULL
+            && (declared[i].required || declared[i].required_in >= 0))
             return lp_catalog_fault(build, place, NULL, err,
-                                    "block %s has a field '%s' elsewhere, but not here",
+                                    "block %s has the mandatory field '%s' elsewhere, but not here",
                                     block->name, declared[i].name);
     }
     for (size_t i = 0; i < used_count && rc == LP_OK; i++) {

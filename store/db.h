@@ -59,6 +59,8 @@ const char *lp_rows_text(const struct lp_rows *rows, size_t row,
                          const char *column); /* borrowed; NULL for SQL null */
 int64_t lp_rows_int(const struct lp_rows *rows, size_t row,
                     const char *column); /* 0 for SQL null */
+/** Forgets the rows from `count` on. */
+void lp_rows_cut(struct lp_rows *rows, size_t count);
 void lp_rows_free(struct lp_rows *rows);
 
 /* ---- opening ---- */

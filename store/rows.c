@@ -88,3 +88,10 @@ lp_rows_int(const struct lp_rows *rows, size_t row, const char *column)
 {
     return cell_of(rows, row, column)->i;
 }
+
+void
+lp_rows_cut(struct lp_rows *rows, size_t count)
+{
+    if (count < rows->count)
+        rows->count = count;
+}

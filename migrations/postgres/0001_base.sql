@@ -59,9 +59,13 @@ CREATE TABLE processes (
   audit_hash       text NOT NULL DEFAULT '',
   requests         bigint NOT NULL DEFAULT 0    -- > 0: process_requests rows are waiting for the owner
 ) WITH (fillfactor = 70);
-CREATE INDEX processes_created ON processes (created_at DESC, id DESC);
-CREATE INDEX processes_status ON processes (status, created_at DESC, id DESC);
-CREATE INDEX processes_workflow ON processes (workflow_id, created_at DESC, id DESC);
+-- Lists (store/list_tables.c): every index ends in (created_at, id), so that it also gives the order; read backwards for newest first.
+-- No column that changes with every step may stand in an index (heap-only updates).
+CREATE INDEX processes_created ON processes (created_at, id);
+CREATE INDEX processes_status ON processes (status, created_at, id);
+CREATE INDEX processes_workflow ON processes (workflow_id, created_at, id);
+CREATE INDEX processes_workflow_name ON processes (workflow, created_at, id);
+CREATE INDEX processes_task ON processes (is_task, created_at, id);
 CREATE INDEX processes_open ON processes (is_task, priority, created_at, id)
   WHERE status NOT IN ('completed', 'aborted');
 CREATE INDEX processes_owner ON processes (lease_owner) WHERE lease_owner IS NOT NULL;
@@ -154,11 +158,14 @@ CREATE TABLE subscriptions (
   modified_at bigint NOT NULL,
   validated_at bigint                           -- last successful VALIDATE
 );
-CREATE INDEX subscriptions_created ON subscriptions (created_at DESC, id DESC);
-CREATE INDEX subscriptions_status ON subscriptions (status, created_at DESC, id DESC);
-CREATE INDEX subscriptions_product ON subscriptions (product_id, status, created_at DESC, id DESC);
-CREATE INDEX subscriptions_customer ON subscriptions (customer_id, created_at DESC, id DESC);
-CREATE INDEX subscriptions_description ON subscriptions (description, id);
+CREATE INDEX subscriptions_created ON subscriptions (created_at, id);
+CREATE INDEX subscriptions_status ON subscriptions (status, created_at, id);
+CREATE INDEX subscriptions_product ON subscriptions (product_id, created_at, id);
+CREATE INDEX subscriptions_product_name ON subscriptions (lower(product), created_at, id);
+CREATE INDEX subscriptions_customer ON subscriptions (customer_id, created_at, id);
+CREATE INDEX subscriptions_description ON subscriptions (lower(description), created_at, id);
+CREATE INDEX subscriptions_insync ON subscriptions (insync, created_at, id);
+CREATE INDEX subscriptions_start ON subscriptions ((COALESCE(start_date, 0)), created_at, id);
 
 CREATE TABLE blocks (
   instance_id     text NOT NULL PRIMARY KEY,

@@ -95,7 +95,7 @@ lp_json_load(const char *text, size_t len, json_t **out, struct lp_err *err)
 {
     enum lp_code rc = check_text(text, len, err);
     char why[JSON_ERROR_TEXT_LENGTH], where[64];
-    json_error_t error;
+    json_error_t error = {.text = ""}; /* jansson may leave its code unset */
     json_t *value;
 
     if (rc != LP_OK)

@@ -12,7 +12,7 @@ static struct lp_uuid
 format(const unsigned char b[static 16])
 {
     static const char hex[] = "0123456789abcdef";
-    struct lp_uuid id;
+    struct lp_uuid id = {""};
     char *out = id.text;
 
     for (unsigned i = 0; i < 16; i++) {

@@ -82,7 +82,7 @@ count_chars(const json_t *value, bool *clean)
     return n;
 }
 
-static const struct lysc_pattern *const *
+static struct lysc_pattern **
 schema_patterns(const struct lp_field *field)
 {
     const struct lysc_node *node = field->schema;
@@ -95,9 +95,7 @@ schema_patterns(const struct lp_field *field)
                : ((const struct lysc_node_leaflist *)(const void *)node)->type;
     if (type->basetype != LY_TYPE_STRING)
         return NULL;
-    return (const struct lysc_pattern *const
-                *)(const void *)((const struct lysc_type_str *)(const void *)type)
-        ->patterns;
+    return ((const struct lysc_type_str *)(const void *)type)->patterns;
 }
 
 static void
@@ -121,7 +119,7 @@ schema_accepts(struct lp_check *check, const struct lp_field *field, const json_
 {
     const struct lysc_node *node = field->schema;
     struct ly_ctx *ctx = node->module->ctx;
-    const struct lysc_pattern *const *patterns = schema_patterns(field);
+    struct lysc_pattern **patterns = schema_patterns(field);
     const char *told = NULL, *last;
     LY_ARRAY_COUNT_TYPE i;
 
@@ -168,7 +166,7 @@ static void
 check_patterns(struct lp_check *check, const struct lp_field *field, const json_t *value,
                const struct lp_place *at)
 {
-    const struct lysc_pattern *const *patterns = schema_patterns(field);
+    struct lysc_pattern **patterns = schema_patterns(field);
 
     if (patterns != NULL && !schema_accepts(check, field, value, at))
         return;

@@ -104,6 +104,7 @@ append(struct lp_problems *problems, const char *type, json_t *loc, const char *
     json_decref(row);
 }
 
+LP_PRINTF(6, 0)
 static void
 add(struct lp_problems *problems, const char *type, json_t *loc, const json_t *input, json_t *ctx,
     const char *fmt, va_list args)

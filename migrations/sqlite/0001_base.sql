@@ -221,6 +221,7 @@ CREATE TABLE block_history (
   at              INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX block_history_version ON block_history (instance_id, version);
+CREATE INDEX block_history_at ON block_history (at);
 CREATE INDEX block_history_subscription ON block_history (subscription_id, subscription_version);
 
 -- Header changes (status, description, note, insync) beside block_history; one row per version.
@@ -232,6 +233,7 @@ CREATE TABLE subscription_history (
   actor           TEXT NOT NULL,
   at              INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX subscription_history_at ON subscription_history (at);
 CREATE UNIQUE INDEX subscription_history_version ON subscription_history (subscription_id, version);
 
 CREATE TABLE process_subscriptions (
@@ -316,6 +318,7 @@ CREATE TABLE idempotency (
   created_at INTEGER NOT NULL,
   PRIMARY KEY (actor, key)
 ) STRICT;
+CREATE INDEX idempotency_process ON idempotency (process_id);
 CREATE INDEX idempotency_created ON idempotency (created_at);
 
 -- global_lock, server_key, catalog_hash, restored, schema facts ...

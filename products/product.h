@@ -9,9 +9,11 @@
 
 struct lp_product {
     const char *type; /* product type, equal to lpx:product */
-    /** Description of a subscription from its root, e.g. "MI01 Milano (Point of Presence)"; malloc'ed. */
+    /** Description of a subscription from its root, e.g. "MI01 Milano (Point of Presence)";
+     * malloc'ed. */
     char *(*describe)(const json_t *root);
-    /** Rules the YANG cannot say (code pattern from the configuration, name begins with code). Appends problems. */
+    /** Rules the YANG cannot say (code pattern from the configuration, name begins with code).
+     * Appends problems. */
     void (*check)(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems);
 };
 

@@ -87,6 +87,7 @@ finish(struct lp_committer *c, struct lp_unit *unit, enum lp_code code, const st
         err.code = code;
         memcpy(err.msg, why->msg, sizeof err.msg);
         memcpy(err.pointer, why->pointer, sizeof err.pointer);
+        err.detail = json_deep_copy(why->detail); /* each waiter has its own thread */
     }
     if (unit->done != NULL)
         unit->done(unit->arg, unit, code, &err);

@@ -132,9 +132,11 @@ enum lp_code lp_fail_not_null(struct lp_err *err, const char *place) LP_MUST_CHE
 enum lp_code lp_fail_unique(struct lp_err *err, const char *rule) LP_MUST_CHECK;
 /** LP_CONFLICT at "<written table>.foreign_key": SQLite does not say more. */
 enum lp_code lp_fail_foreign(struct lp_err *err, const char *table) LP_MUST_CHECK;
-/** For an LP_CONFLICT of a statement that writes subscriptions or blocks: err->detail = {"statement": name, "arguments": {short texts and
- *  numbers}}, which lp_subscription_explain_conflict turns into a sentence. */
-void lp_conflict_detail(const struct lp_sql *sql, const struct lp_value *values, struct lp_err *err);
+/** For an LP_CONFLICT of a statement that writes subscriptions or blocks: err->detail =
+ * {"statement": name, "arguments": {short texts and numbers}}, which
+ * lp_subscription_explain_conflict turns into a sentence. */
+void lp_conflict_detail(const struct lp_sql *sql, const struct lp_value *values,
+                        struct lp_err *err);
 
 /* ---- back ends ---- */
 

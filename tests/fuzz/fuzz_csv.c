@@ -1,11 +1,9 @@
 /* CSV parser: every cell of an accepted text is a terminated string inside the limits. */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "products/csv.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/json_write.h"
+
 /* Room for `more` bytes and a NUL; false (and `failed`) when there is none. */
 static bool
 reserve(struct lp_buf *buf, size_t more)
@@ -83,18 +85,14 @@ lp_buf_printf(struct lp_buf *buf, const char *fmt, ...)
     buf->len += (size_t)len;
 }
 
-static int
-append_json(const char *text, size_t len, void *buf)
-{
-    lp_buf_add(buf, text, len);
-    return ((struct lp_buf *)buf)->failed ? -1 : 0;
-}
-
 void
 lp_buf_json(struct lp_buf *buf, const json_t *value)
 {
-    if (json_dump_callback(value, append_json, buf, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+    struct lp_err err = LP_ERR_INIT;
+
+    if (lp_json_write(buf, value, false, &err) != LP_OK)
         buf->failed = true;
+    lp_err_clear(&err);
 }
 
 void

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_write.h"
 #include "base/utf8.h"
 
 bool
@@ -114,136 +115,28 @@ lp_json_load(const char *text, size_t len, json_t **out, struct lp_err *err)
     return lp_fail_at(err, LP_INVALID, where, "not valid JSON: %s (%s)", why, where);
 }
 
-/* A JSON pointer as a chain of stack frames: nothing is spent on it unless something is wrong. */
-struct step {
-    const struct step *up;
-    const char *key; /* NULL: index */
-    size_t index;
-};
-
-static size_t
-add_text(char *out, size_t size, size_t len, const char *text)
-{
-    for (; *text != '\0' && len + 3 < size; text++) {
-        if (*text == '~' || *text == '/') {
-            out[len++] = '~';
-            out[len++] = *text == '~' ? '0' : '1';
-        } else {
-            out[len++] = *text;
-        }
-    }
-    out[len] = '\0';
-    return len;
-}
-
-static size_t
-write_pointer(char *out, size_t size, const struct step *step)
-{
-    size_t len;
-    char number[24];
-
-    if (step == NULL) {
-        out[0] = '\0';
-        return 0;
-    }
-    len = write_pointer(out, size, step->up);
-    if (len + 3 >= size)
-        return len;
-    out[len++] = '/';
-    if (step->key != NULL)
-        return add_text(out, size, len, step->key);
-    (void)snprintf(number, sizeof number, "%zu", step->index);
-    return add_text(out, size, len, number);
-}
-
-static enum lp_code
-refuse(const struct step *at, const char *why, struct lp_err *err)
-{
-    char pointer[sizeof err->pointer];
-
-    (void)write_pointer(pointer, sizeof pointer, at);
-    return lp_fail_at(err, LP_INVALID, pointer, "%s at '%s'", why, pointer);
-}
-
-static enum lp_code check_canonical(const json_t *value, const struct step *at, unsigned depth,
-                                    struct lp_err *err);
-
-/* jansson has no iteration over a const object. */
-static json_t *
-unconst(const json_t *value)
-{
-    union {
-        const json_t *in;
-        json_t *out;
-    } u = {.in = value};
-
-    return u.out;
-}
-
-static enum lp_code
-check_members(const json_t *value, const struct step *at, unsigned depth, struct lp_err *err)
-{
-    enum lp_code rc = LP_OK;
-    const char *key;
-    json_t *member;
-
-    json_object_foreach(unconst(value), key, member)
-    {
-        struct step step = {.up = at, .key = key};
-
-        rc = check_canonical(member, &step, depth, err);
-        if (rc != LP_OK)
-            break;
-    }
-    return rc;
-}
-
-static enum lp_code
-check_elements(const json_t *value, const struct step *at, unsigned depth, struct lp_err *err)
-{
-    enum lp_code rc = LP_OK;
-
-    for (size_t i = 0; i < json_array_size(value) && rc == LP_OK; i++) {
-        struct step step = {.up = at, .index = i};
-
-        rc = check_canonical(json_array_get(value, i), &step, depth, err);
-    }
-    return rc;
-}
-
-static enum lp_code
-check_canonical(const json_t *value, const struct step *at, unsigned depth, struct lp_err *err)
-{
-    if (value == NULL)
-        return refuse(at, "canonical JSON needs a value", err);
-    if (json_is_real(value))
-        return refuse(at, "canonical JSON holds no fractions: a real number", err);
-    if (!json_is_object(value) && !json_is_array(value))
-        return LP_OK;
-    if (depth >= LP_JSON_MAX_DEPTH)
-        return refuse(at, "canonical JSON holds at most 64 levels: deeper", err);
-    return json_is_object(value) ? check_members(value, at, depth + 1, err)
-                                 : check_elements(value, at, depth + 1, err);
-}
-
 enum lp_code
 lp_json_canonical(const json_t *value, char **text, size_t *len, struct lp_err *err)
 {
-    enum lp_code rc = check_canonical(value, NULL, 0, err);
+    struct lp_buf buf = LP_BUF_INIT;
+    enum lp_code rc = lp_json_write(&buf, value, true, err);
 
-    if (rc != LP_OK)
+    if (rc != LP_OK) {
+        lp_buf_free(&buf);
         return rc;
-    *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    if (*text == NULL)
-        return lp_fail(err, LP_NOMEM, "no memory for the canonical text of a value");
-    *len = strlen(*text);
+    }
+    *len = buf.len;
+    *text = lp_buf_take(&buf);
     return LP_OK;
 }
 
 char *
 lp_json_text(const json_t *value)
 {
-    return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    struct lp_buf buf = LP_BUF_INIT;
+
+    lp_buf_json(&buf, value);
+    return lp_buf_take(&buf);
 }
 
 json_t *
@@ -308,10 +201,10 @@ is_kind(const json_t *value, enum kind kind)
 static enum lp_code
 fail_member(const char *key, struct lp_err *err, enum kind kind, const json_t *found)
 {
-    struct step step = {.key = key};
+    struct lp_json_step step = {.key = key};
     char pointer[sizeof err->pointer];
 
-    (void)write_pointer(pointer, sizeof pointer, &step);
+    lp_json_pointer(pointer, sizeof pointer, &step);
     if (found == NULL)
         return lp_fail_at(err, LP_INVALID, pointer, "member '%s' is missing: %s is expected", key,
                           expected[kind]);
@@ -417,6 +310,18 @@ lp_json_opt_bool(const json_t *obj, const char *key, bool *out, struct lp_err *e
     return rc;
 }
 
+/* jansson has no iteration over a const object. */
+static json_t *
+unconst(const json_t *value)
+{
+    union {
+        const json_t *in;
+        json_t *out;
+    } u = {.in = value};
+
+    return u.out;
+}
+
 static bool
 is_listed(const char *name, const char *const *names, size_t count)
 {
@@ -437,10 +342,10 @@ lp_json_only(const json_t *obj, const char *const *names, size_t count, struct l
     json_object_foreach(unconst(obj), key, member)
     {
         if (!is_listed(key, names, count)) {
-            struct step step = {.key = key};
+            struct lp_json_step step = {.key = key};
             char pointer[sizeof err->pointer];
 
-            (void)write_pointer(pointer, sizeof pointer, &step);
+            lp_json_pointer(pointer, sizeof pointer, &step);
             return lp_fail_at(err, LP_INVALID, pointer, "unknown member '%.100s'", key);
         }
     }

@@ -250,6 +250,53 @@ property_canonical_is_a_fixed_point(void **state)
 }
 
 static void
+property_text_is_what_jansson_writes(void **state)
+{
+    uint64_t seed = lp_test_seed("property_text_is_what_jansson_writes");
+
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        json_auto_t *value = json_pack("[o, f]", random_value(&seed, 6), (double)(i % 100) / 7);
+        struct lp_err err = LP_ERR_INIT;
+        char *ours = lp_json_text(value), *theirs = json_dumps(value, JSON_COMPACT);
+        size_t len;
+
+        assert_string_equal(ours, theirs);
+        free(ours);
+        free(theirs);
+        assert_int_equal(json_array_remove(value, 1), 0);
+        assert_int_equal(lp_json_canonical(value, &ours, &len, &err), LP_OK);
+        theirs = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+        assert_string_equal(ours, theirs);
+        free(ours);
+        free(theirs);
+    }
+}
+
+static void
+large_objects_are_sorted_too(void **state)
+{
+    json_auto_t *value = json_object();
+    char key[16], *ours = NULL, *theirs;
+    struct lp_err err = LP_ERR_INIT;
+    size_t len;
+
+    (void)state;
+    for (unsigned i = 0; i < 500; i++) {
+        (void)snprintf(key, sizeof key, "%u", i * 7919 % 501);
+        assert_int_equal(json_object_set_new(value, key, json_integer(i)), 0);
+    }
+    assert_int_equal(lp_json_canonical(value, &ours, &len, &err), LP_OK);
+    theirs = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(ours, theirs);
+    free(ours);
+    free(theirs);
+    assert_null(lp_json_text(NULL));
+    assert_int_equal(lp_json_canonical(NULL, &ours, &len, &err), LP_INVALID);
+    lp_err_clear(&err);
+}
+
+static void
 property_mutated_text_never_crashes(void **state)
 {
     static const char seedling[] = "{\"a\":[1,2.5,\"\xC3\xA4\\u00e4\",{\"b\":null}],\"c\":true}";
@@ -458,6 +505,8 @@ main(void)
         cmocka_unit_test(canonical_survives_cycles_and_depth),
         cmocka_unit_test(pointer_of_a_deep_fault_is_cut_not_overrun),
         cmocka_unit_test(property_canonical_is_a_fixed_point),
+        cmocka_unit_test(property_text_is_what_jansson_writes),
+        cmocka_unit_test(large_objects_are_sorted_too),
         cmocka_unit_test(property_mutated_text_never_crashes),
         cmocka_unit_test(members_are_typed_and_named),
         cmocka_unit_test(optional_members_leave_the_default),

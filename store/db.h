@@ -92,6 +92,11 @@ enum lp_code lp_store_ping(struct lp_store *store, struct lp_err *err) LP_MUST_C
 /** The database's clock in UTC microseconds (what leases are measured with). */
 enum lp_code lp_store_now(struct lp_store *store, int64_t *utc_us,
                           struct lp_err *err) LP_MUST_CHECK;
+/** Proves that nobody else runs under this name: true at once with a SQLite file (its lock says
+ * so), on PostgreSQL when the advisory lock on the name was free; it is held on a connection of its
+ * own until the store is closed or that connection ends. Threads: one caller. */
+enum lp_code lp_store_own_name(struct lp_store *store, const char *name, bool *owned,
+                               struct lp_err *err) LP_MUST_CHECK;
 /** Online backup to a new file: SQLite backup API, or pg_dump -Fc. LP_CONFLICT when the file
  * exists. */
 enum lp_code lp_store_backup(struct lp_store *store, const char *path,

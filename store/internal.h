@@ -224,7 +224,8 @@ struct lp_store {
     struct lp_pool readers;
     struct lp_pool writers; /* PostgreSQL: write transactions with reads in between */
     struct lp_committer committer;
-    int lock_fd; /* SQLite: the lock file, or -1 */
+    int lock_fd;               /* SQLite: the lock file, or -1 */
+    struct lp_conn *name_conn; /* PostgreSQL: holds the lock on an executor's name, or NULL */
 };
 /** A copy of options with owned strings. */
 enum lp_code lp_options_copy(struct lp_store_options *to, const struct lp_store_options *from,

@@ -1,0 +1,549 @@
+/* Threads, the table of processes in flight and the ready lists. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/exec.h"
+
+enum {
+    STACK_BYTES = 512 * 1024,
+    QUICK_THREADS = 2, /* as many threads as can be busy with short steps at once without getting in
+                          each other's way */
+    POLL_MS = 1000,
+};
+
+/* ---- table ---- */
+
+static struct lp_proc **
+bucket_of(struct lp_executor *executor, const char *id)
+{
+    uint32_t h = 2166136261u;
+
+    for (const char *c = id; *c != '\0'; c++)
+        h = (h ^ (unsigned char)*c) * 16777619u;
+    return &executor->table[h % LP_PROC_BUCKETS];
+}
+
+static struct lp_proc *
+lookup(struct lp_executor *executor, const char *id)
+{
+    for (struct lp_proc *p = *bucket_of(executor, id); p != NULL; p = p->chain)
+        if (strcmp(p->id, id) == 0)
+            return p;
+    return NULL;
+}
+
+static void
+unchain(struct lp_executor *executor, const struct lp_proc *proc)
+{
+    struct lp_proc **at = bucket_of(executor, proc->id);
+
+    while (*at != proc)
+        at = &(*at)->chain;
+    *at = proc->chain;
+}
+
+bool
+lp_executor_stopping(struct lp_executor *executor)
+{
+    return atomic_load_explicit(&executor->stop_by_us, memory_order_relaxed) != 0;
+}
+
+/* ---- ready work and who does it ---- */
+
+static void *thread_main(void *arg);
+
+/** Lock held. */
+static void
+spawn(struct lp_executor *executor)
+{
+    struct lp_thread *thread = calloc(1, sizeof *thread);
+    pthread_attr_t attr;
+
+    if (thread == NULL)
+        return;
+    thread->executor = executor;
+    thread->arena = lp_arena_new();
+    pthread_cond_init(&thread->wake, NULL);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    if (thread->arena == NULL || pthread_create(&thread->id, &attr, thread_main, thread) != 0) {
+        pthread_cond_destroy(&thread->wake);
+        lp_arena_free(thread->arena);
+        free(thread);
+    } else {
+        thread->next_all = executor->threads;
+        executor->threads = thread;
+        executor->thread_count++;
+    }
+    pthread_attr_destroy(&attr);
+}
+
+/** Lock held. Wakes or makes a thread when fewer than the wanted number are at work; the newest
+ * idle one has the warmest cache. */
+static void
+call_thread(struct lp_executor *executor)
+{
+    size_t busy = executor->thread_count - executor->idle_count - executor->slow_count;
+    struct lp_thread *thread = executor->idle;
+
+    if (executor->ready_count == 0)
+        return;
+    if (busy >= executor->thread_target) {
+        if (executor->thread_count < executor->thread_max || thread != NULL) {
+            bool tell = executor->slept && !executor->crowded;
+
+            executor->crowded = true;
+            if (tell)
+                pthread_cond_signal(&executor->tick);
+        }
+        return;
+    }
+    if (thread != NULL) {
+        executor->idle = thread->next_idle;
+        executor->idle_count--;
+        thread->called = true;
+        pthread_cond_signal(&thread->wake);
+    } else if (executor->thread_count < executor->thread_max) {
+        spawn(executor);
+    }
+}
+
+/** Lock held: a short-step thread has been busy for long, another one may help. */
+static void
+relieve(struct lp_executor *executor)
+{
+    struct lp_thread *thread = executor->idle;
+
+    executor->crowded = false;
+    if (executor->ready_count == 0)
+        return;
+    if (thread != NULL) {
+        executor->idle = thread->next_idle;
+        executor->idle_count--;
+        thread->called = true;
+        pthread_cond_signal(&thread->wake);
+    } else if (executor->thread_count < executor->thread_max) {
+        spawn(executor);
+    }
+}
+
+void
+lp_executor_relieve(struct lp_executor *executor)
+{
+    relieve(executor);
+}
+
+/** Lock held. */
+static void
+append(struct lp_executor *executor, struct lp_proc *proc)
+{
+    struct lp_ready *ready = &executor->ready[proc->priority > 0 ? 1 : 0];
+
+    proc->next = NULL;
+    *ready->last = proc;
+    ready->last = &proc->next;
+    executor->ready_count++;
+    call_thread(executor);
+}
+
+void
+lp_executor_ready(struct lp_executor *executor, struct lp_proc *proc)
+{
+    pthread_mutex_lock(&executor->lock);
+    append(executor, proc);
+    pthread_mutex_unlock(&executor->lock);
+}
+
+/** Lock held. Interactive before tasks. */
+static struct lp_proc *
+take(struct lp_executor *executor)
+{
+    for (size_t i = 0; i < LP_COUNT(executor->ready); i++) {
+        struct lp_ready *ready = &executor->ready[i];
+        struct lp_proc *proc = ready->first;
+
+        if (proc == NULL)
+            continue;
+        ready->first = proc->next;
+        if (ready->first == NULL)
+            ready->last = &ready->first;
+        executor->ready_count--;
+        return proc;
+    }
+    return NULL;
+}
+
+void
+lp_thread_slow(struct lp_thread *thread, bool slow)
+{
+    struct lp_executor *executor = thread->executor;
+
+    pthread_mutex_lock(&executor->lock);
+    if (thread->slow != slow) {
+        thread->slow = slow;
+        if (slow)
+            executor->slow_count++;
+        else
+            executor->slow_count--;
+        if (slow)
+            call_thread(executor);
+    }
+    pthread_mutex_unlock(&executor->lock);
+}
+
+/** Lock held before and after. */
+static void
+rest(struct lp_executor *executor, struct lp_thread *thread)
+{
+    thread->called = false;
+    thread->next_idle = executor->idle;
+    executor->idle = thread;
+    executor->idle_count++;
+    while (!thread->called)
+        pthread_cond_wait(&thread->wake, &executor->lock);
+}
+
+static void *
+thread_main(void *arg)
+{
+    struct lp_thread *thread = arg;
+    struct lp_executor *executor = thread->executor;
+
+    pthread_setname_np(pthread_self(), "lp-step");
+    pthread_mutex_lock(&executor->lock);
+    while (!executor->ended) {
+        struct lp_proc *proc = take(executor);
+
+        if (proc == NULL) {
+            rest(executor, thread);
+            continue;
+        }
+        pthread_mutex_unlock(&executor->lock);
+        lp_proc_advance(thread, proc);
+        pthread_mutex_lock(&executor->lock);
+    }
+    pthread_mutex_unlock(&executor->lock);
+    return NULL;
+}
+
+void
+lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc)
+{
+    char id[LP_UUID_LEN + 1];
+    int priority = proc->priority;
+    bool again;
+
+    memcpy(id, proc->id, sizeof id);
+    pthread_mutex_lock(&executor->lock);
+    unchain(executor, proc);
+    again = proc->again;
+    if (executor->in_flight-- == executor->in_flight_max || executor->stopping)
+        pthread_cond_signal(&executor->room);
+    if (executor->in_flight == 0)
+        pthread_cond_broadcast(&executor->empty);
+    pthread_mutex_unlock(&executor->lock);
+    lp_proc_free(proc);
+    __atomic_sub_fetch(&executor->engine->stats.running, 1, __ATOMIC_RELAXED);
+    if (again)
+        lp_executor_hint(executor->engine, id, priority);
+}
+
+void
+lp_executor_offer(struct lp_executor *executor, const char *id, int priority)
+{
+    struct lp_proc *proc;
+
+    pthread_mutex_lock(&executor->lock);
+    proc = executor->stopping ? NULL : lookup(executor, id);
+    if (proc != NULL) {
+        proc->again = true;
+        atomic_store(&proc->poked, true);
+    } else if (!executor->stopping && (proc = lp_proc_new(executor, id)) != NULL) {
+        struct lp_proc **bucket = bucket_of(executor, id);
+
+        proc->priority = priority;
+        proc->chain = *bucket;
+        *bucket = proc;
+        executor->in_flight++;
+        __atomic_add_fetch(&executor->engine->stats.running, 1, __ATOMIC_RELAXED);
+        append(executor, proc);
+    }
+    pthread_mutex_unlock(&executor->lock);
+}
+
+/* ---- the dispatcher: hints from the queue, as many as there are slots ---- */
+
+/** True when there is room for one more. */
+static bool
+room(struct lp_executor *executor)
+{
+    bool go;
+
+    pthread_mutex_lock(&executor->lock);
+    while (!executor->stopping
+           && (executor->in_flight >= executor->in_flight_max || atomic_load(&executor->paused)))
+        pthread_cond_wait(&executor->room, &executor->lock);
+    go = !executor->stopping;
+    pthread_mutex_unlock(&executor->lock);
+    return go;
+}
+
+static void *
+dispatcher_main(void *arg)
+{
+    struct lp_executor *executor = arg;
+    struct lp_queue *queue = executor->engine->queue;
+
+    pthread_setname_np(pthread_self(), "lp-dispatch");
+    while (room(executor)) {
+        struct lp_err err = LP_ERR_INIT;
+        char id[LP_UUID_LEN + 1];
+        enum lp_code rc = queue->ops->pop(queue, -1, id, &err);
+
+        if (rc == LP_OK && !atomic_load(&executor->paused))
+            lp_executor_offer(executor, id, 0);
+        else if (rc != LP_OK && rc != LP_CANCELLED && rc != LP_NOT_FOUND)
+            usleep(POLL_MS * 1000); /* the sweeper makes good for a queue that is away */
+        lp_err_clear(&err);
+        if (rc == LP_CANCELLED)
+            break;
+    }
+    return NULL;
+}
+
+/* ---- hints ---- */
+
+void
+lp_executor_hint(struct lp_engine *engine, const char *process_id, int priority)
+{
+    struct lp_err err = LP_ERR_INIT;
+
+    if (engine->queue->ops->push(engine->queue, process_id, priority, &err) != LP_OK)
+        lp_err_clear(&err); /* only a hint */
+}
+
+void
+lp_executor_poke(struct lp_engine *engine, const char *process_id)
+{
+    struct lp_executor *executor = engine->executor;
+    struct lp_proc *proc;
+
+    if (executor == NULL)
+        return;
+    if (process_id == NULL) {
+        lp_keeper_poke(executor);
+        return;
+    }
+    pthread_mutex_lock(&executor->lock);
+    proc = lookup(executor, process_id);
+    if (proc != NULL) {
+        atomic_store(&proc->cancel, true);
+        atomic_store(&proc->poked, true);
+        proc->again = true;
+    }
+    pthread_mutex_unlock(&executor->lock);
+}
+
+bool
+lp_executor_paused(const struct lp_engine *engine)
+{
+    return engine->executor != NULL && atomic_load(&engine->executor->paused);
+}
+
+void
+lp_executor_set_paused(struct lp_engine *engine, bool paused)
+{
+    struct lp_executor *executor = engine->executor;
+
+    if (executor == NULL)
+        return;
+    atomic_store(&executor->paused, paused);
+    pthread_mutex_lock(&executor->lock);
+    pthread_cond_signal(&executor->room);
+    pthread_mutex_unlock(&executor->lock);
+    lp_keeper_poke(executor); /* released work is announced again */
+}
+
+/* ---- life ---- */
+
+static enum lp_code
+build_places(struct lp_executor *executor, struct lp_err *err)
+{
+    struct lp_engine *engine = executor->engine;
+    enum lp_code rc = LP_OK;
+
+    executor->places = calloc(engine->workflow_count + 1, sizeof *executor->places);
+    if (executor->places == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the step tables");
+    for (size_t i = 0; rc == LP_OK && i < engine->workflow_count; i++)
+        rc = lp_places_build(&engine->workflows[i], &executor->places[i], err);
+    return rc;
+}
+
+static void
+cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+static struct lp_executor *
+executor_new(struct lp_engine *engine)
+{
+    struct lp_executor *executor = calloc(1, sizeof *executor);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (executor == NULL)
+        return NULL;
+    executor->engine = engine;
+    executor->thread_max = (size_t)engine->conf->executor_threads;
+    executor->thread_target = cpus > QUICK_THREADS ? (size_t)cpus : QUICK_THREADS;
+    executor->in_flight_max = executor->thread_max < 2 ? 2 : executor->thread_max;
+    executor->embedded = lp_store_dialect(engine->store) == LP_DIALECT_SQLITE;
+    for (size_t i = 0; i < LP_COUNT(executor->ready); i++)
+        executor->ready[i].last = &executor->ready[i].first;
+    pthread_mutex_init(&executor->lock, NULL);
+    cond_init(&executor->room);
+    cond_init(&executor->empty);
+    cond_init(&executor->tick);
+    if (asprintf(&executor->labels, ",%s,",
+                 engine->conf->executor_labels == NULL ? "" : engine->conf->executor_labels)
+        < 0)
+        executor->labels = NULL;
+    return executor;
+}
+
+enum lp_code
+lp_executor_run(struct lp_engine *engine, struct lp_err *err)
+{
+    struct lp_executor *executor = executor_new(engine);
+    enum lp_code rc;
+
+    if (executor == NULL || executor->labels == NULL) {
+        free(executor);
+        return lp_fail(err, LP_NOMEM, "no memory for the executor");
+    }
+    engine->executor = executor;
+    rc = build_places(executor, err);
+    if (rc == LP_OK)
+        rc = lp_keeper_register(executor, err);
+    if (rc != LP_OK)
+        return rc;
+    executor->keeper_on = pthread_create(&executor->keeper, NULL, lp_keeper_main, executor) == 0;
+    executor->dispatcher_on =
+        pthread_create(&executor->dispatcher, NULL, dispatcher_main, executor) == 0;
+    if (!executor->keeper_on || !executor->dispatcher_on)
+        return lp_fail(err, LP_NOMEM, "cannot start the threads of the executor");
+    return LP_OK;
+}
+
+/** Until nothing is in flight, at most so long. */
+static bool
+drain(struct lp_executor *executor, int64_t timeout_ms)
+{
+    struct timespec until;
+    bool empty;
+    int rc = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&executor->lock);
+    while (executor->in_flight > 0 && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&executor->empty, &executor->lock, &until);
+    empty = executor->in_flight == 0;
+    pthread_mutex_unlock(&executor->lock);
+    return empty;
+}
+
+static void
+join_threads(struct lp_executor *executor)
+{
+    pthread_mutex_lock(&executor->lock);
+    executor->ended = true;
+    for (struct lp_thread *t = executor->threads; t != NULL; t = t->next_all) {
+        t->called = true;
+        pthread_cond_signal(&t->wake);
+    }
+    executor->idle = NULL;
+    pthread_cond_signal(&executor->tick);
+    pthread_mutex_unlock(&executor->lock);
+    while (executor->threads != NULL) {
+        struct lp_thread *thread = executor->threads;
+
+        executor->threads = thread->next_all;
+        pthread_join(thread->id, NULL);
+        pthread_cond_destroy(&thread->wake);
+        lp_arena_free(thread->arena);
+        free(thread);
+    }
+    if (executor->keeper_on)
+        pthread_join(executor->keeper, NULL);
+    executor->keeper_on = false;
+}
+
+enum lp_code
+lp_executor_stop(struct lp_engine *engine, int64_t timeout_ms, struct lp_err *err)
+{
+    struct lp_executor *executor = engine->executor;
+    bool empty;
+
+    if (executor == NULL || executor->ended)
+        return LP_OK;
+    atomic_store(&executor->stop_by_us, lp_clock_mono_us(engine->clock) + timeout_ms * 1000 + 1);
+    pthread_mutex_lock(&executor->lock);
+    executor->stopping = true;
+    pthread_cond_broadcast(&executor->room);
+    pthread_mutex_unlock(&executor->lock);
+    engine->queue->ops->close(engine->queue);
+    if (executor->dispatcher_on)
+        pthread_join(executor->dispatcher, NULL);
+    executor->dispatcher_on = false;
+    empty = drain(executor, timeout_ms);
+    if (!empty)
+        return lp_fail(err, LP_CANCELLED,
+                       "%zu processes did not come to rest within %lld ms; they are taken over "
+                       "when the lease ends",
+                       executor->in_flight, (long long)timeout_ms);
+    join_threads(executor);
+    lp_keeper_retire(executor);
+    return LP_OK;
+}
+
+void
+lp_executor_free(struct lp_engine *engine)
+{
+    struct lp_executor *executor = engine->executor;
+
+    if (executor == NULL)
+        return;
+    if (!executor->ended) {
+        struct lp_err err = LP_ERR_INIT;
+
+        /* Threads that are still inside steps would use what is freed: better to leak at exit. */
+        if (lp_executor_stop(engine, 0, &err) != LP_OK) {
+            lp_err_clear(&err);
+            return;
+        }
+    }
+    engine->executor = NULL;
+    for (size_t i = 0; executor->places != NULL && i < engine->workflow_count; i++)
+        lp_places_free(&executor->places[i]);
+    free(executor->places);
+    free(executor->labels);
+    pthread_cond_destroy(&executor->room);
+    pthread_cond_destroy(&executor->empty);
+    pthread_cond_destroy(&executor->tick);
+    pthread_mutex_destroy(&executor->lock);
+    free(executor);
+}

@@ -1,0 +1,420 @@
+/*
+ * The keeper thread: lease and heartbeat, sweeper, watchdog.
+ *
+ * It sleeps until something is due: the next heartbeat (none when embedded), the next wake_at, the
+ * timeout of a running step. An idle embedded daemon does not wake at all for it, an idle one on
+ * PostgreSQL once a second.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/exec.h"
+
+enum {
+    SWEEP_MOST = 500, /* processes announced at once */
+    CROWDED_MS = 20,
+    WATCH_MS = 1000, /* while steps run */
+    LONG_MS = 3600000,
+    STORE_RETRY_MS = 250,
+};
+
+#define FOR_EVER_US ((int64_t)1 << 60)
+
+/* ---- lease ---- */
+
+static int64_t
+lease_us(const struct lp_executor *executor)
+{
+    return executor->embedded ? FOR_EVER_US : executor->engine->conf->executor_lease_ms * 1000;
+}
+
+/** A former incarnation under our name is retired at once when it cannot be alive: we hold the
+ * file, or the lock on the name. */
+static enum lp_code
+retire_former(struct lp_executor *executor, struct lp_unit *unit, const char *name,
+              struct lp_err *err)
+{
+    struct lp_engine *engine = executor->engine;
+    bool owned = false;
+    enum lp_code rc = LP_OK;
+
+    if (executor->embedded) {
+        lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_RETIRE_OTHERS,
+                    LP_ARGS(lp_text("incarnation", engine->incarnation)));
+        return LP_OK;
+    }
+    rc = lp_store_own_name(engine->store, name, &owned, err);
+    if (rc == LP_OK && owned)
+        lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_RETIRE_NAME,
+                    LP_ARGS(lp_text("name", name), lp_text("incarnation", engine->incarnation)));
+    else if (rc == LP_OK)
+        lp_logf(engine->log, LP_LOG_WARN, "executor.name_in_use", "s:s", "name", name);
+    return rc;
+}
+
+enum lp_code
+lp_keeper_register(struct lp_executor *executor, struct lp_err *err)
+{
+    struct lp_engine *engine = executor->engine;
+    struct lp_unit *unit = lp_unit_new();
+    const char *given = engine->conf->daemon_name;
+    int64_t sent = lp_clock_mono_us(engine->clock);
+    char host[256] = "localhost";
+    enum lp_code rc;
+
+    (void)gethostname(host, sizeof host - 1);
+    rc = retire_former(executor, unit, given != NULL && *given != '\0' ? given : host, err);
+    lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_ADD,
+                LP_ARGS(lp_text("incarnation", engine->incarnation),
+                        lp_text("name", given != NULL && *given != '\0' ? given : host),
+                        lp_text("host", host), lp_text("labels", executor->labels),
+                        lp_int("lease", lease_us(executor))));
+    lp_unit_add(unit, LP_SQL_RUN_WAKE_PARENTS, LP_NO_ARGS);
+    if (rc == LP_OK)
+        rc = lp_store_commit(engine->store, unit, err);
+    lp_unit_free(unit);
+    atomic_store(&executor->lease_end_us,
+                 executor->embedded ? INT64_MAX : sent + lease_us(executor));
+    return rc;
+}
+
+void
+lp_keeper_retire(struct lp_executor *executor)
+{
+    struct lp_engine *engine = executor->engine;
+    struct lp_unit *unit = lp_unit_new();
+    struct lp_err err = LP_ERR_INIT;
+
+    lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_RETIRE,
+                LP_ARGS(lp_text("incarnation", engine->incarnation)));
+    if (lp_store_commit(engine->store, unit, &err) != LP_OK)
+        lp_log_err(engine->log, LP_LOG_WARN, "executor.not_retired", &err);
+    lp_unit_free(unit);
+    lp_err_clear(&err);
+}
+
+/** The new end counts from the sending. A lease that ran out in between was lost: what was begun
+ * under it stays cancelled. */
+static bool
+heartbeat(struct lp_executor *executor)
+{
+    struct lp_engine *engine = executor->engine;
+    struct lp_unit *unit = lp_unit_new();
+    struct lp_err err = LP_ERR_INIT;
+    int64_t sent = lp_clock_mono_us(engine->clock), end = atomic_load(&executor->lease_end_us);
+    enum lp_code rc;
+
+    lp_unit_add(
+        unit, LP_SQL_RUN_EXECUTOR_RENEW,
+        LP_ARGS(lp_int("lease", lease_us(executor)), lp_text("incarnation", engine->incarnation)));
+    rc = lp_store_commit(engine->store, unit, &err);
+    if (rc == LP_OK) {
+        if (lp_clock_mono_us(engine->clock) >= end) {
+            atomic_fetch_add(&executor->lapse, 1);
+            __atomic_add_fetch(&engine->stats.lease_losses, 1, __ATOMIC_RELAXED);
+            lp_logf(engine->log, LP_LOG_WARN, "executor.lease_lost", "s:s", "incarnation",
+                    engine->incarnation);
+        }
+        atomic_store(&executor->lease_end_us, sent + lease_us(executor));
+    } else {
+        lp_log_err(engine->log, LP_LOG_WARN, "executor.heartbeat", &err);
+    }
+    lp_unit_free(unit);
+    lp_err_clear(&err);
+    return rc == LP_OK;
+}
+
+/* ---- sweeper ---- */
+
+struct sweep {
+    struct lp_executor *executor;
+    size_t found;
+    bool failed;
+};
+
+static void
+announce(struct sweep *sweep, enum lp_stmt stmt, const struct lp_arg *args, size_t count)
+{
+    struct lp_engine *engine = sweep->executor->engine;
+    struct lp_rows *rows = NULL;
+    struct lp_err err = LP_ERR_INIT;
+
+    if (sweep->failed)
+        return;
+    if (lp_query(engine->store, stmt, args, count, &rows, &err) != LP_OK) {
+        sweep->failed = true;
+        lp_err_clear(&err);
+        return;
+    }
+    for (size_t i = 0; i < lp_rows_count(rows); i++)
+        lp_executor_hint(engine, lp_rows_text(rows, i, "id"),
+                         (int)lp_rows_int(rows, i, "priority"));
+    sweep->found += lp_rows_count(rows);
+    lp_rows_free(rows);
+}
+
+/** Requests to processes of ours that another program wrote: steps hear of them at their next
+ * check. */
+static void
+hear_requests(struct sweep *sweep)
+{
+    struct lp_executor *executor = sweep->executor;
+    struct lp_engine *engine = executor->engine;
+    struct lp_rows *rows = NULL;
+    struct lp_err err = LP_ERR_INIT;
+
+    if (executor->embedded || sweep->failed)
+        return;
+    if (lp_query(engine->store, LP_SQL_RUN_SWEEP_REQUESTS,
+                 LP_ARGS(lp_text("owner", engine->incarnation)), &rows, &err)
+        == LP_OK)
+        for (size_t i = 0; i < lp_rows_count(rows); i++)
+            lp_executor_poke(engine, lp_rows_text(rows, i, "id"));
+    lp_rows_free(rows);
+    lp_err_clear(&err);
+}
+
+/** Reads the pause flag; others may have turned it. */
+static void
+read_pause(struct sweep *sweep)
+{
+    struct lp_executor *executor = sweep->executor;
+    struct lp_rows *rows = NULL;
+    struct lp_err err = LP_ERR_INIT;
+
+    if (lp_query(executor->engine->store, LP_SQL_RUN_SETTING,
+                 LP_ARGS(lp_text("name", "global_lock")), &rows, &err)
+        != LP_OK) {
+        sweep->failed = true;
+    } else {
+        const char *value = lp_rows_count(rows) == 1 ? lp_rows_text(rows, 0, "value") : "0";
+
+        atomic_store(&executor->paused, strcmp(value, "1") == 0);
+        pthread_mutex_lock(&executor->lock);
+        pthread_cond_signal(&executor->room);
+        pthread_mutex_unlock(&executor->lock);
+    }
+    lp_rows_free(rows);
+    lp_err_clear(&err);
+}
+
+/** When the next waiting process is due, by our clock; 0 = none. */
+static int64_t
+next_due(struct sweep *sweep)
+{
+    struct lp_engine *engine = sweep->executor->engine;
+    struct lp_rows *rows = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    int64_t due = 0;
+
+    if (!sweep->failed
+        && lp_query(engine->store, LP_SQL_RUN_SWEEP_NEXT, LP_NO_ARGS, &rows, &err) == LP_OK
+        && !lp_rows_null(rows, 0, "at"))
+        due = lp_clock_utc_us(engine->clock) + lp_rows_int(rows, 0, "at")
+              - lp_rows_int(rows, 0, "now");
+    lp_rows_free(rows);
+    lp_err_clear(&err);
+    return due;
+}
+
+static bool
+take_orphans(struct lp_executor *executor)
+{
+    bool orphans;
+
+    pthread_mutex_lock(&executor->lock);
+    orphans = executor->orphans;
+    executor->orphans = false;
+    pthread_mutex_unlock(&executor->lock);
+    return orphans;
+}
+
+/** True when it could read the store. */
+static bool
+sweep(struct lp_executor *executor, size_t *found)
+{
+    struct lp_engine *engine = executor->engine;
+    struct sweep s = {.executor = executor};
+    bool orphans = take_orphans(executor);
+    int64_t due;
+
+    read_pause(&s);
+    if (!atomic_load(&executor->paused)) {
+        announce(&s, LP_SQL_RUN_SWEEP_RUNNABLE, LP_ARGS(lp_int("limit", SWEEP_MOST)));
+        announce(&s, LP_SQL_RUN_SWEEP_DUE,
+                 LP_ARGS(lp_int("limit", SWEEP_MOST), lp_text("labels", executor->labels)));
+    }
+    if (orphans)
+        announce(&s, LP_SQL_RUN_SWEEP_MINE,
+                 LP_ARGS(lp_text("owner", engine->incarnation), lp_int("limit", SWEEP_MOST)));
+    hear_requests(&s);
+    due = next_due(&s);
+    pthread_mutex_lock(&executor->lock);
+    executor->orphans = executor->orphans || (orphans && s.failed);
+    executor->next_due_us = due;
+    pthread_mutex_unlock(&executor->lock);
+    *found = s.found;
+    return !s.failed;
+}
+
+/* ---- watchdog ---- */
+
+/** A thread that heeds neither timeout nor cancel cannot be stopped from inside; the next
+ * incarnation takes over. */
+static void
+watch(struct lp_executor *executor)
+{
+    int64_t now = lp_clock_mono_us(executor->engine->clock);
+    int64_t grace = executor->engine->conf->executor_stuck_grace_ms * 1000;
+
+    pthread_mutex_lock(&executor->lock);
+    for (struct lp_thread *t = executor->threads; t != NULL; t = t->next_all) {
+        int64_t deadline = atomic_load_explicit(&t->deadline_us, memory_order_acquire);
+
+        if (deadline == 0 || now <= deadline + grace)
+            continue;
+        lp_logf(
+            executor->engine->log, LP_LOG_ERROR, "executor.stuck", "s:s, s:s, s:I, s:s", "process",
+            t->process_id, "step", t->step_key, "late_ms", (json_int_t)((now - deadline) / 1000),
+            "msg",
+            "a step ignores its timeout; the program aborts itself so that it can be taken over");
+        abort();
+    }
+    pthread_mutex_unlock(&executor->lock);
+}
+
+/* ---- the thread ---- */
+
+struct pace {
+    int64_t beat_us, sweep_us; /* CLOCK_BOOTTIME of the next ones; INT64_MAX none */
+};
+
+/** Lock held: milliseconds until something is due. */
+static int64_t
+sleep_ms(struct lp_executor *executor, const struct pace *pace)
+{
+    int64_t now = lp_clock_mono_us(executor->engine->clock), ms = LONG_MS, left;
+
+    if (executor->tick_now)
+        return 0;
+    if (executor->crowded)
+        ms = CROWDED_MS;
+    if (executor->in_flight > 0 && ms > WATCH_MS)
+        ms = WATCH_MS;
+    if (executor->next_due_us != 0) {
+        left = (executor->next_due_us - lp_clock_utc_us(executor->engine->clock) + 999) / 1000;
+        ms = left < ms ? left : ms;
+    }
+    left = pace->beat_us == INT64_MAX ? LONG_MS : (pace->beat_us - now + 999) / 1000;
+    ms = left < ms ? left : ms;
+    left = pace->sweep_us == INT64_MAX ? LONG_MS : (pace->sweep_us - now + 999) / 1000;
+    ms = left < ms ? left : ms;
+    return ms > 0 ? ms : 0;
+}
+
+/** Until something is due or somebody calls. True: the sweep was asked for or a process is due. */
+static bool
+wait_for_work(struct lp_executor *executor, const struct pace *pace, bool *ended)
+{
+    struct timespec until;
+    int64_t ms;
+    bool asked;
+
+    pthread_mutex_lock(&executor->lock);
+    ms = sleep_ms(executor, pace);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    executor->slept = true;
+    if (ms > 0 && !executor->ended)
+        pthread_cond_timedwait(&executor->tick, &executor->lock, &until);
+    executor->slept = false;
+    if (executor->crowded)
+        lp_executor_relieve(executor);
+    asked = executor->tick_now
+            || (executor->next_due_us != 0
+                && executor->next_due_us <= lp_clock_utc_us(executor->engine->clock));
+    executor->tick_now = false;
+    *ended = executor->ended;
+    pthread_mutex_unlock(&executor->lock);
+    return asked;
+}
+
+/** Embedded, nothing is written behind our back: only what is known to be due. Else at the
+ * configured pace. */
+static int64_t
+next_sweep(const struct lp_executor *executor, bool read, size_t found, int64_t now)
+{
+    if (!read)
+        return now + STORE_RETRY_MS * 1000;
+    if (executor->embedded && found == 0)
+        return INT64_MAX;
+    return now + executor->engine->conf->executor_sweep_ms * 1000;
+}
+
+void *
+lp_keeper_main(void *arg)
+{
+    struct lp_executor *executor = arg;
+    struct lp_engine *engine = executor->engine;
+    const struct lp_conf *conf = engine->conf;
+    struct pace pace = {.beat_us = INT64_MAX, .sweep_us = 0};
+    bool ended = false;
+
+    pthread_setname_np(pthread_self(), "lp-keeper");
+    if (!executor->embedded)
+        pace.beat_us = lp_clock_mono_us(engine->clock) + conf->executor_heartbeat_ms * 1000;
+    while (!ended) {
+        bool asked = wait_for_work(executor, &pace, &ended);
+        int64_t now = lp_clock_mono_us(engine->clock);
+
+        watch(executor);
+        if (!ended && now >= pace.beat_us)
+            pace.beat_us =
+                now + (heartbeat(executor) ? conf->executor_heartbeat_ms : STORE_RETRY_MS) * 1000;
+        if (!ended && !lp_executor_stopping(executor) && (asked || now >= pace.sweep_us)) {
+            size_t found = 0;
+            bool read = sweep(executor, &found);
+
+            pace.sweep_us = next_sweep(executor, read, found, lp_clock_mono_us(engine->clock));
+        }
+    }
+    return NULL;
+}
+
+void
+lp_keeper_poke(struct lp_executor *executor)
+{
+    pthread_mutex_lock(&executor->lock);
+    executor->tick_now = true;
+    pthread_cond_signal(&executor->tick);
+    pthread_mutex_unlock(&executor->lock);
+}
+
+void
+lp_keeper_due(struct lp_executor *executor, int64_t utc_us)
+{
+    pthread_mutex_lock(&executor->lock);
+    if (executor->next_due_us == 0 || utc_us < executor->next_due_us) {
+        executor->next_due_us = utc_us;
+        pthread_cond_signal(&executor->tick);
+    }
+    pthread_mutex_unlock(&executor->lock);
+}
+
+void
+lp_keeper_orphan(struct lp_executor *executor)
+{
+    int64_t soon = lp_clock_utc_us(executor->engine->clock) + STORE_RETRY_MS * 1000;
+
+    pthread_mutex_lock(&executor->lock);
+    executor->orphans = true;
+    pthread_mutex_unlock(&executor->lock);
+    lp_keeper_due(executor, soon);
+}

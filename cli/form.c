@@ -397,25 +397,29 @@ show_problems(struct cli *cli, const json_t *body)
     }
 }
 
-/* Drops the refused fields of the last page, so that they are asked again; a refusal of the page as
- * a whole offers every field again. */
-static bool
-drop_refused(const json_t *body, const json_t *page, json_t *input)
+/* The refused fields of the page, which are dropped from the input; a refusal of the page as a
+ * whole counts for every field. */
+static json_t *
+drop_refused(const json_t *body, const json_t *page, json_t *input, bool *whole)
 {
-    bool whole = false;
+    json_t *refused = json_object();
     size_t i;
     json_t *problem;
 
+    if (refused == NULL)
+        cli_no_memory();
+    *whole = false;
     json_array_foreach(json_object_get(body, "validation_errors"), i, problem)
     {
         json_t *first = json_array_get(json_object_get(problem, "loc"), 0);
         const char *name = json_is_string(first) ? json_string_value(first) : "";
 
         if (json_object_get(json_object_get(page, "properties"), name) == NULL)
-            whole = true;
+            *whole = true;
+        json_object_set_new(refused, name, json_true());
         json_object_del(input, name);
     }
-    return whole;
+    return refused;
 }
 
 /* Asks again for what was refused. */
@@ -423,27 +427,24 @@ static enum lp_code
 mend_page(struct cli *cli, const json_t *body, const json_t *page, json_t *pages,
           struct lp_err *err)
 {
-    size_t last = json_array_size(pages) - 1;
-    json_t *input = json_array_get(pages, last);
-    bool whole = drop_refused(body, page, input);
-    struct filling how = {.all = whole, .again = whole};
+    json_t *input = json_array_get(pages, json_array_size(pages) - 1);
+    bool whole = false;
+    json_auto_t *refused = drop_refused(body, page, input, &whole);
+    struct filling how = {.all = true, .again = whole};
     const char *name;
     json_t *schema;
-    enum lp_code rc = LP_OK;
 
     json_object_foreach(json_object_get(page, "properties"), name, schema)
     {
-        json_auto_t *flat = cli_schema_flat(page, schema);
-        bool refused = json_object_get(input, name) == NULL && !cli_schema_display_only(flat);
+        enum lp_code rc = LP_OK;
 
-        how.all = whole || refused;
-        if (whole || refused)
+        if (whole || json_object_get(refused, name) != NULL)
             rc = fill_field(cli, page, name, schema, input, &how, err);
         if (rc != LP_OK)
             return rc;
     }
     if (how.asked == 0) /* nothing a person could change */
-        return lp_fail(err, LP_FORM_INVALID, "the input was refused");
+        return lp_fail(err, LP_FORM_INVALID, "the input was refused; nothing was started");
     return LP_OK;
 }
 

@@ -260,7 +260,8 @@ descend(const struct lp_product_type *product, struct target *target, const json
                        target->field->name);
     if (json_is_object(value)) {
         target->holder = target->last = value;
-    } else if (target->field->kind == LP_FIELD_STRUCT && !target->field->list) {
+    } else if (target->field->kind == LP_FIELD_STRUCT && !target->field->list
+               && !target->field->optional) {
         target->holder = NULL;
         if (json_array_append_new(target->missing, json_string(target->field->name)) != 0)
             return lp_fail(err, LP_NOMEM, "no memory for a path");

@@ -1,5 +1,7 @@
 #include "steps/import.h"
 
+#include <string.h>
+
 static const char *const names[] = {"import_source", "import_key"};
 
 void
@@ -59,4 +61,53 @@ lp_form_finish_source(json_t *output, struct lp_err *err)
         json_object_del(output, names[i]);
     }
     return LP_OK;
+}
+
+/* ---- bulk ---- */
+
+enum lp_code
+lp_import_holder(struct lp_store *store, struct lp_reader *reader, const char *scope,
+                 const char *value, char holder[static LP_UUID_LEN + 1], struct lp_err *err)
+{
+    enum lp_code rc = lp_subscription_by_key(store, reader, scope, value, holder, err);
+
+    if (rc != LP_NOT_FOUND)
+        return rc;
+    lp_err_clear(err);
+    *holder = '\0';
+    return LP_OK;
+}
+
+enum lp_code
+lp_import_partner(struct lp_store *store, struct lp_reader *reader, const char *name,
+                  char id[static LP_UUID_LEN + 1], struct lp_err *err)
+{
+    json_auto_t *brief = NULL;
+    enum lp_code rc = lp_import_holder(store, reader, "partner.name", name, id, err);
+
+    if (rc == LP_OK && *id != '\0')
+        rc = lp_subscription_brief(store, reader, id, &brief, err);
+    if (rc == LP_OK && strcmp(lp_json_str(brief, "status", ""), "active") != 0)
+        rc = lp_fail(err, LP_NOT_FOUND, "there is no active partner '%.200s'", name);
+    return rc;
+}
+
+enum lp_code
+lp_import_store(struct lp_run *run, const char *source, const json_t *rows, int64_t *imported_at,
+                struct lp_err *err)
+{
+    const json_t *row;
+    size_t i;
+    enum lp_code rc = LP_OK;
+
+    *imported_at = lp_clock_utc_us(run->clock);
+    json_array_foreach(rows, i, row)
+    {
+        rc = lp_import_row_add(lp_run_unit(run), source, lp_json_str(row, "key", ""),
+                               json_object_get(row, "document"), run->process_id, *imported_at,
+                               run->conf->retention_import_runs, err);
+        if (rc != LP_OK)
+            return rc;
+    }
+    return rc;
 }

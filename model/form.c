@@ -174,10 +174,30 @@ lp_form_page_choices(struct lp_form_page *page, const char *field,
     own->value_count = count;
 }
 
+/* Members of a plain container get their own defaults, so that giving one of them leaves the others
+ * as they are and null clears one alone. */
+static void
+keep_inner_defaults(struct lp_form_page *page, struct lp_field *field)
+{
+    struct lp_field *inner;
+
+    if (field->kind != LP_FIELD_STRUCT || field->list || !json_is_object(field->def))
+        return;
+    inner = must_have(lp_arena_array(page->arena, field->field_count + 1, sizeof *inner));
+    for (size_t i = 0; i < field->field_count; i++) {
+        inner[i] = field->fields[i];
+        inner[i].def = json_object_get(field->def, inner[i].name); /* lives with field->def */
+    }
+    field->fields = inner;
+}
+
 void
 lp_form_page_default(struct lp_form_page *page, const char *field, const json_t *def)
 {
-    own_field(page, field)->def = json_is_null(def) ? NULL : keep_json(page, def);
+    struct lp_field *own = own_field(page, field);
+
+    own->def = json_is_null(def) ? NULL : keep_json(page, def);
+    keep_inner_defaults(page, own);
 }
 
 const struct lp_field *

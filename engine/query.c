@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "engine/internal.h"
 
-#define LINK_PAGE 100 /* processes whose subscriptions are read at once */
+#define LINK_PAGE 50 /* processes whose subscriptions are read at once */
 
 /* ---- small pieces ---- */
 

@@ -1,6 +1,6 @@
 /**
  * What generated block structs are made of: one const table per struct, walked by three functions.
- * Programs include the generated header (products_gen.h), not this one.
+ * Programs include the generated header (model/products_gen.h), not this one.
  *
  * Shape of a member: texts are char * (NULL: absent), numbers and booleans have a `has_<name>`
  * beside them, enumerations begin with _NONE (absent), plain containers and owned blocks are

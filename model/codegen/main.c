@@ -217,6 +217,7 @@ static const char usage[] =
     " *\n"
     " * One struct per block, read from and written to the JSON document of an instance:\n"
     " *\n"
+    " *     #include \"model/products_gen.h\"\n"
     " *     struct lp_block_pop pop;\n"
     " *     rc = lp_block_pop_from_json(sub->root, &pop, err);\n"
     " *     if (rc != LP_OK)\n"

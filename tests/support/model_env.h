@@ -10,6 +10,9 @@
 #include "model/model.h"
 #include "tests/support/test_main.h"
 
+#ifndef LP_SOURCE_ROOT
+#define LP_SOURCE_ROOT "." /* run from the root of the tree */
+#endif
 #define LP_PRODUCTS_YANG LP_SOURCE_ROOT "/products/yang"
 #define LP_TESTS_YANG    LP_SOURCE_ROOT "/tests/yang"
 

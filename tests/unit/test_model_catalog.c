@@ -206,7 +206,8 @@ static const struct bad bad_modules[] = {
      "container b { presence x; config false; lpx:product B; lpx:block A; uses lpx:block-header; "
      "}}",
      4, "b", "root of two products"},
-    {"container pop { config false; lpx:product A; lpx:block A; uses lpx:block-header; }}", 0, NULL, "two products have the member 'pop'"},
+    {"container pop { config false; lpx:product A; lpx:block A; uses lpx:block-header; }}", 0, NULL,
+     "two products have the member 'pop'"},
     {"container a { config false; lpx:product A; lpx:block A;\nlpx:tag\n\"a tag of more than "
      "twenty\"; uses lpx:block-header; }}",
      4, "a", "more than 20 characters"},

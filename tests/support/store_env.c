@@ -145,6 +145,40 @@ lp_store_env_exec(struct lp_store_env *env, const char *sql)
     }
 }
 
+static void
+fake_now(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    (void)values;
+    sqlite3_result_int64(context, 0);
+}
+
+bool
+lp_store_env_prepares(struct lp_store_env *env, const char *sql, char *text, size_t size)
+{
+    bool ok;
+
+    if (env->dialect == LP_DIALECT_POSTGRES) {
+        PGconn *pg = connect_past(env);
+        PGresult *res = PQprepare(pg, "", sql, 0, NULL);
+
+        ok = PQresultStatus(res) == PGRES_COMMAND_OK;
+        snprintf(text, size, "%s", PQerrorMessage(pg));
+        PQclear(res);
+        PQfinish(pg);
+    } else {
+        sqlite3 *db = open_past(env);
+        sqlite3_stmt *stmt = NULL;
+
+        sqlite3_create_function(db, "lp_now", 0, SQLITE_UTF8, NULL, fake_now, NULL, NULL);
+        ok = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK;
+        snprintf(text, size, "%s", sqlite3_errmsg(db));
+        sqlite3_finalize(stmt);
+        sqlite3_close(db);
+    }
+    return ok;
+}
+
 int64_t
 lp_store_env_int(struct lp_store_env *env, const char *sql)
 {

@@ -30,6 +30,8 @@ void lp_store_env_close(struct lp_store_env *env);
 void lp_test_ok(enum lp_code rc, struct lp_err *err);
 /** Runs SQL past the store (psql or sqlite3 library): several statements. */
 void lp_store_env_exec(struct lp_store_env *env, const char *sql);
+/** Prepares one statement past the store; false with the database's words in text. */
+bool lp_store_env_prepares(struct lp_store_env *env, const char *sql, char *text, size_t size);
 /** One integer of one row, past the store. */
 int64_t lp_store_env_int(struct lp_store_env *env, const char *sql);
 

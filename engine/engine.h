@@ -1,7 +1,8 @@
 /**
- * The engine: registry, executor, service calls of operators, read models of processes, events and audit.
- * It knows no product and no device. Every rule that protects a process or a subscription is checked here, whatever interface called.
- * Threads: all functions from any thread unless said otherwise.
+ * The engine: registry, executor, service calls of operators, read models of processes, events and
+ * audit. It knows no product and no device. Every rule that protects a process or a subscription is
+ * checked here, whatever interface called. Threads: all functions from any thread unless said
+ * otherwise.
  */
 #ifndef LP_ENGINE_ENGINE_H
 #define LP_ENGINE_ENGINE_H
@@ -18,98 +19,136 @@ struct lp_engine_options {
     const struct lp_conf *conf;
     const struct lp_clock *clock; /* shiftable in tests */
     struct lp_log *log;
-    struct lp_queue *queue;       /* not owned */
+    struct lp_queue *queue; /* not owned */
     const struct lp_workflow_set *const *sets;
     size_t set_count;
-    void *services;               /* handed to steps */
+    void *services; /* handed to steps */
 };
 
-/** Builds the registry (built-in workflows included), checks every table (unique names and keys, undo or reason, role, text, definition
- *  hash) and the catalog against the stored one. LP_INVALID lists every fault. Does not start threads. */
-enum lp_code lp_engine_new(const struct lp_engine_options *options, struct lp_engine **out, struct lp_err *err) LP_MUST_CHECK;
-/** Registers this executor (lease), recovers what its former incarnation held, starts executor threads, sweeper and sequencer. */
+/** Builds the registry (built-in workflows included), checks every table (unique names and keys,
+ * undo or reason, role, text, definition hash) and the catalog against the stored one. LP_INVALID
+ * lists every fault. Does not start threads. */
+enum lp_code lp_engine_new(const struct lp_engine_options *options, struct lp_engine **out,
+                           struct lp_err *err) LP_MUST_CHECK;
+/** Registers this executor (lease), recovers what its former incarnation held, starts executor
+ * threads, sweeper and sequencer. */
 enum lp_code lp_engine_run(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
-/** Graceful stop: no new steps, current operations end, everything is released. LP_OK within timeout_ms, else LP_CANCELLED. */
-enum lp_code lp_engine_stop(struct lp_engine *engine, int64_t timeout_ms, struct lp_err *err) LP_MUST_CHECK;
+/** Graceful stop: no new steps, current operations end, everything is released. LP_OK within
+ * timeout_ms, else LP_CANCELLED. */
+enum lp_code lp_engine_stop(struct lp_engine *engine, int64_t timeout_ms,
+                            struct lp_err *err) LP_MUST_CHECK;
 void lp_engine_free(struct lp_engine *engine);
 const char *lp_engine_incarnation(const struct lp_engine *engine);
 
 /* ---- registry ---- */
 
-const struct lp_workflow *lp_engine_workflow(const struct lp_engine *engine, const char *name); /* or NULL */
+const struct lp_workflow *lp_engine_workflow(const struct lp_engine *engine,
+                                             const char *name); /* or NULL */
 const struct lp_workflow *const *lp_engine_workflows(const struct lp_engine *engine, size_t *count);
-/** All steps of a workflow in order, built-in ones included (start, link, lock, ..., set_status, unlock, done). */
-const struct lp_step *const *lp_engine_steps(const struct lp_engine *engine, const struct lp_workflow *workflow, size_t *count);
+/** All steps of a workflow in order, built-in ones included (start, link, lock, ..., set_status,
+ * unlock, done). */
+const struct lp_step *const *lp_engine_steps(const struct lp_engine *engine,
+                                             const struct lp_workflow *workflow, size_t *count);
 bool lp_workflow_fits(const struct lp_workflow *workflow, const struct lp_product_type *product);
 
 /* ---- operator actions; errors carry the texts of http-api.md ---- */
 
 /**
- * Start. pages NULL or null = [{}]. LP_FORM_INCOMPLETE / LP_FORM_INVALID: err->detail is the whole 510 / 400 body. LP_NOT_FOUND, LP_DENIED,
- * LP_PRECONDITION, LP_PAUSED, LP_CONFLICT (locked: detail names the holder; stale). idempotency_key may be NULL; the same key with the same
- * request hash returns the first id, with another request LP_INVALID.
+ * Start. pages NULL or null = [{}]. LP_FORM_INCOMPLETE / LP_FORM_INVALID: err->detail is the whole
+ * 510 / 400 body. LP_NOT_FOUND, LP_DENIED, LP_PRECONDITION, LP_PAUSED, LP_CONFLICT (locked: detail
+ * names the holder; stale). idempotency_key may be NULL; the same key with the same request hash
+ * returns the first id, with another request LP_INVALID.
  */
-enum lp_code lp_engine_start(struct lp_engine *engine, const struct lp_caller *caller, const char *workflow, const json_t *pages,
-                             const char *idempotency_key, const char *request_hash, char id[static LP_UUID_LEN + 1],
+enum lp_code lp_engine_start(struct lp_engine *engine, const struct lp_caller *caller,
+                             const char *workflow, const json_t *pages, const char *idempotency_key,
+                             const char *request_hash, char id[static LP_UUID_LEN + 1],
                              struct lp_err *err) LP_MUST_CHECK;
 /** Resume (suspended) or retry (failed, waiting): pages as posted. */
-enum lp_code lp_engine_resume(struct lp_engine *engine, const struct lp_caller *caller, const char *id, const json_t *pages,
+enum lp_code lp_engine_resume(struct lp_engine *engine, const struct lp_caller *caller,
+                              const char *id, const json_t *pages,
                               struct lp_err *err) LP_MUST_CHECK;
-enum lp_code lp_engine_resume_all(struct lp_engine *engine, const struct lp_caller *caller, int64_t *count, struct lp_err *err) LP_MUST_CHECK;
-/** Abort; with rollback runs the undo of every finished step in reverse first. A running process is told through process_requests. */
-enum lp_code lp_engine_abort(struct lp_engine *engine, const struct lp_caller *caller, const char *id, bool rollback,
-                             struct lp_err *err) LP_MUST_CHECK;
-/** By hand, with a reason (demanded): skip the failed/waiting step, or mark it done with a delta ({} or {"key": value}). */
-enum lp_code lp_engine_skip(struct lp_engine *engine, const struct lp_caller *caller, const char *id, struct lp_err *err) LP_MUST_CHECK;
-enum lp_code lp_engine_mark_done(struct lp_engine *engine, const struct lp_caller *caller, const char *id, const json_t *delta,
+enum lp_code lp_engine_resume_all(struct lp_engine *engine, const struct lp_caller *caller,
+                                  int64_t *count, struct lp_err *err) LP_MUST_CHECK;
+/** Abort; with rollback runs the undo of every finished step in reverse first. A running process is
+ * told through process_requests. */
+enum lp_code lp_engine_abort(struct lp_engine *engine, const struct lp_caller *caller,
+                             const char *id, bool rollback, struct lp_err *err) LP_MUST_CHECK;
+/** By hand, with a reason (demanded): skip the failed/waiting step, or mark it done with a delta
+ * ({} or {"key": value}). */
+enum lp_code lp_engine_skip(struct lp_engine *engine, const struct lp_caller *caller,
+                            const char *id, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_mark_done(struct lp_engine *engine, const struct lp_caller *caller,
+                                 const char *id, const json_t *delta,
                                  struct lp_err *err) LP_MUST_CHECK;
-enum lp_code lp_engine_note(struct lp_engine *engine, const struct lp_caller *caller, const char *id, const char *note,
-                            struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_note(struct lp_engine *engine, const struct lp_caller *caller,
+                            const char *id, const char *note, struct lp_err *err) LP_MUST_CHECK;
 /** Finished tasks only. */
-enum lp_code lp_engine_delete(struct lp_engine *engine, const struct lp_caller *caller, const char *id, struct lp_err *err) LP_MUST_CHECK;
-/** A valid token is answered LP_OK at any time; the first result counts, later equal ones are no-ops. Wrong token or process: LP_NOT_FOUND. */
-enum lp_code lp_engine_callback(struct lp_engine *engine, const char *id, const char *token, const json_t *body, bool progress,
+enum lp_code lp_engine_delete(struct lp_engine *engine, const struct lp_caller *caller,
+                              const char *id, struct lp_err *err) LP_MUST_CHECK;
+/** A valid token is answered LP_OK at any time; the first result counts, later equal ones are
+ * no-ops. Wrong token or process: LP_NOT_FOUND. */
+enum lp_code lp_engine_callback(struct lp_engine *engine, const char *id, const char *token,
+                                const json_t *body, bool progress,
                                 struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- engine status ---- */
 
-enum lp_code lp_engine_pause(struct lp_engine *engine, const struct lp_caller *caller, bool paused, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_pause(struct lp_engine *engine, const struct lp_caller *caller, bool paused,
+                             struct lp_err *err) LP_MUST_CHECK;
 /** {"global_lock","global_status","running_processes"}; counts real leases. New reference. */
-enum lp_code lp_engine_status(struct lp_engine *engine, json_t **out, struct lp_err *err) LP_MUST_CHECK;
-/** {"executor_type","number_of_workers_online","number_of_queued_jobs","number_of_running_jobs"}. */
-enum lp_code lp_engine_worker_status(struct lp_engine *engine, json_t **out, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_status(struct lp_engine *engine, json_t **out,
+                              struct lp_err *err) LP_MUST_CHECK;
+/** {"executor_type","number_of_workers_online","number_of_queued_jobs","number_of_running_jobs"}.
+ */
+enum lp_code lp_engine_worker_status(struct lp_engine *engine, json_t **out,
+                                     struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- read models, in wire form (times as numbers) ---- */
 
-enum lp_code lp_engine_processes(struct lp_engine *engine, const struct lp_list_request *request, json_t **out,
-                                 struct lp_list_result *meta, struct lp_err *err) LP_MUST_CHECK; /* meta->rows is NULL afterwards */
-enum lp_code lp_engine_process(struct lp_engine *engine, const struct lp_caller *caller, const char *id, json_t **out,
-                               struct lp_err *err) LP_MUST_CHECK;
-enum lp_code lp_engine_status_counts(struct lp_engine *engine, json_t **out, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_processes(struct lp_engine *engine, const struct lp_list_request *request,
+                                 json_t **out, struct lp_list_result *meta, struct lp_err *err)
+    LP_MUST_CHECK; /* meta->rows is NULL afterwards */
+enum lp_code lp_engine_process(struct lp_engine *engine, const struct lp_caller *caller,
+                               const char *id, json_t **out, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_status_counts(struct lp_engine *engine, json_t **out,
+                                     struct lp_err *err) LP_MUST_CHECK;
 /** Attempts, inputs, requests, children, locks of one process. */
-enum lp_code lp_engine_process_more(struct lp_engine *engine, const char *id, json_t **out, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_process_more(struct lp_engine *engine, const char *id, json_t **out,
+                                    struct lp_err *err) LP_MUST_CHECK;
 /** Everything that waits for a person: suspended, failed, approvals. */
-enum lp_code lp_engine_todo(struct lp_engine *engine, json_t **out, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_todo(struct lp_engine *engine, json_t **out,
+                            struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- subscriptions under the engine's rules ---- */
 
-/** The six lists of http-api.md 1.5 with reasons. caller decides insufficient_workflow_permissions. */
-enum lp_code lp_engine_subscription_workflows(struct lp_engine *engine, const struct lp_caller *caller, const char *id, json_t **out,
-                                              struct lp_err *err) LP_MUST_CHECK;
-enum lp_code lp_engine_set_in_sync(struct lp_engine *engine, const struct lp_caller *caller, const char *id, struct lp_err *err) LP_MUST_CHECK;
+/** The six lists of http-api.md 1.5 with reasons. caller decides insufficient_workflow_permissions.
+ */
+enum lp_code lp_engine_subscription_workflows(struct lp_engine *engine,
+                                              const struct lp_caller *caller, const char *id,
+                                              json_t **out, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_set_in_sync(struct lp_engine *engine, const struct lp_caller *caller,
+                                   const char *id, struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- events and audit ---- */
 
-/** Rows with seq > after, at most limit: [{"id": seq, "data": {...}}...]. after < 0 = only the newest id as {"id"} (where to begin). */
-enum lp_code lp_engine_events(struct lp_engine *engine, int64_t after, int64_t limit, json_t **out, struct lp_err *err) LP_MUST_CHECK;
+/** Rows with seq > after, at most limit: [{"id": seq, "data": {...}}...]. after < 0 = only the
+ * newest id as {"id"} (where to begin). */
+enum lp_code lp_engine_events(struct lp_engine *engine, int64_t after, int64_t limit, json_t **out,
+                              struct lp_err *err) LP_MUST_CHECK;
 /** Calls fn (must not block) whenever new events were numbered. */
-void lp_engine_on_events(struct lp_engine *engine, void (*fn)(void *arg, int64_t newest), void *arg);
+void lp_engine_on_events(struct lp_engine *engine, void (*fn)(void *arg, int64_t newest),
+                         void *arg);
 /** chain NULL = newest first over all. */
-enum lp_code lp_engine_audit(struct lp_engine *engine, const char *chain, int64_t limit, json_t **out, struct lp_err *err) LP_MUST_CHECK;
-/** Recomputes every hash and seal. LP_DRIFT names chain and row of the first fault. *rows = rows checked. */
-enum lp_code lp_engine_audit_verify(struct lp_engine *engine, int64_t *rows, struct lp_err *err) LP_MUST_CHECK;
-/** Appends to the system chain of this incarnation (token made, setting changed, backup taken ...); body is taken. */
-enum lp_code lp_engine_audit_system(struct lp_engine *engine, const struct lp_caller *caller, json_t *body, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_engine_audit(struct lp_engine *engine, const char *chain, int64_t limit,
+                             json_t **out, struct lp_err *err) LP_MUST_CHECK;
+/** Recomputes every hash and seal. LP_DRIFT names chain and row of the first fault. *rows = rows
+ * checked. */
+enum lp_code lp_engine_audit_verify(struct lp_engine *engine, int64_t *rows,
+                                    struct lp_err *err) LP_MUST_CHECK;
+/** Appends to the system chain of this incarnation (token made, setting changed, backup taken ...);
+ * body is taken. */
+enum lp_code lp_engine_audit_system(struct lp_engine *engine, const struct lp_caller *caller,
+                                    json_t *body, struct lp_err *err) LP_MUST_CHECK;
 
 /** Counters for metrics. */
 struct lp_engine_stats {

@@ -44,9 +44,10 @@ size_t lp_places_find(const struct lp_places *places, const char *key, size_t *e
 
 /* ---- a process in flight ---- */
 
-#define LP_KEY_MAX     200
-#define LP_KEY_RECOVER "recover" /* row that says the definition changed under the process (W14)   \
-                                  */
+#define LP_KEY_MAX 200
+#define LP_KEY_RECOVER                                                                             \
+    "recover" /* row that says the definition changed under the process (W14)                      \
+               */
 #define LP_KEY_ABORT   "abort"
 #define LP_UNDO_PREFIX "undo:"
 

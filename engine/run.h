@@ -1,8 +1,9 @@
 /**
  * What a step sees while it runs. Valid only inside the call, on the calling thread.
  *
- * A step reads through run->store (or run->txn in DB_RW steps) and *queues* its writes; the engine commits them with the step's own row,
- * delta, attempt, audit and events in one fenced transaction. A step never commits by itself and holds no connection during I/O.
+ * A step reads through run->store (or run->txn in DB_RW steps) and *queues* its writes; the engine
+ * commits them with the step's own row, delta, attempt, audit and events in one fenced transaction.
+ * A step never commits by itself and holds no connection during I/O.
  */
 #ifndef LP_ENGINE_RUN_H
 #define LP_ENGINE_RUN_H
@@ -19,30 +20,38 @@ struct lp_run {
     const struct lp_conf *conf;
     const struct lp_clock *clock;
     struct lp_log *log;
-    struct lp_store *store;   /* reads */
-    struct lp_txn *txn;       /* DB_RW steps only */
+    struct lp_store *store; /* reads */
+    struct lp_txn *txn;     /* DB_RW steps only */
     struct lp_arena *arena;
-    unsigned attempt;         /* 1, 2, ... of this step */
-    const char *token;        /* idempotency token: the same for every attempt of this step after an unknown outcome */
-    bool unknown;             /* an earlier attempt may have acted: read back first */
-    size_t index;             /* EACH */
+    unsigned attempt;  /* 1, 2, ... of this step */
+    const char *token; /* idempotency token: the same for every attempt of this step after an
+                          unknown outcome */
+    bool unknown;      /* an earlier attempt may have acted: read back first */
+    size_t index;      /* EACH */
     const char *callback_route; /* CALLBACK: "/api/processes/<id>/callback/<token>" */
-    void *services;           /* what daemon/ wired in for steps (drivers); engine does not look inside */
+    void *services; /* what daemon/ wired in for steps (drivers); engine does not look inside */
     struct lp_run_private *priv;
 };
 
 /** Queues a named write. */
-void lp_run_write(struct lp_run *run, enum lp_stmt stmt, const struct lp_arg *args, size_t arg_count);
+void lp_run_write(struct lp_run *run, enum lp_stmt stmt, const struct lp_arg *args,
+                  size_t arg_count);
 /** The unit behind it, for repositories (lp_subscription_save). */
 struct lp_unit *lp_run_unit(struct lp_run *run);
-/** Loads a subscription for reading and changing; freed by the engine after the step. LP_NOT_FOUND, LP_STORE. */
-enum lp_code lp_run_subscription(struct lp_run *run, const char *id, struct lp_subscription **out, struct lp_err *err) LP_MUST_CHECK;
+/** Loads a subscription for reading and changing; freed by the engine after the step. LP_NOT_FOUND,
+ * LP_STORE. */
+enum lp_code lp_run_subscription(struct lp_run *run, const char *id, struct lp_subscription **out,
+                                 struct lp_err *err) LP_MUST_CHECK;
 /** The process's own target: state["subscription_id"]. */
-enum lp_code lp_run_target(struct lp_run *run, const json_t *state, struct lp_subscription **out, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_run_target(struct lp_run *run, const json_t *state, struct lp_subscription **out,
+                           struct lp_err *err) LP_MUST_CHECK;
 /** Queues the change set of a subscription, its events and its audit body. */
-enum lp_code lp_run_save(struct lp_run *run, struct lp_subscription *sub, struct lp_err *err) LP_MUST_CHECK;
-/** For CREATE: saves a new subscription, links it to the process and takes its exclusive lock; sets delta subscription_id and subscription. */
-enum lp_code lp_run_create(struct lp_run *run, struct lp_subscription *sub, json_t *delta, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_run_save(struct lp_run *run, struct lp_subscription *sub,
+                         struct lp_err *err) LP_MUST_CHECK;
+/** For CREATE: saves a new subscription, links it to the process and takes its exclusive lock; sets
+ * delta subscription_id and subscription. */
+enum lp_code lp_run_create(struct lp_run *run, struct lp_subscription *sub, json_t *delta,
+                           struct lp_err *err) LP_MUST_CHECK;
 /** The key is removed from the state when the step succeeds. */
 void lp_run_unset(struct lp_run *run, const char *key);
 /** Adds an event of http-api.md 3.3 (value object is taken). */
@@ -51,17 +60,25 @@ void lp_run_event(struct lp_run *run, json_t *value);
 void lp_run_audit(struct lp_run *run, const char *key, json_t *value);
 /** WAIT steps: when to be asked again (UTC us), and why. */
 void lp_run_wake_at(struct lp_run *run, int64_t utc_us, const char *reason);
-/** EXTERNAL steps: writes a compensation durably (fenced) before the forward operation. LP_FENCED: stop at once. */
-enum lp_code lp_run_compensation(struct lp_run *run, unsigned n, const json_t *doc, struct lp_err *err) LP_MUST_CHECK;
+/** EXTERNAL steps: writes a compensation durably (fenced) before the forward operation. LP_FENCED:
+ * stop at once. */
+enum lp_code lp_run_compensation(struct lp_run *run, unsigned n, const json_t *doc,
+                                 struct lp_err *err) LP_MUST_CHECK;
 /** Compensations of this step, newest first, for undo: [{"n":..., "doc":...}]. New reference. */
-enum lp_code lp_run_compensations(struct lp_run *run, json_t **out, struct lp_err *err) LP_MUST_CHECK;
-/** Time left until min(step timeout, lease end, cancel) in ms; 0 = stop now. Re-read it at every poll. */
+enum lp_code lp_run_compensations(struct lp_run *run, json_t **out,
+                                  struct lp_err *err) LP_MUST_CHECK;
+/** Time left until min(step timeout, lease end, cancel) in ms; 0 = stop now. Re-read it at every
+ * poll. */
 int64_t lp_run_time_left_ms(struct lp_run *run);
-/** LP_OK, or LP_CANCELLED / LP_FENCED / LP_UNKNOWN with the reason: ask before each external operation. */
+/** LP_OK, or LP_CANCELLED / LP_FENCED / LP_UNKNOWN with the reason: ask before each external
+ * operation. */
 enum lp_code lp_run_check(struct lp_run *run, struct lp_err *err) LP_MUST_CHECK;
-/** Takes named leased locks, all at once. LP_CONFLICT parks the process (status waiting, lock) and re-runs the step later. */
-enum lp_code lp_run_locks(struct lp_run *run, const char *const *names, size_t count, struct lp_err *err) LP_MUST_CHECK;
-/** Appends a line that people watching the process see at once (not durable beyond the step's row). */
+/** Takes named leased locks, all at once. LP_CONFLICT parks the process (status waiting, lock) and
+ * re-runs the step later. */
+enum lp_code lp_run_locks(struct lp_run *run, const char *const *names, size_t count,
+                          struct lp_err *err) LP_MUST_CHECK;
+/** Appends a line that people watching the process see at once (not durable beyond the step's row).
+ */
 void lp_run_progress(struct lp_run *run, const char *fmt, ...) LP_PRINTF(2, 3);
 
 #endif

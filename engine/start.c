@@ -6,8 +6,9 @@
 #include "base/buf.h"
 #include "engine/internal.h"
 
-#define TRIES 3 /* a start whose subscription changed between form and commit is negotiated again  \
-                 */
+#define TRIES                                                                                      \
+    3 /* a start whose subscription changed between form and commit is negotiated again            \
+       */
 
 /* ---- locks ---- */
 

@@ -64,6 +64,7 @@ static const struct cli_option import_options[] = {
     {.name = "owner", .value = "PARTNER", .help = "the Partner that owns the new PoPs, by name or id"},
     {.name = "source", .value = "NAME", .help = "where the rows come from; validation compares with the newest import of each source"},
     {.name = "skip-existing", .help = "leave PoPs alone that exist already; without, one such row refuses the whole file"},
+    {.name = "ignore-columns", .help = "columns that nothing was asked of are no fault"},
     {.name = "map", .value = "FIELD=COLUMN", .help = "the column that holds a field, when the names differ; repeatable"},
     WHY_OPTIONS, WATCH_OPTION};
 static const struct cli_option token_options[] = {

@@ -391,12 +391,11 @@ print_attempts(struct cli *cli, const json_t *attempts)
 
     json_array_foreach(attempts, i, attempt)
     {
-        char *started = cli_member_time(attempt, "started_at");
+        char *started = cli_member_time(attempt, "started");
         char *n = cli_strfmt("%lld", (long long)lp_json_int(attempt, "n", 0));
         const json_t *error = json_object_get(attempt, "error");
 
-        cli_table_cell(table, CLI_PLAIN,
-                       lp_json_str(attempt, "step_key", lp_json_str(attempt, "key", "")));
+        cli_table_cell(table, CLI_PLAIN, lp_json_str(attempt, "step", ""));
         cli_table_cell(table, CLI_PLAIN, n);
         cli_table_cell(table, CLI_PLAIN, lp_json_str(attempt, "outcome", ""));
         cli_table_cell(table, CLI_DIM, started);
@@ -695,22 +694,56 @@ todo_table(struct cli *cli, const json_t *rows)
     cli_table_free(table);
 }
 
+static void
+drift_table(struct cli *cli, const json_t *rows)
+{
+    static const struct cli_column columns[] = {{.title = "Subscription"},
+                                                {.title = "Description", .flexible = true},
+                                                {.title = "Product"},
+                                                {.title = "Out of sync since", .optional = true}};
+    struct cli_table *table = cli_table_new(columns, LP_COUNT(columns));
+    size_t i;
+    json_t *row;
+
+    json_array_foreach(rows, i, row)
+    {
+        char *since = cli_member_time(row, "since");
+
+        cli_table_cell(table, CLI_DIM, cli_short_id(lp_json_str(row, "subscription_id", "")));
+        cli_table_cell(table, CLI_PLAIN, lp_json_str(row, "description", ""));
+        cli_table_cell(table, CLI_PLAIN, lp_json_str(row, "product", ""));
+        cli_table_cell(table, CLI_DIM, since);
+        free(since);
+    }
+    cli_table_print(table, &cli->out);
+    cli_table_free(table);
+}
+
 enum lp_code
 cli_todo(struct cli *cli, struct lp_err *err)
 {
-    json_auto_t *rows = NULL;
+    json_auto_t *todo = NULL;
     bool printed = false;
-    enum lp_code rc = cli_fetch(cli, "/api/todo", &rows, &printed, err);
+    enum lp_code rc = cli_fetch(cli, "/api/todo", &todo, &printed, err);
+    const json_t *processes = json_object_get(todo, "processes");
+    const json_t *drift = json_object_get(todo, "out_of_sync");
 
     if (rc != LP_OK || printed)
         return rc;
-    if (json_array_size(rows) == 0)
+    if (json_array_size(processes) == 0 && json_array_size(drift) == 0)
         cli_put(&cli->out, CLI_GOOD, "Nothing waits for a person.\n");
-    else {
-        todo_table(cli, rows);
+    if (json_array_size(processes) > 0) {
+        todo_table(cli, processes);
         cli_put(&cli->out, CLI_DIM,
-                "\nfailed: `lightpath process retry|skip|mark-done|abort`; suspended: `lightpath "
+                "failed: `lightpath process retry|skip|mark-done|abort`; suspended: `lightpath "
                 "process resume`\n");
+    }
+    if (json_array_size(drift) > 0) {
+        fputs(json_array_size(processes) > 0 ? "\n" : "", cli->out.file);
+        drift_table(cli, drift);
+        cli_put(&cli->out, CLI_DIM,
+                "out of sync: `lightpath subscription workflows SUBSCRIPTION` tells what may be "
+                "started, such as validate and reconcile\n");
     }
     return LP_OK;
 }

@@ -17,7 +17,7 @@ struct watch {
     struct lp_http_stream *stream; /* NULL: polling */
     json_t *shown;                 /* step id -> what was printed of it */
     json_t *process;               /* newest answer */
-    json_t *children;              /* {"total", "done", "failed"} or NULL */
+    json_t *children;              /* {"total", "done", "failed", "busy"} or NULL */
     bool line;                     /* a live line stands on the screen */
     unsigned turn;                 /* of the little wheel */
     int64_t begun_us, looked_us;
@@ -121,7 +121,9 @@ next_step(const json_t *process)
 
     json_array_foreach(json_object_get(process, "steps"), i, step)
     {
-        if (strcmp(lp_json_str(step, "status", ""), "pending") == 0)
+        const char *status = lp_json_str(step, "status", "");
+
+        if (strcmp(status, "pending") == 0 || strcmp(status, "waiting") == 0)
             return lp_json_str(step, "name", "");
     }
     return "";
@@ -183,9 +185,9 @@ put_step(struct watch *w, const json_t *step)
     fprintf(screen->file, " %s", name);
     if (*took != '\0')
         cli_putf(screen, CLI_DIM, "  %s", took);
-    if (lp_json_int(json_object_get(step, "state"), "retries", 0) > 0)
+    if (lp_json_int(step, "retries", 0) > 0)
         cli_putf(screen, CLI_DIM, "  (tried %lld times)",
-                 (long long)lp_json_int(json_object_get(step, "state"), "retries", 0) + 1);
+                 (long long)lp_json_int(step, "retries", 0) + 1);
     fputc('\n', screen->file);
     if (error != NULL) {
         char *clean = cli_clean(error, true);
@@ -195,6 +197,15 @@ put_step(struct watch *w, const json_t *step)
     }
     free(name);
     free(took);
+}
+
+/* A step that waits for children or a time has done nothing wrong: the live line shows it. */
+static bool
+only_waits(const struct watch *w, const json_t *step)
+{
+    const char *kind = lp_json_str(w->process, "wait_kind", "");
+
+    return strcmp(lp_json_str(step, "status", ""), "waiting") == 0 && strcmp(kind, "retry") != 0;
 }
 
 /* Prints every step that is new or changed since the last look. */
@@ -210,10 +221,9 @@ put_steps(struct watch *w)
         const char *id = lp_json_str(step, "step_id", "");
         char *seen;
 
-        if (strcmp(status, "pending") == 0 || *id == '\0')
+        if (strcmp(status, "pending") == 0 || *id == '\0' || only_waits(w, step))
             continue;
-        seen = cli_strfmt("%s %lld", status,
-                          (long long)lp_json_int(json_object_get(step, "state"), "retries", 0));
+        seen = cli_strfmt("%s %lld", status, (long long)lp_json_int(step, "retries", 0));
         if (strcmp(lp_json_str(w->shown, id, ""), seen) != 0) {
             json_object_set_new(w->shown, id, json_string(seen));
             put_step(w, step);
@@ -225,45 +235,23 @@ put_steps(struct watch *w)
 
 /* ---- asking ---- */
 
-/* Children of a fan-out, from the list of processes below this one. */
-static void
-count_children(struct watch *w, const json_t *children)
-{
-    int64_t done = 0, failed = 0;
-    int64_t total = (int64_t)json_array_size(children);
-    size_t i;
-    json_t *child;
-
-    json_array_foreach(children, i, child)
-    {
-        const char *status = lp_json_str(child, "status", lp_json_str(child, "last_status", ""));
-
-        done += strcmp(status, "completed") == 0 || strcmp(status, "aborted") == 0;
-        failed += strcmp(status, "failed") == 0 || strcmp(status, "inconsistent_data") == 0;
-    }
-    json_decref(w->children);
-    w->children = total > 0 ? json_pack("{s:I, s:I, s:I}", "total", (json_int_t)total, "done",
-                                        (json_int_t)done, "failed", (json_int_t)failed)
-                            : NULL;
-}
-
-/* Only a process that waits for children is asked for them. */
+/* A parent tells how far its children are: "12 of 44 done, 1 failed, 3 at work". */
 static void
 look_at_children(struct watch *w)
 {
-    struct cli_path path;
-    struct lp_err ignored = LP_ERR_INIT;
-    json_auto_t *more = NULL;
+    long long done = 0, total = 0, failed = 0, busy = 0;
+    const char *kind = lp_json_str(w->process, "wait_kind", "");
+    const char *reason = lp_json_str(w->process, "wait_reason", "");
 
-    if (strcmp(lp_json_str(w->process, "last_status", ""), "waiting") != 0 || !w->cli->out.live)
+    if (strcmp(kind, "children") != 0
+        || sscanf(reason, "%lld of %lld done, %lld failed, %lld at work", &done, &total, &failed,
+                  &busy)
+               != 4)
         return;
-    cli_path_start(&path, "/processes");
-    cli_path_part(&path, w->id);
-    cli_path_text(&path, "/attempts");
-    if (cli_call(w->cli, "GET", cli_path_get(&path), NULL, &more, &ignored) == LP_OK)
-        count_children(w, json_object_get(more, "children"));
-    cli_path_free(&path);
-    lp_err_clear(&ignored);
+    json_decref(w->children);
+    w->children =
+        json_pack("{s:I, s:I, s:I, s:I}", "done", (json_int_t)done, "total", (json_int_t)total,
+                  "failed", (json_int_t)failed, "busy", (json_int_t)busy);
 }
 
 static enum lp_code
@@ -446,6 +434,14 @@ outcome(struct watch *w, bool *ended, struct lp_err *err)
         return stopped(w, LP_RETRYABLE, err);
     if (strcmp(status, "failed") == 0)
         return stopped(w, failure_code(w->process), err);
+    if (strcmp(status, "waiting") == 0 && lp_json_int(w->children, "failed", 0) > 0
+        && lp_json_int(w->children, "busy", 0) == 0
+        && strcmp(lp_json_str(w->process, "wait_kind", ""), "children") == 0)
+        return lp_fail(
+            err, LP_CONFLICT,
+            "it waits for %lld failed child processes: `lightpath todo` lists them; retry or "
+            "abort each, and it goes on by itself",
+            (long long)lp_json_int(w->children, "failed", 0));
     *ended = false;
     return LP_OK;
 }

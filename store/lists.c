@@ -768,19 +768,28 @@ add_keyset(struct query *q, const struct lp_list_request *request, struct lp_buf
 
 /* One row more than asked for says whether there is a next page. */
 static enum lp_code
+page_sql(struct query *q, const struct lp_list_request *request, const struct window *w,
+         struct lp_buf *sql, struct lp_err *err)
+{
+    enum lp_code rc;
+
+    select_sql(q, sql);
+    rc = add_keyset(q, request, sql, err);
+    order_sql(q, sql);
+    lp_buf_printf(sql, " LIMIT %" PRId64 " OFFSET %" PRId64, w->limit + (w->ranged ? 0 : 1),
+                  w->offset);
+    if (rc == LP_OK && sql->failed)
+        rc = lp_fail(err, LP_NOMEM, "no memory for a list query");
+    return rc;
+}
+
+static enum lp_code
 read_page(struct lp_reader *reader, struct query *q, const struct lp_list_request *request,
           const struct window *w, struct lp_list_result *out, struct lp_err *err)
 {
     struct lp_buf sql = LP_BUF_INIT;
-    enum lp_code rc;
+    enum lp_code rc = page_sql(q, request, w, &sql, err);
 
-    select_sql(q, &sql);
-    rc = add_keyset(q, request, &sql, err);
-    order_sql(q, &sql);
-    lp_buf_printf(&sql, " LIMIT %" PRId64 " OFFSET %" PRId64, w->limit + (w->ranged ? 0 : 1),
-                  w->offset);
-    if (rc == LP_OK && sql.failed)
-        rc = lp_fail(err, LP_NOMEM, "no memory for a list query");
     if (rc == LP_OK)
         rc = lp_reader_query_text(reader, sql.data, q->args, q->arg_count, &out->rows, err);
     lp_buf_free(&sql);
@@ -826,35 +835,71 @@ read_list(struct lp_store *store, struct query *q, const struct lp_list_request 
     return rc;
 }
 
+static enum lp_code
+parse(struct query *q, const struct lp_list *list, const struct lp_list_request *request,
+      struct window *w, struct lp_err *err)
+{
+    enum lp_code rc;
+
+    *q = (struct query){.list = list, .arena = lp_arena_new()};
+    if (q->arena == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for a list query");
+    rc = check_request(request, err);
+    if (rc == LP_OK)
+        rc = parse_window(request, w, err);
+    if (rc == LP_OK)
+        rc = parse_filter(q, request->filter, err);
+    if (rc == LP_OK)
+        rc = parse_sort(q, request->sort, err);
+    if (rc == LP_OK && q->where.failed)
+        rc = lp_fail(err, LP_NOMEM, "no memory for a list query");
+    return rc;
+}
+
+static void
+query_free(struct query *q)
+{
+    lp_buf_free(&q->where);
+    lp_arena_free(q->arena);
+}
+
 enum lp_code
 lp_list_query(struct lp_store *store, const struct lp_list *list,
               const struct lp_list_request *request, struct lp_list_result *out, struct lp_err *err)
 {
-    struct query q = {.list = list, .arena = lp_arena_new()};
+    struct query q;
     struct window w;
-    enum lp_code rc;
+    enum lp_code rc = parse(&q, list, request, &w, err);
 
     *out = (struct lp_list_result){.total = -1};
-    if (q.arena == NULL)
-        return lp_fail(err, LP_NOMEM, "no memory for a list query");
-    rc = check_request(request, err);
-    if (rc == LP_OK)
-        rc = parse_window(request, &w, err);
-    if (rc == LP_OK)
-        rc = parse_filter(&q, request->filter, err);
-    if (rc == LP_OK)
-        rc = parse_sort(&q, request->sort, err);
-    if (rc == LP_OK && q.where.failed)
-        rc = lp_fail(err, LP_NOMEM, "no memory for a list query");
     if (rc == LP_OK) {
         out->from = w.offset;
         out->to = w.offset + w.limit;
         rc = read_list(store, &q, request, &w, out, err);
     }
-    lp_buf_free(&q.where);
-    lp_arena_free(q.arena);
+    query_free(&q);
     if (rc != LP_OK)
         lp_list_result_free(out);
+    return rc;
+}
+
+enum lp_code
+lp_list_explain(struct lp_store *store, const struct lp_list *list,
+                const struct lp_list_request *request, struct lp_rows **plan, struct lp_err *err)
+{
+    struct lp_buf sql = LP_BUF_INIT;
+    struct query q;
+    struct window w;
+    enum lp_code rc = parse(&q, list, request, &w, err);
+
+    lp_buf_str(&sql,
+               lp_store_dialect(store) == LP_DIALECT_POSTGRES ? "EXPLAIN " : "EXPLAIN QUERY PLAN ");
+    if (rc == LP_OK)
+        rc = page_sql(&q, request, &w, &sql, err);
+    if (rc == LP_OK)
+        rc = lp_query_text(store, sql.data, q.args, q.arg_count, plan, err);
+    lp_buf_free(&sql);
+    query_free(&q);
     return rc;
 }
 

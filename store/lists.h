@@ -68,6 +68,11 @@ enum lp_code lp_list_query(struct lp_store *store, const struct lp_list *list,
                            const struct lp_list_request *request, struct lp_list_result *out,
                            struct lp_err *err) LP_MUST_CHECK;
 void lp_list_result_free(struct lp_list_result *result);
+/** How the database would run the page: its EXPLAIN rows. For operators who wonder, and for the
+ * test that proves the indexes. */
+enum lp_code lp_list_explain(struct lp_store *store, const struct lp_list *list,
+                             const struct lp_list_request *request, struct lp_rows **plan,
+                             struct lp_err *err) LP_MUST_CHECK;
 
 extern const struct lp_list lp_list_processes;
 extern const struct lp_list lp_list_subscriptions;

@@ -968,5 +968,14 @@ const struct lp_store_case lp_store_cases[] = {
     {"a_backup_under_load_is_one_moment_and_restores",
      a_backup_under_load_is_one_moment_and_restores},
     {"a_bad_backup_is_refused", a_bad_backup_is_refused},
+    {"filters_follow_the_language", lp_case_filters_follow_the_language},
+    {"sorts_fold_case_and_are_total", lp_case_sorts_fold_case_and_are_total},
+    {"bad_list_requests_are_refused", lp_case_bad_list_requests_are_refused},
+    {"ranges_count_what_the_filter_leaves", lp_case_ranges_count_what_the_filter_leaves},
+    {"W40_indexes_used", lp_case_indexes_are_used},
+    {"every_indexed_field_is_proved", lp_case_every_indexed_field_is_proved},
+    {"pages_hold_every_row_once", lp_case_pages_hold_every_row_once},
+    {"a_changed_cursor_is_refused", lp_case_a_changed_cursor_is_refused},
+    {"totals_are_capped", lp_case_totals_are_capped},
 };
 const size_t lp_store_case_count = LP_COUNT(lp_store_cases);

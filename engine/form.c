@@ -298,8 +298,11 @@ fail_incomplete(const struct lp_form_page *page, size_t number, struct lp_err *e
     json_t *meta = has_next < 0 ? json_null() : json_pack("{s:b}", "hasNext", has_next);
     enum lp_code rc;
 
-    rc = lp_fail(err, LP_FORM_INCOMPLETE, "page %zu of the form is to be filled in: %.80s", number,
-                 title_of(schema));
+    if (strcmp(title_of(schema), "unknown") == 0)
+        rc = lp_fail(err, LP_FORM_INCOMPLETE, "page %zu of the form is to be filled in", number);
+    else
+        rc = lp_fail(err, LP_FORM_INCOMPLETE, "page %zu of the form is to be filled in: %.80s",
+                     number, title_of(schema));
     err->detail = json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "type", "FormNotCompleteError",
                             "detail", err->msg, "title", "Form not complete", "status", 510, "form",
                             schema, "meta", meta);

@@ -4,5 +4,10 @@
 int
 main(void)
 {
-    return lp_engine_cases_run("postgres", LP_DIALECT_POSTGRES, &lp_engine_service_cases);
+    int failed =
+        lp_engine_cases_run("postgres service", LP_DIALECT_POSTGRES, &lp_engine_service_cases);
+
+    failed |= lp_engine_cases_run("postgres forms", LP_DIALECT_POSTGRES, &lp_engine_form_cases);
+    failed |= lp_engine_cases_run("postgres records", LP_DIALECT_POSTGRES, &lp_engine_record_cases);
+    return failed;
 }

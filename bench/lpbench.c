@@ -1,0 +1,428 @@
+/*
+ * Measures our engine with the rows it really writes (steps, attempts, audit, outbox). Prints one
+ * JSON object.
+ *
+ *   lpbench steps  URL INFLIGHT GROUP SECONDS BYTES   no-op steps, 10 a process, BYTES of delta
+ * text each lpbench flat   URL STEPS                          one process whose state grows by 200
+ * bytes a step lpbench parked URL COUNT                          COUNT suspended processes:
+ * resident memory they cost
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/conf.h"
+#include "engine/engine.h"
+#include "engine/run.h"
+#include "queue/queue.h"
+
+#define STEPS_EACH  10
+#define MAX_SAMPLES (1u << 20)
+
+static char *filler; /* delta text of the requested size */
+static sem_t finished;
+static atomic_ulong steps_done;
+static atomic_ulong sample_count;
+static uint32_t
+    *samples; /* ns from the end of a step to the start of the next one of the same process */
+static atomic_bool measuring;
+static size_t flat_steps;
+static int64_t *flat_at;
+
+static int64_t
+now_ns(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void
+sample(int64_t ns)
+{
+    unsigned long n;
+
+    if (!atomic_load_explicit(&measuring, memory_order_relaxed))
+        return;
+    n = atomic_fetch_add_explicit(&sample_count, 1, memory_order_relaxed);
+    if (n < MAX_SAMPLES)
+        samples[n] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+}
+
+static enum lp_code
+run_step(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    int64_t begun = now_ns();
+    int64_t ended = lp_json_int(state, "ended", 0);
+
+    (void)err;
+    if (ended != 0)
+        sample(begun - ended);
+    if (atomic_load_explicit(&measuring, memory_order_relaxed))
+        (void)atomic_fetch_add_explicit(&steps_done, 1, memory_order_relaxed);
+    (void)json_object_set_new_nocheck(delta, "data", json_string_nocheck(filler));
+    if (strcmp(run->step->key, "s9") == 0)
+        (void)sem_post(&finished);
+    (void)json_object_set_new_nocheck(delta, "ended", json_integer(now_ns()));
+    return LP_OK;
+}
+
+static enum lp_code
+run_flat(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    char key[32];
+
+    (void)state;
+    (void)err;
+    flat_at[run->index] = now_ns();
+    (void)snprintf(key, sizeof key, "key%zu", run->index);
+    (void)json_object_set_new_nocheck(delta, key, json_string_nocheck(filler));
+    if (run->index + 1 == flat_steps)
+        (void)sem_post(&finished);
+    return LP_OK;
+}
+
+static enum lp_code
+count_flat(struct lp_run *run, const json_t *state, size_t *count, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    (void)err;
+    *count = flat_steps;
+    return LP_OK;
+}
+
+static enum lp_code
+build_question(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    struct lp_field field = {
+        .name = "answer", .kind = LP_FIELD_INT, .required = true, .required_in = -1};
+
+    (void)ctx;
+    (void)err;
+    (void)lp_form_page_add(page, &field);
+    return LP_OK;
+}
+
+#define STEP(n)                                                                                    \
+    static const struct lp_step s##n = {.key = "s" #n,                                             \
+                                        .title = "Step " #n,                                       \
+                                        .kind = LP_STEP_ACTION,                                    \
+                                        .effects = LP_EFFECT_NONE,                                 \
+                                        .run = run_step,                                           \
+                                        .no_undo = "does nothing"}
+STEP(0);
+STEP(1);
+STEP(2);
+STEP(3);
+STEP(4);
+STEP(5);
+STEP(6);
+STEP(7);
+STEP(8);
+STEP(9);
+static const struct lp_step *const noop_steps[] = {&s0, &s1, &s2, &s3, &s4,
+                                                   &s5, &s6, &s7, &s8, &s9};
+static const struct lp_step flat = {.key = "flat",
+                                    .title = "Grow",
+                                    .kind = LP_STEP_EACH,
+                                    .effects = LP_EFFECT_NONE,
+                                    .count = count_flat,
+                                    .run = run_flat,
+                                    .no_undo = "does nothing"};
+static const struct lp_step *const flat_list[] = {&flat};
+static const struct lp_page pages[] = {{.title = "Question", .build = build_question}};
+static const struct lp_form form = {LP_PAGES(pages)};
+static const struct lp_step ask = {
+    .key = "ask", .title = "Ask", .kind = LP_STEP_INPUT, .form = &form, .no_undo = "asks only"};
+static const struct lp_step *const parked_list[] = {&ask};
+
+static const struct lp_workflow rows[] = {
+    {.name = "bench_noop",
+     .description = "Ten steps that do nothing",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     .role = LP_ROLE_OPERATE,
+     LP_STEPS(noop_steps)},
+    {.name = "bench_flat",
+     .description = "One long process",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     .role = LP_ROLE_OPERATE,
+     LP_STEPS(flat_list)},
+    {.name = "bench_parked",
+     .description = "Waits for an answer",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     .role = LP_ROLE_OPERATE,
+     LP_STEPS(parked_list)},
+};
+static const struct lp_workflow_set set = {rows, LP_COUNT(rows)};
+
+struct bench {
+    struct lp_clock clock;
+    struct lp_conf *conf;
+    struct lp_log *log;
+    struct lp_catalog *catalog;
+    struct lp_store *store;
+    struct lp_queue *queue;
+    struct lp_engine *engine;
+};
+
+static const struct lp_caller caller = {
+    .actor = "bench", .role = LP_ROLE_ADMIN, .correlation_id = "bench"};
+
+static void
+die(const char *what, const struct lp_err *err)
+{
+    (void)fprintf(stderr, "lpbench: %s: %s\n", what, err->msg);
+    exit(1);
+}
+
+static void
+open_bench(struct bench *b, const char *url, unsigned group)
+{
+    static const char *const dirs[] = {LP_YANG_DIR};
+    static const struct lp_workflow_set *const sets[] = {&set};
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_store_options store = {.url = url, .pool = 2, .batch = group, .clock = &b->clock};
+    struct lp_engine_options options;
+    unsigned applied;
+
+    b->log = lp_log_new(2, LP_LOG_ERROR, &b->clock);
+    store.log = b->log;
+    if (lp_conf_load(NULL, NULL, 0, &b->conf, &err) != LP_OK
+        || lp_catalog_load(dirs, 1, &b->catalog, &err) != LP_OK
+        || lp_store_migrate(&store, &applied, &err) != LP_OK
+        || lp_store_open(&store, &b->store, &err) != LP_OK)
+        die("open", &err);
+    b->queue = lp_queue_local_new(100000);
+    options = (struct lp_engine_options){.store = b->store,
+                                         .catalog = b->catalog,
+                                         .conf = b->conf,
+                                         .clock = &b->clock,
+                                         .log = b->log,
+                                         .queue = b->queue,
+                                         .sets = sets,
+                                         .set_count = 1};
+    if (lp_engine_new(&options, &b->engine, &err) != LP_OK
+        || lp_engine_run(b->engine, &err) != LP_OK)
+        die("engine", &err);
+}
+
+static void
+close_bench(struct bench *b)
+{
+    struct lp_err err = LP_ERR_INIT;
+
+    if (lp_engine_stop(b->engine, 30000, &err) != LP_OK)
+        die("stop", &err);
+    lp_engine_free(b->engine);
+    lp_store_close(b->store);
+    b->queue->ops->free(b->queue);
+    lp_catalog_free(b->catalog);
+    lp_conf_free(b->conf);
+    lp_log_free(b->log);
+}
+
+static void
+start(struct bench *b, const char *workflow)
+{
+    char id[LP_UUID_LEN + 1];
+    struct lp_err err = LP_ERR_INIT;
+
+    if (lp_engine_start(b->engine, &caller, workflow, NULL, NULL, NULL, id, &err) != LP_OK)
+        die("start", &err);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static double
+cpu_us(void)
+{
+    struct rusage ru;
+
+    (void)getrusage(RUSAGE_SELF, &ru);
+    return (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1e6
+           + (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
+}
+
+/* Keeps `inflight` processes going for the given time; returns when it is over. */
+static void
+keep_going(struct bench *b, int64_t until)
+{
+    while (now_ns() < until) {
+        struct timespec ts;
+        int64_t left = until - now_ns();
+
+        (void)clock_gettime(CLOCK_REALTIME, &ts);
+        ts.tv_nsec += left % 1000000000;
+        ts.tv_sec += left / 1000000000 + ts.tv_nsec / 1000000000;
+        ts.tv_nsec %= 1000000000;
+        if (sem_timedwait(&finished, &ts) == 0)
+            start(b, "bench_noop");
+    }
+}
+
+static void
+bench_steps(struct bench *b, int inflight, double seconds)
+{
+    double cpu;
+    int64_t begun;
+    double elapsed;
+    unsigned long n, count;
+
+    for (int i = 0; i < inflight; i++)
+        start(b, "bench_noop");
+    keep_going(b, now_ns() + 500000000);
+    cpu = cpu_us();
+    begun = now_ns();
+    atomic_store(&measuring, true);
+    keep_going(b, begun + (int64_t)(seconds * 1e9));
+    atomic_store(&measuring, false);
+    elapsed = (double)(now_ns() - begun) / 1e9;
+    cpu = cpu_us() - cpu;
+    n = atomic_load(&steps_done);
+    count = atomic_load(&sample_count);
+    if (count > MAX_SAMPLES)
+        count = MAX_SAMPLES;
+    qsort(samples, count, sizeof *samples, by_value);
+    (void)printf("{\"steps_per_s\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"cpu_us_per_step\": "
+                 "%.2f, \"steps\": %lu}\n",
+                 (double)n / elapsed, count == 0 ? 0.0 : (double)samples[count / 2] / 1e3,
+                 count == 0 ? 0.0 : (double)samples[count - 1 - count / 100] / 1e3,
+                 n == 0 ? 0.0 : cpu / (double)n, n);
+}
+
+static double
+median_gap_us(size_t from, size_t to)
+{
+    uint32_t *gaps = calloc(to - from, sizeof *gaps);
+    double median;
+
+    if (gaps == NULL)
+        exit(1);
+    for (size_t i = from; i < to; i++)
+        gaps[i - from] = (uint32_t)(flat_at[i + 1] - flat_at[i]);
+    qsort(gaps, to - from, sizeof *gaps, by_value);
+    median = (double)gaps[(to - from) / 2] / 1e3;
+    free(gaps);
+    return median;
+}
+
+static void
+bench_flat(struct bench *b)
+{
+    flat_at = calloc(flat_steps + 1, sizeof *flat_at);
+    if (flat_at == NULL)
+        exit(1);
+    start(b, "bench_flat");
+    while (sem_wait(&finished) != 0 && errno == EINTR)
+        continue;
+    (void)printf("{\"early_us\": %.1f, \"late_us\": %.1f}\n", median_gap_us(5, 55),
+                 median_gap_us(flat_steps - 52, flat_steps - 2));
+    free(flat_at);
+}
+
+static long
+resident_kb(void)
+{
+    FILE *file = fopen("/proc/self/smaps_rollup", "re");
+    char line[256];
+    long kb = 0;
+
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "Rss: %ld", &kb) == 1)
+            break;
+    if (file != NULL)
+        (void)fclose(file);
+    return kb;
+}
+
+static int64_t
+parked_count(struct bench *b)
+{
+    struct lp_rows *found = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    int64_t n;
+
+    if (lp_query_text(b->store, "SELECT count(*) AS n FROM processes WHERE status = 'suspended'",
+                      LP_NO_ARGS, &found, &err)
+        != LP_OK)
+        die("count", &err);
+    n = lp_rows_int(found, 0, "n");
+    lp_rows_free(found);
+    return n;
+}
+
+static void
+park(struct bench *b, int count)
+{
+    int64_t before = parked_count(b);
+
+    for (int i = 0; i < count; i++)
+        start(b, "bench_parked");
+    while (parked_count(b) < before + count) {
+        struct timespec ts = {0, 20000000};
+
+        (void)nanosleep(&ts, NULL);
+    }
+}
+
+static void
+bench_parked(struct bench *b, int count)
+{
+    long before;
+
+    park(b, 500); /* caches, threads and pools are warm */
+    before = resident_kb();
+    park(b, count);
+    (void)printf("{\"kb\": %ld, \"count\": %d}\n", resident_kb() - before, count);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct bench b = {.clock = LP_CLOCK_INIT};
+    const char *mode = argc > 3 ? argv[1] : "";
+    bool steps = strcmp(mode, "steps") == 0 && argc == 7;
+    size_t bytes = steps ? strtoul(argv[6], NULL, 10) : 200;
+
+    if (!steps && strcmp(mode, "flat") != 0 && strcmp(mode, "parked") != 0) {
+        (void)fprintf(stderr, "usage: lpbench steps URL INFLIGHT GROUP SECONDS BYTES | flat URL "
+                              "STEPS | parked URL COUNT\n");
+        return 2;
+    }
+    filler = malloc(bytes + 1);
+    samples = calloc(MAX_SAMPLES, sizeof *samples);
+    if (filler == NULL || samples == NULL || sem_init(&finished, 0, 0) != 0)
+        return 1;
+    for (size_t i = 0; i < bytes; i++) /* compresses about as badly as configuration text */
+        filler[i] = (char)('a' + (i * 7919 + i * i / 13) % 26);
+    filler[bytes] = '\0';
+    flat_steps = steps ? 0 : strtoul(argv[3], NULL, 10);
+    open_bench(&b, argv[2], steps ? (unsigned)strtoul(argv[4], NULL, 10) : 64);
+    if (steps)
+        bench_steps(&b, (int)strtol(argv[3], NULL, 10), strtod(argv[5], NULL));
+    else if (strcmp(mode, "flat") == 0)
+        bench_flat(&b);
+    else
+        bench_parked(&b, (int)strtol(argv[3], NULL, 10));
+    close_bench(&b);
+    free(filler);
+    free(samples);
+    return 0;
+}

@@ -4,6 +4,7 @@
  * even, right after it when n is odd LP_KILL_COUNT=FILE  at a normal exit, write the number of
  * calls that were made Only regular files and sockets count.
  */
+#undef _FILE_OFFSET_BITS /* else pwrite would be pwrite64 under another name */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>

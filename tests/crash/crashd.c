@@ -165,8 +165,8 @@ run_allocate(struct lp_run *run, const json_t *state, json_t *delta, struct lp_e
 static enum lp_code
 run_create(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
-    json_auto_t *input =
-        json_pack("{s:s, s:[s]}", "name", lp_json_str(state, "who", "?"), "roles", "customer");
+    json_auto_t *input = json_pack("{s:s, s:[s]}", "partner_name", lp_json_str(state, "who", "?"),
+                                   "roles", "customer");
     struct lp_subscription *sub = NULL;
     enum lp_code rc;
 
@@ -376,7 +376,7 @@ open_all(struct program *p, const char *url, bool engine)
     struct lp_engine_options options;
     unsigned applied;
 
-    p->log = lp_log_new(2, LP_LOG_ERROR, &p->clock);
+    p->log = lp_log_new(2, getenv("LP_CRASH_LOG") != NULL ? LP_LOG_DEBUG : LP_LOG_ERROR, &p->clock);
     store.log = p->log;
     if (lp_conf_load(NULL, overrides, LP_COUNT(overrides), &p->conf, &err) != LP_OK)
         die("configuration", &err);
@@ -550,6 +550,20 @@ drive(struct program *p)
 
 static int faults;
 
+/* Prints the first violations; all are counted. */
+static void violation(const char *fmt, ...) LP_PRINTF(1, 2);
+static void
+violation(const char *fmt, ...)
+{
+    va_list args;
+
+    if (++faults > 12)
+        return;
+    va_start(args, fmt);
+    (void)vprintf(fmt, args);
+    va_end(args);
+}
+
 static void
 expect_count(struct program *p, const char *what, const char *sql, int64_t expected)
 {
@@ -557,9 +571,7 @@ expect_count(struct program *p, const char *what, const char *sql, int64_t expec
     int64_t n = lp_rows_int(rows, 0, "n");
 
     if (n != expected) {
-        (void)printf("VIOLATION %s: %lld instead of %lld\n", what, (long long)n,
-                     (long long)expected);
-        faults++;
+        violation("VIOLATION %s: %lld instead of %lld\n", what, (long long)n, (long long)expected);
     }
     lp_rows_free(rows);
 }
@@ -586,16 +598,14 @@ expect_effects(struct program *p, const char *workflow, const char *const *effec
             known = known || strcmp(effect, effects[k]) == 0;
         seen += known;
         if (!known || n != 1 || strcmp(lp_rows_text(rows, i, "status"), "completed") != 0) {
-            (void)printf("VIOLATION process %s (%s): effect %s happened %lld times\n",
-                         lp_rows_text(rows, i, "id"), lp_rows_text(rows, i, "status"),
-                         effect == NULL ? "none" : effect, (long long)n);
-            faults++;
+            violation("VIOLATION process %s (%s): effect %s happened %lld times\n",
+                      lp_rows_text(rows, i, "id"), lp_rows_text(rows, i, "status"),
+                      effect == NULL ? "none" : effect, (long long)n);
         }
     }
     if (seen != processes * (int64_t)count) {
-        (void)printf("VIOLATION %s: %lld effects instead of %lld\n", workflow, (long long)seen,
-                     (long long)(processes * (int64_t)count));
-        faults++;
+        violation("VIOLATION %s: %lld effects instead of %lld\n", workflow, (long long)seen,
+                  (long long)(processes * (int64_t)count));
     }
     lp_rows_free(rows);
 }
@@ -635,14 +645,14 @@ check(struct program *p, int batches)
                  "('form', 'callback')",
                  0);
     if (lp_engine_audit_verify(p->engine, &audited, &err) != LP_OK) {
-        (void)printf("VIOLATION audit: %s\n", err.msg);
-        faults++;
+        violation("VIOLATION audit: %s\n", err.msg);
     }
     if (audited == 0) {
-        (void)printf("VIOLATION audit: no rows\n");
-        faults++;
+        violation("VIOLATION audit: no rows\n");
     }
     lp_err_clear(&err);
+    if (faults > 0)
+        (void)printf("%d violations\n", faults);
     return faults == 0 ? 0 : 1;
 }
 

@@ -59,7 +59,7 @@ const struct lp_step lp_step_link = {.key = "link",
 static json_t *
 whole(const struct lp_subscription *sub)
 {
-    json_t *out = lp_subscription_header_json(sub);
+    json_t *out = lp_subscription_state_json(sub);
 
     json_object_set_new(out, sub->product->member, json_deep_copy(sub->root));
     return out;
@@ -68,7 +68,7 @@ whole(const struct lp_subscription *sub)
 static enum lp_code
 publish(const struct lp_subscription *sub, json_t *delta, struct lp_err *err)
 {
-    if (json_object_set_new(delta, "subscription", lp_subscription_header_json(sub)) != 0)
+    if (json_object_set_new(delta, "subscription", lp_subscription_state_json(sub)) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
     return LP_OK;
 }

@@ -225,7 +225,7 @@ lp_run_create(struct lp_run *run, struct lp_subscription *sub, json_t *delta, st
                  LP_ARGS(lp_text("subscription", sub->id), lp_text("id", run->process_id),
                          lp_int("now", now)));
     if (lp_json_set_str(delta, "subscription_id", sub->id) != 0
-        || json_object_set_new(delta, "subscription", lp_subscription_header_json(sub)) != 0)
+        || json_object_set_new(delta, "subscription", lp_subscription_state_json(sub)) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
     return LP_OK;
 }

@@ -59,7 +59,7 @@ remember(const struct lp_subscription *sub, json_t *delta, struct lp_err *err)
 static enum lp_code
 publish(const struct lp_subscription *sub, json_t *delta, struct lp_err *err)
 {
-    if (json_object_set_new(delta, "subscription", lp_subscription_header_json(sub)) != 0)
+    if (json_object_set_new(delta, "subscription", lp_subscription_state_json(sub)) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
     return LP_OK;
 }

@@ -27,6 +27,27 @@ product_json(const struct lp_product_type *product, const struct lp_rows *text)
         "end_date", wire_time(has ? lp_rows_int(text, 0, "end_date") : 0));
 }
 
+static json_t *
+iso_time(int64_t utc_us)
+{
+    char text[33];
+
+    if (utc_us == 0)
+        return json_null();
+    lp_time_iso(utc_us, text);
+    return json_string(text);
+}
+
+json_t *
+lp_subscription_state_json(const struct lp_subscription *sub)
+{
+    json_t *out = lp_subscription_header_json(sub);
+
+    json_object_set_new(out, "start_date", iso_time(sub->start_date));
+    json_object_set_new(out, "end_date", iso_time(sub->end_date));
+    return out;
+}
+
 json_t *
 lp_subscription_header_json(const struct lp_subscription *sub)
 {

@@ -84,6 +84,9 @@ void lp_key_value(const char *value, char *buf, size_t size);
 
 /** The wire form, http-api.md 1.2 "Subscription": times as numbers. New reference. */
 json_t *lp_subscription_header_json(const struct lp_subscription *sub);
+/** The same for the state of a process: times as ISO 8601 texts, because canonical JSON holds no
+ *  fractions. New reference. */
+json_t *lp_subscription_state_json(const struct lp_subscription *sub);
 /** Typed domain model of http-api.md 1.4 with in_use_by_ids and referenced blocks expanded. New
  * reference in *out. */
 enum lp_code lp_subscription_domain_model(struct lp_store *store, const struct lp_catalog *catalog,

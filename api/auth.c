@@ -5,6 +5,7 @@
 
 #include "api/internal.h"
 #include "base/json.h"
+#include "store/tokens.h"
 
 /* Who is calling. Three ways in:
    - the Unix socket: the kernel says who it is; root and the daemon's own user are admin, other
@@ -39,54 +40,19 @@ be_user(struct lp_request *req, enum lp_role role)
        role);
 }
 
-/** Notes that a token is in use, at most once a minute; a failure to note it harms nobody. */
-static void
-touch(struct lp_request *req, const char *id, int64_t used_at, int64_t now)
-{
-    struct lp_unit *unit;
-
-    if (used_at >= now - 60000000)
-        return;
-    unit = lp_unit_new();
-    lp_unit_add(unit, LP_SQL_TOKEN_TOUCH, LP_ARGS(lp_text("id", id), lp_int("now", now)));
-    lp_store_submit(req->api->services.store, unit, NULL, NULL);
-}
-
-static enum lp_code
-accept_row(struct lp_request *req, const struct lp_rows *rows, struct lp_err *err)
-{
-    int64_t now = lp_clock_utc_us(req->api->options.clock);
-    enum lp_role role = LP_ROLE_NONE;
-
-    if (lp_rows_count(rows) == 0)
-        return lp_fail_at(err, LP_AUTH, "header/Authorization", "Not authenticated: unknown token");
-    if (!lp_rows_null(rows, 0, "revoked_at"))
-        return lp_fail_at(err, LP_AUTH, "header/Authorization",
-                          "Not authenticated: the token was revoked");
-    if (!lp_rows_null(rows, 0, "expires_at") && lp_rows_int(rows, 0, "expires_at") <= now)
-        return lp_fail_at(err, LP_AUTH, "header/Authorization",
-                          "Not authenticated: the token has expired");
-    if (!lp_role_from_name(lp_rows_text(rows, 0, "role"), &role))
-        return lp_fail(err, LP_AUTH, "Not authenticated: the token has no role");
-    be(req, lp_rows_text(rows, 0, "name"), role);
-    touch(req, lp_rows_text(rows, 0, "id"), lp_rows_int(rows, 0, "used_at"), now);
-    return LP_OK;
-}
-
 static enum lp_code
 by_token(struct lp_request *req, const char *token, struct lp_err *err)
 {
-    struct lp_rows *rows = NULL;
-    char hash[65];
-    enum lp_code rc;
+    struct lp_token row;
+    enum lp_role role = LP_ROLE_NONE;
+    enum lp_code rc = lp_token_find(req->api->services.store, token, &row, err);
 
-    lp_sha256_hex(token, strlen(token), hash);
-    rc = lp_query(req->api->services.store, LP_SQL_TOKEN_FIND, LP_ARGS(lp_text("hash", hash)),
-                  &rows, err);
-    if (rc == LP_OK)
-        rc = accept_row(req, rows, err);
-    lp_rows_free(rows);
-    return rc;
+    if (rc != LP_OK)
+        return rc;
+    if (!lp_role_from_name(row.role, &role))
+        return lp_fail(err, LP_AUTH, "Not authenticated");
+    be(req, row.name, role);
+    return LP_OK;
 }
 
 static enum lp_code

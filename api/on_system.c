@@ -11,6 +11,7 @@
 #include "api/internal.h"
 #include "api/lists.h"
 #include "base/json.h"
+#include "store/tokens.h"
 
 #define HEALTH_FRESH_US 1000000
 #define USER_LOG_MAX    4096
@@ -163,119 +164,88 @@ lp_on_audit_verify(struct lp_request *req, json_t **out, struct lp_err *err)
 /* ---- tokens ---- */
 
 static json_t *
-token_json(const struct lp_rows *rows, size_t i)
+time_or_null(int64_t us)
 {
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", lp_rows_text(rows, i, "id"), "name",
-        lp_rows_text(rows, i, "name"), "role", lp_rows_text(rows, i, "role"), "created_by",
-        lp_rows_text(rows, i, "created_by"), "created_at", lp_time_column(rows, i, "created_at"),
-        "expires_at", lp_time_column(rows, i, "expires_at"), "revoked_at",
-        lp_time_column(rows, i, "revoked_at"), "used_at", lp_time_column(rows, i, "used_at"));
+    return us == 0 ? json_null() : json_real((double)us / 1e6);
+}
+
+static json_t *
+token_json(const struct lp_token *token)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", token->id, "name",
+                     token->name, "role", token->role, "created_by", token->created_by,
+                     "created_at", time_or_null(token->created_at), "expires_at",
+                     time_or_null(token->expires_at), "revoked_at", time_or_null(token->revoked_at),
+                     "used_at", time_or_null(token->used_at));
 }
 
 enum lp_code
 lp_on_token_list(struct lp_request *req, json_t **out, struct lp_err *err)
 {
-    struct lp_rows *rows = NULL;
-    enum lp_code rc = lp_query(req->api->services.store, LP_SQL_TOKEN_LIST, LP_NO_ARGS, &rows, err);
+    struct lp_token *tokens = NULL;
+    size_t count = 0;
+    enum lp_code rc = lp_token_list(req->api->services.store, &tokens, &count, err);
 
     if (rc != LP_OK)
         return rc;
     *out = json_array();
-    for (size_t i = 0; i < lp_rows_count(rows); i++)
-        json_array_append_new(*out, token_json(rows, i));
-    lp_rows_free(rows);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(*out, token_json(&tokens[i]));
+    free(tokens);
     return LP_OK;
 }
 
-/** 256 random bits behind a mark that secret scanners can look for. */
-static void
-make_token(char out[static 80])
-{
-    unsigned char raw[32];
-    size_t n = (size_t)snprintf(out, 80, "lp_");
-
-    lp_random(raw, sizeof raw);
-    for (size_t i = 0; i < sizeof raw; i++)
-        n += (size_t)snprintf(out + n, 80 - n, "%02x", raw[i]);
-    explicit_bzero(raw, sizeof raw);
-}
-
 static enum lp_code
-expiry(const json_t *value, int64_t now, int64_t *out, struct lp_err *err)
+expiry(const json_t *value, int64_t *out, struct lp_err *err)
 {
-    enum lp_code rc = LP_OK;
-
     *out = 0;
     if (value == NULL || json_is_null(value))
         return LP_OK;
     if (json_is_string(value))
-        rc = lp_time_parse(json_string_value(value), out, err);
-    else if (json_number_value(value) > 0 && json_number_value(value) < 253402300800.0)
-        *out = (int64_t)(json_number_value(value) * 1e6);
-    if (rc == LP_OK && *out <= now)
-        rc = lp_fail_at(err, LP_INVALID, "/body/expires_at", "expires_at is not in the future");
-    return rc;
+        return lp_time_parse(json_string_value(value), out, err);
+    if (json_number_value(value) < 1 || json_number_value(value) > 253402300800.0)
+        return lp_fail_at(err, LP_INVALID, "/body/expires_at",
+                          "expires_at is no time between 1970 and the year 10000");
+    *out = (int64_t)(json_number_value(value) * 1e6);
+    return LP_OK;
 }
 
 enum lp_code
 lp_on_token_create(struct lp_request *req, json_t **out, struct lp_err *err)
 {
-    int64_t now = lp_clock_utc_us(req->api->options.clock);
-    struct lp_uuid id = lp_uuid_v7(req->api->options.clock);
     const char *name = lp_json_str(req->json, "name", "");
     const char *role = lp_json_str(req->json, "role", "");
-    char token[80];
-    char hash[65];
+    char text[LP_TOKEN_LEN + 1];
+    struct lp_token token;
     int64_t expires = 0;
-    struct lp_unit *unit;
-    enum lp_code rc = expiry(json_object_get(req->json, "expires_at"), now, &expires, err);
+    enum lp_code rc = expiry(json_object_get(req->json, "expires_at"), &expires, err);
 
-    if (rc != LP_OK)
-        return rc;
-    if (!lp_http_text_sane(name, 400) || name[strspn(name, " ")] == '\0')
-        return lp_fail_at(err, LP_INVALID, "/body/name",
-                          "the name is blank or has control characters");
-    make_token(token);
-    lp_sha256_hex(token, strlen(token), hash);
-    unit = lp_unit_new();
-    lp_unit_add(unit, LP_SQL_TOKEN_INSERT,
-                LP_ARGS(lp_text("id", id.text), lp_text("name", name), lp_text("hash", hash),
-                        lp_text("role", role), lp_text("created_by", req->caller.actor),
-                        lp_int("created_at", now),
-                        expires == 0 ? lp_null("expires_at") : lp_int("expires_at", expires)));
-    rc = lp_store_commit(req->api->services.store, unit, err);
-    lp_unit_free(unit);
+    if (rc == LP_OK && (!lp_http_text_sane(name, 400) || name[strspn(name, " ")] == '\0'))
+        rc = lp_fail_at(err, LP_INVALID, "/body/name",
+                        "the name is blank or has control characters");
+    if (rc == LP_OK)
+        rc = lp_token_create(req->api->services.store, name, role, req->caller.actor, expires, text,
+                             &token, err);
     if (rc == LP_OK)
         rc = lp_engine_audit_system(req->api->services.engine, &req->caller,
                                     json_pack("{s:s, s:s, s:s, s:s}", "action", "token.created",
-                                              "id", id.text, "name", name, "role", role),
+                                              "id", token.id, "name", name, "role", role),
                                     err);
     if (rc == LP_OK) {
-        *out = json_pack("{s:s, s:s, s:s, s:s, s:f, s:o, s:n, s:n, s:s}", "id", id.text, "name",
-                         name, "role", role, "created_by", req->caller.actor, "created_at",
-                         (double)now / 1e6, "expires_at",
-                         expires == 0 ? json_null() : json_real((double)expires / 1e6),
-                         "revoked_at", "used_at", "token", token);
+        *out = token_json(&token);
+        json_object_set_new(*out, "token", json_string(text));
         lp_reply_header(req, "Cache-Control", "no-store");
     }
-    explicit_bzero(token, sizeof token);
+    explicit_bzero(text, sizeof text);
     return rc;
 }
 
 enum lp_code
 lp_on_token_revoke(struct lp_request *req, json_t **out, struct lp_err *err)
 {
-    struct lp_unit *unit = lp_unit_new();
-    size_t at = lp_unit_add(unit, LP_SQL_TOKEN_REVOKE,
-                            LP_ARGS(lp_text("id", req->params[0]),
-                                    lp_int("now", lp_clock_utc_us(req->api->options.clock))));
-    enum lp_code rc = lp_store_commit(req->api->services.store, unit, err);
+    enum lp_code rc = lp_token_revoke(req->api->services.store, req->params[0], err);
 
     (void)out;
-    if (rc == LP_OK && lp_unit_changed(unit, at) == 0)
-        rc = lp_fail(err, LP_NOT_FOUND, "there is no such token, or it was revoked before");
-    lp_unit_free(unit);
     if (rc != LP_OK)
         return rc;
     return lp_engine_audit_system(

@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
@@ -16,7 +17,8 @@
 #include "api/internal.h"
 
 #define ACCEPTS_PER_WAKE 64
-#define POOL_PER_CONN    (32 * 1024) /* head of a request and of its answer */
+#define POOL_PER_CONN    (16 * 1024) /* head of a request and of its answer */
+#define TRIM_ABOVE       256 /* connections, after which memory is given back when they are gone */
 #define ACCEPT_PAUSE_US  1000000
 #define UNSENT_GRACE_US  2000000
 #define BACKLOG          1024
@@ -592,6 +594,20 @@ may_end(struct lp_api *api, int64_t now)
     return api->in_work == 0 || now >= api->stop_by_us;
 }
 
+/** After a crowd has gone its buffers go back to the system: an idle daemon is small again. */
+static void
+give_back(struct lp_api *api)
+{
+    int now = atomic_load(&api->stats.connections);
+
+    if (now > api->most_connections)
+        api->most_connections = now;
+    if (now > 0 || api->most_connections < TRIM_ABOVE)
+        return;
+    api->most_connections = 0;
+    malloc_trim(0);
+}
+
 static void *
 loop(void *arg)
 {
@@ -613,6 +629,7 @@ loop(void *arg)
         take_done(api);
         stream_at = lp_streams_tick(api->streams, now);
         check_deadlines(api, now);
+        give_back(api);
         MHD_run(api->mhd); /* never waits: our own epoll is the only place that does */
     }
 }

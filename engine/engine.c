@@ -1,4 +1,5 @@
 /* The engine as a whole: made, checked against what is stored, run, stopped. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -339,4 +340,16 @@ const char *
 lp_engine_incarnation(const struct lp_engine *engine)
 {
     return engine->incarnation;
+}
+
+void
+lp_engine_stats(struct lp_engine *engine, struct lp_engine_stats *out)
+{
+    const uint64_t *from = (const uint64_t *)&engine->stats;
+    uint64_t *to = (uint64_t *)out;
+
+    static_assert(sizeof *out % sizeof *to == 0, "counters only");
+    for (size_t i = 0; i < sizeof *out / sizeof *to; i++)
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    out->threads = (uint64_t)engine->conf->executor_threads;
 }

@@ -1,0 +1,86 @@
+/**
+ * lightpathd: wiring. Not included from other rooms.
+ */
+#ifndef LP_DAEMON_DAEMON_H
+#define LP_DAEMON_DAEMON_H
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/conf.h"
+#include "base/log.h"
+#include "engine/engine.h"
+
+struct lp_command_line {
+    const char *config; /* or NULL */
+    const char *const *overrides;
+    size_t override_count;
+    bool api, executor, scheduler; /* roles */
+    bool migrate;                  /* bring an older database up to date at start */
+};
+
+struct lp_daemon {
+    const struct lp_command_line *line;
+    struct lp_conf *conf;
+    struct lp_clock clock;
+    struct lp_log *log;
+    char *data_dir;
+    char *store_url;
+    int lock_fd;
+    struct lp_store *store;
+    struct lp_catalog *catalog;
+    struct lp_queue *queue;
+    struct lp_engine *engine;
+    struct lp_api *api;
+    int signal_fd;
+    char **retired; /* texts of the configuration that a reload replaced; readers may still hold
+                       them */
+    size_t retired_count;
+};
+
+/* ---- place.c: where things live ---- */
+
+/** daemon.data_dir or the default of the user; made with mode 0700 when absent. malloc'ed. */
+enum lp_code lp_place_data_dir(const struct lp_conf *conf, char **out,
+                               struct lp_err *err) LP_MUST_CHECK;
+/** store.url, or sqlite:<data_dir>/lightpath.db. malloc'ed. */
+enum lp_code lp_place_store_url(const struct lp_conf *conf, const char *data_dir, char **out,
+                                struct lp_err *err) LP_MUST_CHECK;
+/** One daemon per data directory: LP_CONFLICT names the other's process id. *fd is held until exit.
+ */
+enum lp_code lp_place_lock(const char *data_dir, int *fd, struct lp_err *err) LP_MUST_CHECK;
+/** daemon.catalog_dir, the installed folder, or the source tree's. */
+const char *lp_place_catalog(const struct lp_conf *conf);
+/** Writes <data_dir>/lightpathd.url, for scripts. */
+enum lp_code lp_place_note_url(const char *data_dir, const char *url,
+                               struct lp_err *err) LP_MUST_CHECK;
+void lp_place_forget_url(const char *data_dir);
+
+/* ---- run.c ---- */
+
+/** The daemon's life from start to SIGTERM. */
+enum lp_code lp_daemon_run(const struct lp_command_line *line, struct lp_err *err) LP_MUST_CHECK;
+/** Store options of a configuration. */
+void lp_daemon_store_options(const struct lp_daemon *daemon, struct lp_store_options *out);
+
+/* ---- reload.c ---- */
+
+/** Reads the configuration again and takes over what may change while running; says which keys
+ * changed and which need a restart. */
+enum lp_code lp_daemon_reload(struct lp_daemon *daemon, struct lp_err *err) LP_MUST_CHECK;
+
+/* ---- offline.c: commands that need no running daemon and refuse one ---- */
+
+enum lp_code lp_offline_migrate(const struct lp_command_line *line,
+                                struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_offline_restore(const struct lp_command_line *line, const char *file,
+                                struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_offline_check(const struct lp_command_line *line, struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_offline_show(const struct lp_command_line *line, struct lp_err *err) LP_MUST_CHECK;
+
+/* ---- notify.c ---- */
+
+/** Tells the service manager (NOTIFY_SOCKET); without one nothing happens. Source: sd_notify(3),
+ * the wire form is one datagram. */
+void lp_notify(const char *state);
+
+#endif

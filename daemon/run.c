@@ -1,0 +1,304 @@
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "daemon/daemon.h"
+#include "queue/queue.h"
+#include "scheduler/timed.h"
+#include "workflows/workflows.h"
+
+#define QUEUE_BOUND 65536
+#define API_STOP_MS 5000
+#define SPARE_FILES 512 /* descriptors besides the API's connections */
+
+void
+lp_daemon_store_options(const struct lp_daemon *daemon, struct lp_store_options *out)
+{
+    *out = (struct lp_store_options){
+        .url = daemon->store_url,
+        .pool = (unsigned)daemon->conf->store_pool,
+        .batch = (unsigned)daemon->conf->store_batch,
+        .log = daemon->log,
+        .clock = &daemon->clock,
+    };
+}
+
+/* ---- start ---- */
+
+/** Signals are blocked in every thread and read here; SIGPIPE becomes EPIPE. */
+static enum lp_code
+take_signals(struct lp_daemon *daemon, struct lp_err *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+    sigaddset(&set, SIGPIPE);
+    if (daemon->signal_fd < 0 || pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return lp_fail(err, LP_INTERNAL, "cannot set up signals: %s", strerror(errno));
+    return LP_OK;
+}
+
+static enum lp_code
+start_log(struct lp_daemon *daemon, struct lp_err *err)
+{
+    bool ok = true;
+    enum lp_level level = lp_level_from_name(daemon->conf->log_level, &ok);
+
+    if (!ok)
+        return lp_fail_at(err, LP_INVALID, "log.level",
+                          "log.level '%s' is none of debug, info, warn, error",
+                          daemon->conf->log_level);
+    daemon->log = lp_log_new(STDERR_FILENO, level, &daemon->clock);
+    return daemon->log == NULL ? lp_fail(err, LP_NOMEM, "no memory for the log") : LP_OK;
+}
+
+/** Every connection is a descriptor: ask for enough of them. */
+static void
+raise_files(const struct lp_daemon *daemon)
+{
+    rlim_t want = (rlim_t)daemon->conf->api_max_connections + SPARE_FILES;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < want)
+        lp_logf(daemon->log, LP_LOG_WARN, "daemon.few_files", "s:I, s:I", "wanted",
+                (json_int_t)want, "got", (json_int_t)limit.rlim_cur);
+}
+
+static enum lp_code
+open_place(struct lp_daemon *daemon, struct lp_err *err)
+{
+    enum lp_code rc = lp_place_data_dir(daemon->conf, &daemon->data_dir, err);
+
+    if (rc == LP_OK)
+        rc = lp_place_store_url(daemon->conf, daemon->data_dir, &daemon->store_url, err);
+    if (rc == LP_OK)
+        rc = lp_place_lock(daemon->data_dir, &daemon->lock_fd, err);
+    return rc;
+}
+
+static enum lp_code
+open_store(struct lp_daemon *daemon, struct lp_err *err)
+{
+    struct lp_store_options options;
+    unsigned applied = 0;
+    enum lp_code rc;
+
+    lp_daemon_store_options(daemon, &options);
+    rc = lp_store_open(&options, &daemon->store, err);
+    if (rc != LP_PRECONDITION || !daemon->line->migrate)
+        return rc;
+    lp_err_clear(err); /* empty or older: bring it up to date, then open again */
+    rc = lp_store_migrate(&options, &applied, err);
+    if (rc != LP_OK)
+        return rc;
+    lp_logf(daemon->log, LP_LOG_INFO, "store.migrated", "s:i, s:i", "applied", (int)applied,
+            "schema", lp_store_schema_version());
+    return lp_store_open(&options, &daemon->store, err);
+}
+
+static enum lp_code
+start_engine(struct lp_daemon *daemon, struct lp_err *err)
+{
+    struct lp_engine_options options = {
+        .store = daemon->store,
+        .catalog = daemon->catalog,
+        .conf = daemon->conf,
+        .clock = &daemon->clock,
+        .log = daemon->log,
+    };
+    enum lp_code rc;
+
+    daemon->queue = lp_queue_local_new(QUEUE_BOUND);
+    if (daemon->queue == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the queue");
+    options.queue = daemon->queue;
+    options.sets = lp_workflow_sets(&options.set_count);
+    rc = lp_engine_new(&options, &daemon->engine, err);
+    if (rc == LP_OK && daemon->line->executor)
+        rc = lp_engine_run(daemon->engine, err);
+    return rc;
+}
+
+static enum lp_code
+listen_api(struct lp_daemon *daemon, struct lp_err *err)
+{
+    struct lp_api_options options = {
+        .conf = daemon->conf,
+        .clock = &daemon->clock,
+        .log = daemon->log,
+        .data_dir = daemon->data_dir,
+        .version = LP_VERSION,
+    };
+
+    return daemon->line->api ? lp_api_listen(&options, &daemon->api, err) : LP_OK;
+}
+
+static enum lp_code
+serve(struct lp_daemon *daemon, struct lp_err *err)
+{
+    struct lp_api_services services = {
+        .engine = daemon->engine, .store = daemon->store, .catalog = daemon->catalog};
+    enum lp_code rc = LP_OK;
+
+    if (daemon->api != NULL)
+        rc = lp_api_run(daemon->api, &services, err);
+    if (rc == LP_OK && daemon->api != NULL)
+        rc = lp_place_note_url(daemon->data_dir, lp_api_url(daemon->api), err);
+    if (rc != LP_OK)
+        return rc;
+    lp_logf(daemon->log, LP_LOG_INFO, "daemon.ready", "s:s, s:s?, s:s?, s:s, s:i", "version",
+            LP_VERSION, "url", daemon->api == NULL ? NULL : lp_api_url(daemon->api), "socket",
+            daemon->api == NULL ? NULL : lp_api_socket(daemon->api), "data_dir", daemon->data_dir,
+            "pid", (int)getpid());
+    lp_notify("READY=1\nSTATUS=serving");
+    return LP_OK;
+}
+
+/** In this order nothing is touched before everything that can be wrong from outside was looked at.
+ */
+static enum lp_code
+start(struct lp_daemon *daemon, struct lp_err *err)
+{
+    const struct lp_command_line *line = daemon->line;
+    const char *dir;
+    enum lp_code rc =
+        lp_conf_load(line->config, line->overrides, line->override_count, &daemon->conf, err);
+
+    if (rc == LP_OK)
+        rc = start_log(daemon, err);
+    if (rc == LP_OK)
+        rc = take_signals(daemon, err);
+    if (rc != LP_OK)
+        return rc;
+    raise_files(daemon);
+    dir = lp_place_catalog(daemon->conf);
+    rc = lp_catalog_load(&dir, 1, &daemon->catalog, err);
+    if (rc == LP_OK)
+        rc = open_place(daemon, err);
+    if (rc == LP_OK)
+        rc = listen_api(daemon, err);
+    if (rc == LP_OK)
+        rc = open_store(daemon, err);
+    if (rc == LP_OK)
+        rc = start_engine(daemon, err);
+    if (rc == LP_OK)
+        rc = serve(daemon, err);
+    return rc;
+}
+
+/* ---- life ---- */
+
+static void
+reload(struct lp_daemon *daemon)
+{
+    struct lp_err err = LP_ERR_INIT;
+
+    lp_notify("RELOADING=1");
+    if (lp_daemon_reload(daemon, &err) != LP_OK)
+        lp_log_err(daemon->log, LP_LOG_ERROR, "config.rejected", &err);
+    lp_err_clear(&err);
+    lp_notify("READY=1");
+}
+
+/** Sleeps until a signal says stop; the only other thing that wakes this thread is the next timed
+ * task. */
+static void
+wait_for_end(struct lp_daemon *daemon)
+{
+    struct lp_timed timed = {.engine = daemon->engine,
+                             .store = daemon->store,
+                             .clock = &daemon->clock,
+                             .log = daemon->log};
+    bool scheduler = daemon->line->scheduler;
+
+    for (;;) {
+        struct pollfd fd = {.fd = daemon->signal_fd, .events = POLLIN};
+        struct signalfd_siginfo info;
+        int n = poll(&fd, 1, scheduler ? lp_timed_wait_ms(&timed) : -1);
+
+        if (n == 0 || (n < 0 && errno == EINTR)) {
+            lp_timed_tick(&timed);
+            continue;
+        }
+        if (n < 0 || read(daemon->signal_fd, &info, sizeof info) != sizeof info)
+            continue;
+        lp_logf(daemon->log, LP_LOG_INFO, "daemon.signal", "s:i", "signal", (int)info.ssi_signo);
+        if (info.ssi_signo != SIGHUP)
+            return;
+        reload(daemon);
+    }
+}
+
+static enum lp_code
+stop(struct lp_daemon *daemon, struct lp_err *err)
+{
+    int64_t timeout = daemon->conf->daemon_stop_timeout_ms;
+    int64_t begun = lp_clock_mono_us(&daemon->clock);
+    enum lp_code rc = LP_OK;
+
+    lp_notify("STOPPING=1");
+    lp_place_forget_url(daemon->data_dir);
+    if (daemon->api != NULL)
+        lp_api_stop(daemon->api, timeout < API_STOP_MS ? timeout : API_STOP_MS);
+    timeout -= (lp_clock_mono_us(&daemon->clock) - begun) / 1000;
+    if (daemon->line->executor)
+        rc = lp_engine_stop(daemon->engine, timeout < 100 ? 100 : timeout, err);
+    lp_logf(daemon->log, LP_LOG_INFO, "daemon.stopped", "s:b, s:I", "clean", rc == LP_OK, "ms",
+            (json_int_t)((lp_clock_mono_us(&daemon->clock) - begun) / 1000));
+    return rc;
+}
+
+static void
+release(struct lp_daemon *daemon)
+{
+    lp_api_free(daemon->api);
+    lp_engine_free(daemon->engine);
+    if (daemon->queue != NULL)
+        daemon->queue->ops->free(daemon->queue);
+    lp_store_close(daemon->store);
+    lp_catalog_free(daemon->catalog);
+    lp_log_free(daemon->log);
+    if (daemon->signal_fd >= 0)
+        close(daemon->signal_fd);
+    if (daemon->lock_fd >= 0)
+        close(daemon->lock_fd);
+    for (size_t i = 0; i < daemon->retired_count; i++)
+        free(daemon->retired[i]);
+    free(daemon->retired);
+    free(daemon->store_url);
+    free(daemon->data_dir);
+    lp_conf_free(daemon->conf);
+}
+
+enum lp_code
+lp_daemon_run(const struct lp_command_line *line, struct lp_err *err)
+{
+    struct lp_daemon daemon = {
+        .line = line, .clock = LP_CLOCK_INIT, .lock_fd = -1, .signal_fd = -1};
+    enum lp_code rc = start(&daemon, err);
+
+    if (rc == LP_OK) {
+        wait_for_end(&daemon);
+        rc = stop(&daemon, err);
+        if (rc
+            != LP_OK) /* threads still work on something: leave without taking it from under them */
+            _exit(lp_code_info(rc)->exit);
+    }
+    release(&daemon);
+    return rc;
+}

@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "store/internal.h"
 
 enum { BATCH_WAIT_MS = 60000, OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23 };
-enum { SERVER_LEAST = 130000 };
+enum { SERVER_LEAST = 130000, HOLD_TRIES = 50, HOLD_PAUSE_MS = 100 };
 
 enum prepared { NOT_PREPARED, PREPARE_SENT, PREPARED };
 
@@ -676,20 +677,27 @@ make_schema(struct lp_conn *conn, const struct lp_store_options *options, struct
     return rc;
 }
 
-/* Held by every store that is open for writing; a migration wants it alone (migrate.c). */
+/* Held by every store that is open for writing; a migration wants it alone (migrate.c) and is
+ * waited for. */
 static enum lp_code
 hold_schema(struct lp_conn *conn, struct lp_err *err)
 {
-    PGresult *res = NULL;
-    enum lp_code rc = exec(conn,
-                           "SELECT COALESCE(pg_try_advisory_lock_shared(hashtextextended("
-                           "'lightpath:' || current_schema(), 0)), true)",
-                           &res, err);
+    const struct timespec pause = {.tv_nsec = HOLD_PAUSE_MS * 1000000L};
 
-    if (rc == LP_OK && *PQgetvalue(res, 0, 0) != 't')
-        rc = lp_fail(err, LP_STORE, "a migration of this database is running");
-    PQclear(res);
-    return rc;
+    for (int i = 0; i < HOLD_TRIES; i++) {
+        PGresult *res = NULL;
+        enum lp_code rc = exec(conn,
+                               "SELECT COALESCE(pg_try_advisory_lock_shared(hashtextextended("
+                               "'lightpath:' || current_schema(), 0)), true)",
+                               &res, err);
+        bool got = rc == LP_OK && *PQgetvalue(res, 0, 0) == 't';
+
+        PQclear(res);
+        if (rc != LP_OK || got)
+            return rc;
+        nanosleep(&pause, NULL);
+    }
+    return lp_fail(err, LP_STORE, "a migration of this database is running");
 }
 
 static void

@@ -49,10 +49,26 @@ lp_sqlite_path(const char *url)
 
 /* ---- errors ---- */
 
+/* The errno behind an I/O error: of the database file, or of its write-ahead log. */
+static int
+system_error(sqlite3 *db)
+{
+    sqlite3_file *log = NULL;
+    int error = db == NULL ? 0 : sqlite3_system_errno(db);
+
+    if (db != NULL && error == 0)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+    if (db != NULL && error == 0
+        && sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK
+        && log != NULL && log->pMethods != NULL)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+    return error;
+}
+
 static enum lp_code
 store_error(sqlite3 *db, const char *path, int code, struct lp_err *err)
 {
-    int system = db == NULL ? 0 : sqlite3_system_errno(db);
+    int system = system_error(db);
     const char *text = db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
 
     switch (code & 0xff) {
@@ -500,7 +516,11 @@ checkpointer_start(struct lp_conn *conn, struct lp_err *err)
     int code =
         sqlite3_open_v2(conn->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
-    if (code != SQLITE_OK || sqlite3_exec(c->db, "PRAGMA synchronous=FULL", NULL, NULL, NULL)) {
+    /* The read opens the log: a connection that has read nothing yet copies nothing. */
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(c->db, "PRAGMA synchronous=FULL; SELECT count(*) FROM sqlite_schema",
+                            NULL, NULL, NULL);
+    if (code != SQLITE_OK) {
         enum lp_code rc = store_error(c->db, conn->path, code, err);
 
         sqlite3_close_v2(c->db);

@@ -202,6 +202,18 @@ pg_lock(struct lp_conn *conn, struct lp_err *err)
                    "a daemon or another migration is using this database; stop it first");
 }
 
+/* At once, not when the server notices that the connection has gone: the daemon opens the store
+ * next. */
+static void
+pg_unlock(struct lp_conn *conn)
+{
+    const struct lp_call call = {.text = "SELECT pg_advisory_unlock_all()"};
+    struct lp_err err = LP_ERR_INIT;
+
+    if (lp_backend_postgres.run(conn, &call, NULL, NULL, &err) != LP_OK)
+        lp_err_clear(&err);
+}
+
 static enum lp_code
 migrate_conn(const struct lp_backend *backend, struct lp_conn *conn, unsigned *applied,
              struct lp_err *err)
@@ -213,7 +225,11 @@ migrate_conn(const struct lp_backend *backend, struct lp_conn *conn, unsigned *a
         return rc;
     if (backend->dialect == LP_DIALECT_POSTGRES)
         rc = pg_lock(conn, err);
-    return rc == LP_OK ? apply_missing(backend, conn, applied, err) : rc;
+    if (rc == LP_OK)
+        rc = apply_missing(backend, conn, applied, err);
+    if (backend->dialect == LP_DIALECT_POSTGRES)
+        pg_unlock(conn);
+    return rc;
 }
 
 enum lp_code

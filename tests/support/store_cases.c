@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "store/internal.h"
+#include "store/retention.h"
+#include "store/settings.h"
+#include "store/tokens.h"
 #include "tests/support/test_main.h"
 
 /* ---- helpers ---- */
@@ -939,6 +942,258 @@ a_bad_backup_is_refused(struct lp_store_env *env)
     refused(&place, LP_PRECONDITION, "db migrate");
 }
 
+/* ---- settings and tokens ---- */
+
+static void
+settings_are_kept(struct lp_store_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    char *value = NULL;
+    struct lp_unit *unit = lp_unit_new();
+
+    assert_int_equal(lp_setting_get(env->store, NULL, "key", &value, &err), LP_NOT_FOUND);
+    lp_err_clear(&err);
+    lp_test_ok(lp_setting_keep(env->store, "key", "first", "me", &value, &err), &err);
+    assert_string_equal(value, "first");
+    free(value);
+    lp_test_ok(lp_setting_keep(env->store, "key", "second", "me", &value, &err), &err);
+    assert_string_equal(value, "first"); /* the first one stays */
+    free(value);
+    lp_test_ok(lp_setting_set(env->store, "key", "third", "me", &err), &err);
+    lp_setting_add(unit, "other", "x", "me", 1);
+    lp_test_ok(commit_one(env, unit, &err), &err);
+    lp_test_ok(lp_setting_get(env->store, NULL, "key", &value, &err), &err);
+    assert_string_equal(value, "third");
+    free(value);
+}
+
+static void
+tokens_are_known_by_their_hash(struct lp_store_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    char token[LP_TOKEN_LEN + 1];
+    struct lp_token made, found, *all = NULL;
+    size_t count = 0;
+
+    assert_int_equal(lp_token_create(env->store, "", "read", "me", 0, token, &made, &err),
+                     LP_INVALID);
+    lp_err_clear(&err);
+    assert_int_equal(lp_token_create(env->store, "x", "root", "me", 0, token, &made, &err),
+                     LP_INVALID);
+    assert_string_equal(err.pointer, "/role");
+    lp_err_clear(&err);
+    lp_test_ok(lp_token_create(env->store, "ci", "operate", "me", 0, token, &made, &err), &err);
+    assert_int_equal(strlen(token), LP_TOKEN_LEN);
+    lp_test_ok(lp_token_find(env->store, token, &found, &err), &err);
+    assert_string_equal(found.id, made.id);
+    assert_string_equal(found.role, "operate");
+    lp_test_ok(lp_store_ping(env->store, &err),
+               &err); /* the note of its use was queued before this */
+    assert_int_equal(lp_store_env_int(env, "SELECT count(*) FROM tokens WHERE used_at IS NOT NULL"),
+                     1);
+    token[10] = token[10] == 'a' ? 'b' : 'a';
+    assert_int_equal(lp_token_find(env->store, token, &found, &err), LP_AUTH);
+    lp_err_clear(&err);
+    token[10] = token[10] == 'a' ? 'b' : 'a';
+    lp_test_ok(lp_token_list(env->store, &all, &count, &err), &err);
+    assert_int_equal(count, 1);
+    assert_string_equal(all[0].name, "ci");
+    free(all);
+    assert_int_equal(lp_token_revoke(env->store, "nobody", &err), LP_NOT_FOUND);
+    lp_err_clear(&err);
+    lp_test_ok(lp_token_revoke(env->store, made.id, &err), &err);
+    lp_test_ok(lp_token_revoke(env->store, made.id, &err), &err);
+    assert_int_equal(lp_token_find(env->store, made.id, &found, &err), LP_AUTH);
+    lp_err_clear(&err);
+}
+
+static void
+tokens_expire_and_are_noted_once_a_minute(struct lp_store_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    char token[LP_TOKEN_LEN + 1];
+    struct lp_token made, found;
+    struct lp_store_stats before, after;
+    int64_t now = lp_clock_utc_us(&env->clock);
+
+    assert_int_equal(lp_token_create(env->store, "x", "read", "me", now - 1, token, &made, &err),
+                     LP_INVALID);
+    lp_err_clear(&err);
+    lp_test_ok(lp_token_create(env->store, "x", "read", "me", now + 90000000, token, &made, &err),
+               &err);
+    lp_test_ok(lp_token_find(env->store, token, &found, &err), &err);
+    lp_test_ok(lp_store_ping(env->store, &err), &err);
+    lp_store_stats(env->store, &before);
+    for (int i = 0; i < 5; i++)
+        lp_test_ok(lp_token_find(env->store, token, &found, &err), &err);
+    lp_test_ok(lp_store_ping(env->store, &err), &err);
+    lp_store_stats(env->store, &after);
+    assert_int_equal(after.units - before.units, 1); /* the ping alone */
+    lp_clock_turn(&env->clock, 61000000);
+    lp_test_ok(lp_token_find(env->store, token, &found, &err), &err);
+    lp_clock_turn(&env->clock, 30000000);
+    assert_int_equal(lp_token_find(env->store, token, &found, &err), LP_AUTH);
+    lp_err_clear(&err);
+    assert_int_equal(lp_token_find(env->store, "", &found, &err), LP_AUTH);
+    lp_err_clear(&err);
+}
+
+/* ---- retention ---- */
+
+static int64_t
+count_of(struct lp_store_env *env, const char *table)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+    return lp_store_env_int(env, sql);
+}
+
+static void
+fill_old(struct lp_store_env *env)
+{
+    static const char *const texts[] = {
+        "INSERT INTO processes (id, workflow, workflow_id, target, is_task, status, created_by, "
+        "correlation_id, "
+        "definition_hash, created_at, modified_at) VALUES ('t-old', 'w', 'w', 'SYSTEM', 1, "
+        "'completed', 'me', 'c', 'h', 1, 1), "
+        "('t-failed', 'w', 'w', 'SYSTEM', 1, 'failed', 'me', 'c', 'h', 1, 1), "
+        "('t-new', 'w', 'w', 'SYSTEM', 1, 'completed', 'me', 'c', 'h', 1, NOW_US), "
+        "('p-old', 'w', 'w', 'CREATE', 0, 'completed', 'me', 'c', 'h', 1, 1), "
+        "('p-open', 'w', 'w', 'CREATE', 0, 'suspended', 'me', 'c', 'h', 1, 1)",
+        "INSERT INTO process_steps (process_id, seq, step_id, key, title, status, created_by, "
+        "started_at, completed_at) "
+        "SELECT id, 1, 'x', 'k', 'K', 'success', 'me', 1, 1 FROM processes",
+        "INSERT INTO step_attempts (process_id, step_key, n, epoch, executor, token, started_at, "
+        "outcome) "
+        "SELECT id, 'k', 1, 1, 'x', 't', 1, 'ok' FROM processes",
+        "INSERT INTO process_inputs (process_id, step_key, n, kind, doc, actor, created_at) "
+        "SELECT id, '', 0, 'initial', '{}', 'me', 1 FROM processes",
+        "INSERT INTO outbox (seq, doc, created_at) VALUES (1, '{}', 1), (2, '{}', 2), (NULL, '{}', "
+        "3), (4, '{}', NOW_US)",
+        "INSERT INTO audit (chain, seq, actor, body, at, prev_hash, hash) VALUES ('dead', 1, 'me', "
+        "'{}', 1, '', 'a'), "
+        "('dead', 2, 'me', '{}', 2, 'a', 'b'), ('live', 1, 'me', '{}', 1, '', 'c'), ('live', 2, "
+        "'me', '{}', NOW_US, 'c', 'd')",
+        "INSERT INTO audit_seals (n, at, rows, heads, prev_hash, hash) VALUES (1, 1, 1, '{}', '', "
+        "'x'), (2, NOW_US, 1, '{}', 'x', 'y')",
+        "INSERT INTO block_history (instance_id, version, subscription_id, subscription_version, "
+        "block, doc, actor, at) VALUES "
+        "('i', 1, 's', 1, 'B', '{}', 'me', 1), ('i', 2, 's', 2, 'B', '{}', 'me', 2), ('gone', 1, "
+        "'s', 1, 'B', '{}', 'me', 1), "
+        "('gone', 2, 's', 2, 'B', NULL, 'me', 2), ('late', 1, 's', 1, 'B', '{}', 'me', 1), "
+        "('late', 2, 's', 3, 'B', '{}', 'me', NOW_US)",
+        "INSERT INTO subscription_history (subscription_id, version, doc, actor, at) VALUES ('s', "
+        "1, '{}', 'me', 1), ('s', 2, '{}', 'me', 2)",
+        "INSERT INTO idempotency (actor, key, request, process_id, created_at) VALUES ('a', 'old', "
+        "'r', 'p', 1), ('a', 'new', 'r', 'p', NOW_US)",
+        "INSERT INTO executors (incarnation, name, host, started_at, renewed_at, expires_at, "
+        "retired_at) VALUES "
+        "('x1', 'n', 'h', 1, 1, 1, 2), ('x2', 'n', 'h', 1, 1, 1, NULL)",
+        "INSERT INTO import_rows (source, key, imported_at, doc) VALUES ('f', 'a', 1, '{}'), ('f', "
+        "'a', 2, '{}'), ('f', 'a', 3, '{}'), "
+        "('f', 'a', 4, '{}'), ('f', 'b', 1, '{}'), ('g', 'a', 1, '{}'), ('g', 'a', 2, '{}'), ('g', "
+        "'a', 3, '{}')",
+    };
+    char sql[1600], now[32];
+
+    snprintf(now, sizeof now, "%lld", (long long)lp_clock_utc_us(&env->clock));
+    for (size_t i = 0; i < LP_COUNT(texts); i++) {
+        const char *rest = texts[i], *at;
+
+        *sql = '\0';
+        while ((at = strstr(rest, "NOW_US")) != NULL) {
+            snprintf(sql + strlen(sql), sizeof sql - strlen(sql), "%.*s%s", (int)(at - rest), rest,
+                     now);
+            rest = at + 6;
+        }
+        snprintf(sql + strlen(sql), sizeof sql - strlen(sql), "%s", rest);
+        lp_store_env_exec(env, sql);
+    }
+}
+
+static void
+retention_deletes_what_is_old_and_no_more(struct lp_store_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_conf conf = {.retention_task_days = 3,
+                           .retention_process_days = 30,
+                           .retention_event_days = 7,
+                           .retention_audit_days = 30,
+                           .retention_history_days = 30,
+                           .retention_idempotency_hours = 24,
+                           .retention_import_runs = 2};
+    struct lp_retention_report report;
+
+    fill_old(env);
+    lp_test_ok(lp_retention_run(env->store, &conf, NULL, NULL, &report, &err), &err);
+    assert_int_equal(count_of(env, "processes WHERE id = 't-old'"), 0);
+    assert_int_equal(count_of(env, "processes"), 4);
+    assert_int_equal(count_of(env, "process_steps WHERE process_id IN ('t-old', 'p-old')"), 0);
+    assert_int_equal(count_of(env, "process_steps"), 3);
+    assert_int_equal(count_of(env, "step_attempts"), 3);
+    assert_int_equal(count_of(env, "process_inputs"), 3);
+    assert_int_equal(count_of(env, "outbox"), 2); /* the one without a number, and the new one */
+    assert_int_equal(count_of(env, "audit"), 2);
+    assert_int_equal(count_of(env, "audit WHERE chain = 'live'"), 2);
+    assert_int_equal(count_of(env, "audit_seals"), 1);
+    assert_int_equal(count_of(env, "block_history"), 2);
+    assert_int_equal(count_of(env, "block_history WHERE version = 2"), 2);
+    assert_int_equal(count_of(env, "subscription_history"), 1);
+    assert_int_equal(count_of(env, "idempotency"), 1);
+    assert_int_equal(count_of(env, "executors"), 1);
+    assert_int_equal(count_of(env, "import_rows"), 5);
+    assert_int_equal(count_of(env, "import_rows WHERE key = 'a' AND imported_at < 2"), 0);
+    assert_int_equal(report.tasks, 1);
+    assert_int_equal(report.processes, 1);
+    assert_int_equal(report.events, 2);
+    assert_int_equal(report.chains, 1);
+    assert_int_equal(report.versions, 5);
+    assert_int_equal(report.imports, 3);
+    lp_test_ok(lp_retention_run(env->store, &conf, NULL, NULL, &report, &err), &err);
+    assert_int_equal(report.tasks + report.processes + report.events + report.chains + report.seals
+                         + report.versions + report.keys + report.imports + report.executors,
+                     0);
+}
+
+static void
+retention_goes_on_beyond_a_chunk(struct lp_store_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_conf conf = {.retention_task_days = 1,
+                           .retention_process_days = 1,
+                           .retention_event_days = 1,
+                           .retention_audit_days = 1,
+                           .retention_history_days = 1,
+                           .retention_idempotency_hours = 1,
+                           .retention_import_runs = 1};
+    struct lp_retention_report report;
+    struct lp_store_stats before, after;
+
+    lp_store_env_exec(env, env->dialect == LP_DIALECT_POSTGRES
+                               ? "INSERT INTO outbox (seq, doc, created_at) SELECT i, '{}', i FROM "
+                                 "generate_series(1, 1000) AS g(i)"
+                               : "INSERT INTO outbox (seq, doc, created_at) WITH RECURSIVE g(i) AS "
+                                 "(SELECT 1 UNION ALL "
+                                 "SELECT i + 1 FROM g WHERE i < 1000) SELECT i, '{}', i FROM g");
+    lp_store_env_exec(env, env->dialect == LP_DIALECT_POSTGRES
+                               ? "INSERT INTO audit (chain, seq, actor, body, at, prev_hash, hash) "
+                                 "SELECT 'c' || (i % 130), i, 'me', '{}', i / 7, '', 'h' "
+                                 "FROM generate_series(1, 1000) AS g(i)"
+                               : "INSERT INTO audit (chain, seq, actor, body, at, prev_hash, hash) "
+                                 "WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL "
+                                 "SELECT i + 1 FROM g WHERE i < 1000) SELECT 'c' || (i % 130), i, "
+                                 "'me', '{}', i / 7, '', 'h' FROM g");
+    lp_store_stats(env->store, &before);
+    lp_test_ok(lp_retention_run(env->store, &conf, NULL, NULL, &report, &err), &err);
+    lp_store_stats(env->store, &after);
+    assert_int_equal(report.events, 1000);
+    assert_int_equal(report.chains, 130);
+    assert_int_equal(count_of(env, "outbox"), 0);
+    assert_int_equal(count_of(env, "audit"), 0);
+    assert_true(after.units - before.units >= 8); /* in short units */
+}
+
 const struct lp_store_case lp_store_cases[] = {
     {"every_statement_prepares", every_statement_prepares},
     {"what_is_committed_is_read", what_is_committed_is_read},
@@ -968,6 +1223,11 @@ const struct lp_store_case lp_store_cases[] = {
     {"a_backup_under_load_is_one_moment_and_restores",
      a_backup_under_load_is_one_moment_and_restores},
     {"a_bad_backup_is_refused", a_bad_backup_is_refused},
+    {"settings_are_kept", settings_are_kept},
+    {"tokens_are_known_by_their_hash", tokens_are_known_by_their_hash},
+    {"tokens_expire_and_are_noted_once_a_minute", tokens_expire_and_are_noted_once_a_minute},
+    {"retention_deletes_what_is_old_and_no_more", retention_deletes_what_is_old_and_no_more},
+    {"retention_goes_on_beyond_a_chunk", retention_goes_on_beyond_a_chunk},
     {"filters_follow_the_language", lp_case_filters_follow_the_language},
     {"sorts_fold_case_and_are_total", lp_case_sorts_fold_case_and_are_total},
     {"bad_list_requests_are_refused", lp_case_bad_list_requests_are_refused},

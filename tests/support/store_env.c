@@ -30,6 +30,16 @@ lp_test_ok(enum lp_code rc, struct lp_err *err)
         fail_msg("%s: %s (%s)", lp_code_info(rc)->slug, err->msg, err->pointer);
 }
 
+/* The schema's name is the application's too, so that a test finds its own connections. */
+static void
+pg_place(struct lp_store_env *env)
+{
+    const char *url = pg_url();
+    const char *glue = strstr(url, "://") == NULL ? " " : strchr(url, '?') == NULL ? "?" : "&";
+
+    snprintf(env->url, sizeof env->url, "%s%sapplication_name=%s", url, glue, env->schema);
+}
+
 void
 lp_store_env_place(struct lp_store_env *env, enum lp_dialect dialect)
 {
@@ -43,7 +53,7 @@ lp_store_env_place(struct lp_store_env *env, enum lp_dialect dialect)
     if (dialect == LP_DIALECT_SQLITE)
         snprintf(env->url, sizeof env->url, "sqlite:%s/test.db", env->dir);
     else
-        snprintf(env->url, sizeof env->url, "%s", pg_url());
+        pg_place(env);
     env->options = (struct lp_store_options){
         .url = env->url, .pool = 4, .batch = 64, .schema = env->schema, .clock = &env->clock};
 }
@@ -102,7 +112,9 @@ lp_store_env_close(struct lp_store_env *env)
 static PGconn *
 connect_past(const struct lp_store_env *env)
 {
-    PGconn *pg = PQconnectdb(env->url);
+    const char *const names[] = {"dbname", "application_name", NULL};
+    const char *const values[] = {env->url, "test", NULL};
+    PGconn *pg = PQconnectdbParams(names, values, 1);
     char sql[128];
 
     if (PQstatus(pg) != CONNECTION_OK)

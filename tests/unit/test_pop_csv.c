@@ -115,8 +115,8 @@ OPT_080_every_fault_of_every_row(void **state)
     static const char *const want[] = {
         "row 2, column code: PoP code mi01 must match [A-Z0-9]{4}",
         "row 3, column name: full name must begin with the PoP code RM01",
-        "row 4, column lat: latitude '95' must be decimal degrees between -90 and 90, such as "
-        "45.478611",
+        ("row 4, column lat: latitude '95' must be decimal degrees between -90 and 90, such as "
+         "45.478611"),
         "row 4, column lon: a value is required",
         "row 5, column code: the row has 5 cells, the header 4",
         "row 7, column code: 'VE01' stands in row 6 already",

@@ -122,7 +122,7 @@ struct lp_api {
     struct lp_conn **by_fd;
     size_t by_fd_size;
     int64_t next_deadline_us;
-    int most_connections; /* since memory was given back */
+    int most_connections;    /* since memory was given back */
     int64_t accept_again_us; /* after running out of descriptors */
     unsigned in_work;        /* requests with the pool; loop thread */
     atomic_bool stopping;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/exec.h"
@@ -195,7 +196,7 @@ lp_thread_slow(struct lp_thread *thread, bool slow)
 
 /** Lock held before and after. */
 static void
-rest(struct lp_executor *executor, struct lp_thread *thread)
+wait_a_little(struct lp_executor *executor, struct lp_thread *thread)
 {
     thread->called = false;
     thread->next_idle = executor->idle;
@@ -290,6 +291,22 @@ room(struct lp_executor *executor)
     return go;
 }
 
+/** Waits a little, or until the executor stops. */
+static void
+wait_a_little(struct lp_executor *executor)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += POLL_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&executor->lock);
+    if (!executor->stopping)
+        pthread_cond_timedwait(&executor->room, &executor->lock, &until);
+    pthread_mutex_unlock(&executor->lock);
+}
+
 static void *
 dispatcher_main(void *arg)
 {
@@ -305,7 +322,7 @@ dispatcher_main(void *arg)
         if (rc == LP_OK && !atomic_load(&executor->paused))
             lp_executor_offer(executor, id, 0);
         else if (rc != LP_OK && rc != LP_CANCELLED && rc != LP_NOT_FOUND)
-            usleep(POLL_MS * 1000); /* the sweeper makes good for a queue that is away */
+            wait_a_little(executor); /* the sweeper makes good for a queue that is away */
         lp_err_clear(&err);
         if (rc == LP_CANCELLED)
             break;

@@ -23,6 +23,7 @@ struct command {
 struct lp_conn {
     PGconn *pg;
     enum lp_role role;
+    bool dead;                 /* must not be used again, whatever libpq thinks of it */
     bool draining;             /* the end of a read transaction was sent, its answer not read yet */
     const char *begin_pending; /* goes out with the first statement: saves a round trip */
     bool lz4;                  /* the server can compress with it */
@@ -549,8 +550,10 @@ read_batch(struct lp_conn *conn, struct lp_err *err)
         PGresult *res = NULL;
         ExecStatusType status;
 
-        if (!next_answer(conn, &sent, &res))
+        if (!next_answer(conn, &sent, &res)) {
+            conn->dead = true; /* a late answer must not be taken for that of another batch */
             return rc != LP_OK ? rc : lost(conn, sent ? LP_UNKNOWN : LP_STORE, err);
+        }
         if (res == NULL)
             continue; /* the end of one statement's answers */
         status = PQresultStatus(res);
@@ -597,8 +600,8 @@ batch(struct lp_conn *conn, struct lp_unit *const *units, size_t count, struct l
         rc = lost(conn, LP_STORE, err);
     if (rc == LP_OK)
         rc = read_batch(conn, err);
-    else
-        PQreset(conn->pg); /* half a batch is in the buffer: it must never be sent */
+    else                   /* PQfinish drops it */
+        conn->dead = true; /* half a batch is in the buffer: it must never be sent */
     if (rc != LP_OK)
         forget_unconfirmed(conn);
     return rc;
@@ -750,6 +753,8 @@ conn_open(const struct lp_store_options *options, enum lp_role role, struct lp_c
 static bool
 broken(struct lp_conn *conn)
 {
+    if (conn->dead)
+        return true;
     drain(conn);
     for (int i = 0; i < 3 && PQstatus(conn->pg) == CONNECTION_OK; i++) {
         struct pollfd fd = {.fd = PQsocket(conn->pg), .events = POLLIN};

@@ -1,0 +1,458 @@
+/*
+ * What only a server can do to us: go away. Connections are killed while they idle and while a
+ * batch waits, and a proxy between store and server swallows answers.
+ */
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "store/settings.h"
+#include "tests/support/store_env.h"
+#include "tests/support/test_main.h"
+
+static void
+kill_connections(struct lp_store_env *env, const char *which)
+{
+    char sql[400];
+
+    snprintf(sql, sizeof sql,
+             "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE "
+             "application_name = '%s' %s",
+             env->schema, which);
+    lp_store_env_exec(env, sql);
+}
+
+static enum lp_code
+set(struct lp_store_env *env, const char *name, struct lp_err *err)
+{
+    return lp_setting_set(env->store, name, "v", "test", err);
+}
+
+static void
+W32_db_hiccup(void **state)
+{
+    struct lp_store_env env;
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_reader *reader = NULL;
+    struct lp_rows *rows = NULL;
+    char *value = NULL;
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    lp_test_ok(set(&env, "a", &err), &err);
+    for (int i = 0; i < 3; i++) {
+        lp_test_ok(lp_setting_get(env.store, NULL, "a", &value, &err), &err);
+        free(value);
+        kill_connections(&env, "");
+        /* Neither a read nor a write notices that its connection died while it lay idle. */
+        lp_test_ok(lp_setting_get(env.store, NULL, "a", &value, &err), &err);
+        free(value);
+        lp_test_ok(set(&env, "b", &err), &err);
+    }
+    lp_test_ok(lp_reader_open(env.store, &reader, &err), &err);
+    lp_test_ok(lp_reader_query(reader, LP_SQL_SETTING_LIST, LP_NO_ARGS, &rows, &err), &err);
+    lp_rows_free(rows);
+    kill_connections(&env, "");
+    /* Inside a snapshot there is no second try, but a clear code that says "again". */
+    assert_int_equal(lp_reader_query(reader, LP_SQL_SETTING_LIST, LP_NO_ARGS, &rows, &err),
+                     LP_STORE);
+    assert_null(strchr(err.msg, '\n'));
+    lp_err_clear(&err);
+    lp_reader_close(reader);
+    lp_test_ok(lp_setting_get(env.store, NULL, "a", &value, &err), &err);
+    free(value);
+    lp_store_env_close(&env);
+}
+
+struct outcome {
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t cond;
+    unsigned done;
+    enum lp_code codes[8];
+};
+
+static void
+note(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
+{
+    struct outcome *o = arg;
+
+    (void)unit;
+    (void)err;
+    pthread_mutex_lock(&o->lock);
+    o->codes[o->done++] = code;
+    pthread_cond_signal(&o->cond);
+    pthread_mutex_unlock(&o->lock);
+}
+
+static void
+wait_for(struct outcome *o, unsigned count)
+{
+    pthread_mutex_lock(&o->lock);
+    while (o->done < count)
+        pthread_cond_wait(&o->cond, &o->lock);
+    pthread_mutex_unlock(&o->lock);
+}
+
+static struct lp_unit *
+unit_of(const char *name)
+{
+    struct lp_unit *unit = lp_unit_new();
+
+    lp_setting_add(unit, name, "v", "test", 1);
+    lp_setting_add(unit, "locked", name, "test", 1);
+    return unit;
+}
+
+static PGconn *
+lock_row(struct lp_store_env *env)
+{
+    PGconn *pg = PQconnectdb(getenv("LIGHTPATH_TEST_PG"));
+    char sql[200];
+
+    snprintf(sql, sizeof sql,
+             "SET search_path TO %s; BEGIN; UPDATE settings SET value = 'x' WHERE name = 'locked'",
+             env->schema);
+    PQclear(PQexec(pg, sql));
+    return pg;
+}
+
+static void
+a_connection_killed_in_a_batch_commits_nothing(void **state)
+{
+    struct lp_store_env env;
+    struct lp_err err = LP_ERR_INIT;
+    struct outcome o = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    PGconn *other;
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    lp_test_ok(set(&env, "locked", &err), &err);
+    other = lock_row(&env);
+    lp_store_submit(env.store, unit_of("one"), note, &o);
+    while (lp_store_env_int(
+               &env, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                     "application_name = current_schema()")
+           == 0)
+        usleep(1000);
+    kill_connections(&env, "AND wait_event_type = 'Lock'");
+    wait_for(&o, 1);
+    assert_int_equal(
+        o.codes[0],
+        LP_STORE); /* the server said why before the transaction ended: nothing happened */
+    PQfinish(other);
+    lp_store_submit(env.store, unit_of("two"), note, &o);
+    wait_for(&o, 2);
+    assert_int_equal(o.codes[1], LP_OK); /* connected again by itself */
+    assert_int_equal(lp_store_env_int(&env, "SELECT count(*) FROM settings WHERE name = 'one'"), 0);
+    assert_int_equal(lp_store_env_int(&env, "SELECT count(*) FROM settings WHERE name = 'two'"), 1);
+    lp_store_env_close(&env);
+}
+
+/* ---- a proxy that can go deaf or dumb ---- */
+
+struct proxy {
+    pthread_t thread;
+    int listener;
+    char server[108];
+    atomic_bool stop;
+    atomic_bool swallow; /* answers of the server are thrown away, then the connection ends */
+    atomic_bool refuse;  /* new connections are closed at once */
+};
+
+static void
+pump(struct proxy *p, int client, int server)
+{
+    char data[65536];
+
+    while (!atomic_load(&p->stop)) {
+        struct pollfd fds[2] = {{.fd = client, .events = POLLIN}, {.fd = server, .events = POLLIN}};
+        ssize_t got;
+
+        if (poll(fds, 2, 50) < 0)
+            return;
+        if (fds[0].revents != 0) {
+            got = read(client, data, sizeof data);
+            if (got <= 0 || write(server, data, (size_t)got) != got)
+                return;
+        }
+        if (fds[1].revents != 0) {
+            got = read(server, data, sizeof data);
+            if (got <= 0 || atomic_load(&p->swallow))
+                return; /* the answer is lost, the commit is not */
+            if (write(client, data, (size_t)got) != got)
+                return;
+        }
+    }
+}
+
+static int
+connect_unix(const char *path)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+struct pair {
+    struct proxy *proxy;
+    int client;
+};
+
+static void *
+pair_main(void *arg)
+{
+    struct pair *pair = arg;
+    int server = connect_unix(pair->proxy->server);
+
+    pump(pair->proxy, pair->client, server);
+    close(pair->client);
+    close(server);
+    free(pair);
+    return NULL;
+}
+
+static void *
+proxy_main(void *arg)
+{
+    struct proxy *p = arg;
+
+    while (!atomic_load(&p->stop)) {
+        struct pollfd fd = {.fd = p->listener, .events = POLLIN};
+        struct pair *pair;
+        pthread_t thread;
+        int client;
+
+        if (poll(&fd, 1, 20) <= 0)
+            continue;
+        client = accept(p->listener, NULL, NULL);
+        if (atomic_load(&p->refuse)) {
+            close(client);
+            continue;
+        }
+        pair = malloc(sizeof *pair);
+        assert_non_null(pair);
+        *pair = (struct pair){p, client};
+        assert_int_equal(pthread_create(&thread, NULL, pair_main, pair), 0);
+        pthread_detach(thread);
+    }
+    return NULL;
+}
+
+/* Listens as a PostgreSQL socket of port 5999 in the test's folder; *env then goes through it.
+ * False: the server is not on a socket. */
+static bool
+proxy_start(struct proxy *p, struct lp_store_env *env)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    PGconn *pg = PQconnectdb(env->url);
+    const char *host = PQhost(pg);
+    bool local = host != NULL && *host == '/';
+
+    assert_int_equal(PQstatus(pg), CONNECTION_OK);
+    memset(p, 0, sizeof *p);
+    if (local) {
+        snprintf(p->server, sizeof p->server, "%s/.s.PGSQL.%s", host, PQport(pg));
+        snprintf(env->url, sizeof env->url,
+                 "host=%s port=5999 user=%s dbname=%s application_name=%s", env->dir, PQuser(pg),
+                 PQdb(pg), env->schema);
+        snprintf(at.sun_path, sizeof at.sun_path, "%s/.s.PGSQL.5999", env->dir);
+        p->listener = socket(AF_UNIX, SOCK_STREAM, 0);
+        assert_int_equal(bind(p->listener, (struct sockaddr *)&at, sizeof at), 0);
+        assert_int_equal(listen(p->listener, 20), 0);
+        assert_int_equal(pthread_create(&p->thread, NULL, proxy_main, p), 0);
+    }
+    PQfinish(pg);
+    return local;
+}
+
+static void
+proxy_stop(struct proxy *p, struct lp_store_env *env)
+{
+    char path[128];
+
+    atomic_store(&p->stop, true);
+    pthread_join(p->thread, NULL);
+    close(p->listener);
+    usleep(150000); /* the pumps look at stop every 50 ms */
+    snprintf(path, sizeof path, "%s/.s.PGSQL.5999", env->dir);
+    unlink(path);
+}
+
+static void
+close_past_proxy(struct lp_store_env *env, struct proxy *p, const char *url)
+{
+    lp_store_close(env->store);
+    env->store = NULL;
+    proxy_stop(p, env);
+    snprintf(env->url, sizeof env->url, "%s", url);
+    lp_store_env_close(env);
+}
+
+static void
+an_answer_lost_after_the_commit_is_told_as_unknown(void **state)
+{
+    struct lp_store_env env;
+    struct lp_err err = LP_ERR_INIT;
+    struct proxy proxy;
+    char url[400];
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    snprintf(url, sizeof url, "%s", env.url);
+    if (!proxy_start(&proxy, &env)) {
+        lp_store_env_close(&env);
+        skip();
+    }
+    lp_store_env_reopen(&env);
+    lp_test_ok(set(&env, "before", &err), &err);
+    atomic_store(&proxy.swallow, true);
+    assert_int_equal(set(&env, "lost", &err), LP_UNKNOWN);
+    assert_null(strchr(err.msg, '\n'));
+    lp_err_clear(&err);
+    atomic_store(&proxy.swallow, false);
+    lp_test_ok(set(&env, "after", &err), &err);
+    snprintf(env.url, sizeof env.url, "%s", url);
+    assert_int_equal(
+        lp_store_env_int(&env,
+                         "SELECT count(*) FROM settings WHERE name IN ('before', 'lost', 'after')"),
+        3);
+    close_past_proxy(&env, &proxy, url);
+}
+
+static void
+a_server_away_fails_units_and_work_goes_on_when_it_is_back(void **state)
+{
+    struct lp_store_env env;
+    struct lp_err err = LP_ERR_INIT;
+    struct proxy proxy;
+    char url[400];
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    snprintf(url, sizeof url, "%s", env.url);
+    if (!proxy_start(&proxy, &env)) {
+        lp_store_env_close(&env);
+        skip();
+    }
+    lp_store_env_reopen(&env);
+    atomic_store(&proxy.refuse, true);
+    snprintf(env.url, sizeof env.url, "%s", url);
+    kill_connections(&env, "");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(set(&env, "x", &err), LP_STORE);
+        assert_null(strchr(err.msg, '\n'));
+        lp_err_clear(&err);
+        assert_int_equal(lp_store_ping(env.store, &err), LP_STORE);
+        lp_err_clear(&err);
+    }
+    atomic_store(&proxy.refuse, false);
+    lp_test_ok(set(&env, "y", &err), &err);
+    lp_test_ok(lp_store_ping(env.store, &err), &err);
+    close_past_proxy(&env, &proxy, url);
+}
+
+static void
+an_unreachable_server_is_one_clear_line(void **state)
+{
+    struct lp_store_options options = {
+        .url = "postgresql:///nodb?host=/nowhere&port=1", .pool = 1, .batch = 1};
+    struct lp_clock clock = LP_CLOCK_INIT;
+    struct lp_store *store = NULL;
+    struct lp_err err = LP_ERR_INIT;
+
+    (void)state;
+    options.clock = &clock;
+    assert_int_equal(lp_store_open(&options, &store, &err), LP_STORE);
+    assert_null(store);
+    assert_null(strchr(err.msg, '\n'));
+    assert_non_null(strstr(err.msg, "/nowhere"));
+    lp_err_clear(&err);
+    options.url = "postgresql://someone:verysecret@127.0.0.1:1/nodb";
+    assert_int_equal(lp_store_open(&options, &store, &err), LP_STORE);
+    assert_null(strstr(err.msg, "verysecret"));
+    lp_err_clear(&err);
+}
+
+static void
+two_writers_that_meet_crosswise_both_succeed(void **state)
+{
+    struct lp_store_env env;
+    struct lp_store *second = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    struct outcome o = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    lp_test_ok(lp_store_open(&env.options, &second, &err), &err); /* PostgreSQL: several daemons */
+    for (int round = 0; round < 200; round++) {
+        struct lp_unit *left = lp_unit_new(), *right = lp_unit_new();
+
+        lp_setting_add(left, "a", "1", "t", 1);
+        lp_setting_add(left, "b", "1", "t", 1);
+        lp_setting_add(right, "b", "2", "t", 1);
+        lp_setting_add(right, "a", "2", "t", 1);
+        o.done = 0;
+        lp_store_submit(env.store, left, note, &o);
+        lp_store_submit(second, right, note, &o);
+        wait_for(&o, 2);
+        assert_int_equal(o.codes[0], LP_OK); /* a deadlock is tried again by the committer */
+        assert_int_equal(o.codes[1], LP_OK);
+    }
+    lp_store_close(second);
+    lp_store_env_close(&env);
+}
+
+static void
+a_migration_waits_for_nobody_who_stays(void **state)
+{
+    struct lp_store_env env;
+    struct lp_err err = LP_ERR_INIT;
+    unsigned applied;
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    lp_test_ok(lp_store_migrate(&env.options, &applied, &err),
+               &err); /* nothing to do: a daemon may run */
+    lp_store_env_exec(&env, "DELETE FROM schema_migrations");
+    assert_int_equal(lp_store_migrate(&env.options, &applied, &err), LP_CONFLICT);
+    assert_non_null(strstr(err.msg, "stop it first"));
+    lp_err_clear(&err);
+    lp_store_env_close(&env);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(W32_db_hiccup),
+        cmocka_unit_test(a_connection_killed_in_a_batch_commits_nothing),
+        cmocka_unit_test(an_answer_lost_after_the_commit_is_told_as_unknown),
+        cmocka_unit_test(a_server_away_fails_units_and_work_goes_on_when_it_is_back),
+        cmocka_unit_test(an_unreachable_server_is_one_clear_line),
+        cmocka_unit_test(two_writers_that_meet_crosswise_both_succeed),
+        cmocka_unit_test(a_migration_waits_for_nobody_who_stays),
+    };
+    return LP_RUN_TESTS(tests);
+}

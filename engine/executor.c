@@ -196,7 +196,7 @@ lp_thread_slow(struct lp_thread *thread, bool slow)
 
 /** Lock held before and after. */
 static void
-wait_a_little(struct lp_executor *executor, struct lp_thread *thread)
+rest(struct lp_executor *executor, struct lp_thread *thread)
 {
     thread->called = false;
     thread->next_idle = executor->idle;

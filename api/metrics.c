@@ -237,10 +237,12 @@ add_http(struct lp_api *api, struct lp_buf *buf)
                   "\nlightpath_http_request_seconds_sum %" PRIu64 ".%06" PRIu64
                   "\nlightpath_http_request_seconds_count %" PRIu64 "\n",
                   all, us / 1000000, us % 1000000, all);
-    one(buf, "lightpath_http_errors_4xx_total", "counter", "Requests answered 4xx.",
-        (int64_t)atomic_load(&stats->errors_4xx));
-    one(buf, "lightpath_http_errors_5xx_total", "counter", "Requests answered 5xx, forms left out.",
-        (int64_t)atomic_load(&stats->errors_5xx));
+    head(buf, "lightpath_http_errors_total", "counter",
+         "Requests answered 4xx or 5xx, forms left out.");
+    lp_buf_printf(buf,
+                  "lightpath_http_errors_total{class=\"4xx\"} %llu\n"
+                  "lightpath_http_errors_total{class=\"5xx\"} %llu\n",
+                  atomic_load(&stats->errors_4xx), atomic_load(&stats->errors_5xx));
     one(buf, "lightpath_http_connections", "gauge", "Open connections.",
         atomic_load(&stats->connections));
     one(buf, "lightpath_http_connections_refused_total", "counter", "Connections over the limit.",

@@ -85,7 +85,7 @@ class Daemon:
         self.environment = environment or {}
         self.arguments = list(arguments)
         self.program = program or PROGRAM
-        self.process = None
+        self.child = None
         self.lines = []
 
     def command(self, *more):
@@ -96,15 +96,15 @@ class Daemon:
 
     def start(self):
         self.lines, self.ready = [], None
-        self.process = subprocess.Popen(self.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        self.child = subprocess.Popen(self.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
                                         env={**os.environ, **self.environment})
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         end = time.monotonic() + 30 * SLOW
         while self.ready is None:
-            if self.process.poll() is not None:
+            if self.child.poll() is not None:
                 self.reader.join(5)
-                raise AssertionError(f"lightpathd ended with {self.process.returncode}: {self.lines[-5:]}")
+                raise AssertionError(f"lightpathd ended with {self.child.returncode}: {self.lines[-5:]}")
             if time.monotonic() > end:
                 raise AssertionError(f"lightpathd was not ready: {self.lines[-5:]}")
             time.sleep(0.002)
@@ -114,7 +114,7 @@ class Daemon:
         return self
 
     def _read(self):
-        for raw in self.process.stderr:
+        for raw in self.child.stderr:
             text = raw.decode("utf-8", "replace").rstrip("\n")
             self.lines.append(text)
             if self.ready is None and '"daemon.ready"' in text:
@@ -132,21 +132,21 @@ class Daemon:
         return found
 
     def stop(self, sig=signal.SIGTERM, limit=30):
-        if self.process is None:
+        if self.child is None:
             return None
-        if self.process.poll() is None:
-            self.process.send_signal(sig)
-        code = self.process.wait(limit * SLOW)
+        if self.child.poll() is None:
+            self.child.send_signal(sig)
+        code = self.child.wait(limit * SLOW)
         self.reader.join(5)
-        self.process.stderr.close()
-        self.process = None
+        self.child.stderr.close()
+        self.child = None
         return code
 
     def kill(self):
         return self.stop(signal.SIGKILL)
 
     def close(self):
-        if self.process is not None:
+        if self.child is not None:
             self.kill()
         if self.folder is not None:
             self.folder.cleanup()
@@ -162,7 +162,7 @@ class Daemon:
     def request(self, method, path, body=None, headers=None, unix=False, timeout=30):
         """body: None, bytes, or a value sent as JSON."""
         headers = dict(headers or {})
-        if body is not None and not isinstance(body, (bytes, str)):
+        if body is not None and not isinstance(body, bytes):
             body = json.dumps(body)
         if (body is not None or method in ("POST", "PUT", "PATCH")) and "Content-Type" not in headers:
             headers["Content-Type"] = "application/json"
@@ -223,7 +223,13 @@ class Daemon:
             raise AssertionError(f"process is {seen.get('last_status')} ({seen.get('failed_reason')}), wanted {statuses}") from err
 
     def start_process(self, workflow, pages):
-        answer = self.post(f"/api/processes/{workflow}", pages)
+        """Starts; pages of the form that ask for nothing (a summary) are answered with {}."""
+        pages = list(pages)
+        while True:
+            answer = self.post(f"/api/processes/{workflow}", pages)
+            if answer.status != 510 or answer.json()["form"].get("required"):
+                break
+            pages.append({})
         assert answer.status == 201, answer
         return answer.json()["id"]
 

@@ -1,0 +1,415 @@
+#!/usr/bin/env python3
+"""The HTTP API as its clients see it: who may do what, browsers kept out, lists, catalogue, settings, tokens, backup."""
+import json
+import os
+import sqlite3
+import sys
+import unittest
+import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import lightpathd  # noqa: E402
+
+TASK = "/api/processes/task_clean_up_tasks"
+
+
+def partner(daemon, code="ACME"):
+    """A new partner's subscription id."""
+    products = {p["name"]: p["product_id"] for p in daemon.get("/api/products/").json()}
+    answers = [{"product": products["Partner"]}]
+    reply = daemon.post("/api/processes/create_partner", answers)
+    assert reply.status == 510, reply
+    page = {}
+    for name, field in reply.json()["form"]["properties"].items():
+        if name in reply.json()["form"].get("required", []):
+            page[name] = code if "code" in name or "short" in name else f"{code} network"
+    process = daemon.start_process("create_partner", answers + [page])
+    done = daemon.wait_process(process)
+    return done["subscriptions"][0]["subscription_id"]
+
+
+class Basics(lightpathd.Case):
+    def test_every_reply_has_an_id_and_a_time(self):
+        for path, status in (("/", 200), ("/api/health", 200), ("/api/nope", 404), ("/api/processes/x", 422), ("/api/docs", 200)):
+            reply = self.daemon.get(path)
+            self.assertEqual(reply.status, status, reply)
+            self.assertEqual(str(uuid.UUID(reply.headers["X-Request-ID"])), reply.headers["X-Request-ID"])
+            self.assertGreaterEqual(float(reply.headers["X-Process-Time"]), 0)
+
+    def test_a_sane_request_id_is_kept(self):
+        self.assertEqual(self.daemon.get("/", headers={"X-Request-ID": "abc-1.2:3_x"}).headers["X-Request-ID"], "abc-1.2:3_x")
+        for bad in ("a b", "x" * 65, "a\"b", "ä"):
+            self.assertNotEqual(self.daemon.get("/", headers={"X-Request-ID": bad}).headers["X-Request-ID"], bad)
+
+    def test_correlation_reaches_the_process(self):
+        reply = self.daemon.post(TASK, [{}], headers={"X-Request-ID": "corr-77"})
+        self.assertEqual(reply.status, 201, reply)
+        self.assertEqual(reply.headers["Location"], "/api/processes/" + reply.json()["id"])
+        self.assertEqual(self.daemon.process(reply.json()["id"])["correlation_id"], "corr-77")
+
+    def test_collections_with_and_without_slash(self):
+        for path in ("processes", "subscriptions", "products", "workflows", "health"):
+            self.assertEqual(self.daemon.get(f"/api/{path}").status, 200)
+            self.assertEqual(self.daemon.get(f"/api/{path}/").status, 200)
+        self.problem(self.daemon.get("/api/settings/status/"), 404)
+
+    def test_methods(self):
+        reply = self.daemon.request("DELETE", "/api/health/")
+        self.problem(reply, 405, "method")
+        self.assertEqual(reply.headers["Allow"], "GET, HEAD, OPTIONS")
+        self.problem(self.daemon.request("BREW", "/api/health/"), 405)
+        self.problem(self.daemon.request("DELETE", "/api/nope"), 404)
+        reply = self.daemon.request("HEAD", "/api/health/")
+        self.assertEqual((reply.status, reply.body), (200, b""))
+        reply = self.daemon.request("OPTIONS", "/api/processes/resume-all")
+        self.assertEqual(reply.status, 200)
+        self.assertIn("PUT", reply.headers["Allow"])
+
+    def test_literals_win_over_parameters(self):
+        self.assertIn("process_counts", self.daemon.get("/api/processes/status-counts").json())
+        self.assertEqual(self.daemon.put("/api/processes/resume-all").json(), {"count": 0})
+
+    def test_content_type(self):
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", "application/json; charset=latin1", ""):
+            self.problem(self.daemon.post(TASK, b"[{}]", headers={"Content-Type": kind}), 415, "header/Content-Type")
+        self.problem(self.daemon.request("POST", TASK, headers={"Content-Type": None}), 415)
+        self.assertEqual(self.daemon.post(TASK, b"[{}]", headers={"Content-Type": "Application/JSON; charset=utf-8"}).status, 201)
+
+    def test_query_is_checked(self):
+        body = self.problem(self.daemon.get("/api/processes/?limit=0&colour=red"), 422)
+        self.assertEqual({p["type"] for p in body["detail"]}, {"greater_than_equal", "extra_forbidden"})
+        self.assertEqual(body["detail"][0]["loc"], ["query", "limit"])
+        self.assertEqual(body["pointer"], "/query/limit")
+        self.problem(self.daemon.get("/api/subscriptions/search"), 422, "/query/query")
+        self.problem(self.daemon.get("/api/workflows/?target=NOPE"), 422, "/query/target")
+        self.problem(self.daemon.get("/api/workflows/?is_task=maybe"), 422, "/query/is_task")
+
+    def test_list_texts_of_the_contract(self):
+        self.problem(self.daemon.get("/api/processes/?filter=lastStatus"), 400, detail="Invalid number of filter arguments")
+        self.problem(self.daemon.get("/api/processes/?filter=nope,x"), 400, detail="400: Invalid filter arguments")
+        self.problem(self.daemon.get("/api/processes/?sort=nope,asc"), 400, detail="Invalid sort arguments")
+        self.problem(self.daemon.get("/api/processes/?range=5,5"), 400, detail="range start must be lower than end")
+        self.problem(self.daemon.get("/api/processes/?cursor=%25%25%25"), 400)
+        self.problem(self.daemon.get("/api/subscriptions/?filter=nope,x"), 400, detail="400: Invalid filter arguments")
+
+    def test_unknown_things(self):
+        some = "00000000-0000-4000-8000-000000000000"
+        for path in (f"processes/{some}", f"processes/{some}/attempts", f"subscriptions/{some}", f"subscriptions/{some}/history",
+                     f"subscriptions/{some}/diff?from=0", f"subscriptions/domain-model/{some}", f"subscriptions/workflows/{some}",
+                     f"products/{some}", f"product_blocks/{some}", f"resource_types/{some}", f"workflows/{some}"):
+            self.problem(self.daemon.get("/api/" + path), 404)
+        for method, path, body in (("PUT", f"processes/{some}/resume", {}), ("PUT", f"processes/{some}/abort", None),
+                                   ("DELETE", f"processes/{some}", None), ("PATCH", f"processes/{some}", {"note": "x"}),
+                                   ("PUT", f"processes/{some}/skip?reason=x", None), ("POST", f"processes/{some}/callback/abc", {}),
+                                   ("POST", f"processes/{some}/callback/abc/progress", "x"), ("PUT", f"subscriptions/{some}/set_in_sync", None),
+                                   ("PATCH", f"products/{some}", {}), ("POST", "processes/no_such_workflow", []), ("POST", "forms/nope", [])):
+            self.problem(self.daemon.request(method, "/api/" + path, body), 404)
+        self.problem(self.daemon.get("/api/processes/0000"), 422, "/path/process_id")
+
+    def test_search_grammar(self):
+        for query in ("foo", "foo bar*", '"a b" -x', "tag:(POP|PARTNER) -status:terminated", "(a|b) c", "insync:false", "customerId:abc",
+                      "code:MI01", "note:50%25_x", "%C3%A9t%C3%A9"):
+            reply = self.daemon.get("/api/subscriptions/search?query=" + query.replace(" ", "%20").replace("|", "%7C"))
+            self.assertEqual(reply.status, 200, (query, reply))
+        for query in ("(", ")", "a%7C", "-", "tag:", 'x:"', "a!b", "((((((((((a))))))))))", "x" * 513, "*", ":a"):
+            self.problem(self.daemon.get("/api/subscriptions/search?query=" + query), 400)
+
+    def test_openapi(self):
+        doc = self.daemon.get("/api/openapi.json").json()
+        self.assertEqual(doc["openapi"], "3.1.0")
+        ids = [op["operationId"] for item in doc["paths"].values() for op in item.values()]
+        self.assertEqual(len(ids), len(set(ids)))
+        for name in ("create_workflow", "resume_workflow_process", "abort_workflow_process", "get_process_status_counts", "list_products",
+                     "get_product", "get_subscription_domain_model"):
+            self.assertIn(name, ids)
+        refs = set()
+
+        def walk(value):
+            if isinstance(value, dict):
+                if "$ref" in value:
+                    refs.add(value["$ref"])
+                for part in value.values():
+                    walk(part)
+            elif isinstance(value, list):
+                for part in value:
+                    walk(part)
+        walk(doc)
+        for ref in refs:
+            self.assertIn(ref.rsplit("/", 1)[1], doc["components"]["schemas"])
+
+    def test_translations(self):
+        doc = self.daemon.get("/api/translations/en-GB").json()
+        self.assertIn("create_pop", doc["workflow"])
+        self.assertTrue(doc["forms"]["fields"])
+        self.assertEqual(self.daemon.get("/api/translations/de-DE").json(), {})
+        self.problem(self.daemon.get("/api/translations/x"), 422)
+
+    def test_metrics(self):
+        text = self.daemon.get("/api/metrics").body.decode()
+        for name in ("wfo_subscriptions_count", "wfo_process_count", "wfo_process_seconds_total_count", "wfo_engine_status",
+                     "wfo_active_process_count", "lightpath_http_request_seconds_bucket", "lightpath_queue_oldest_seconds",
+                     "lightpath_step_retries_total"):
+            self.assertIn(f"# TYPE {name.removesuffix('_bucket')} ", text)
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# .*|[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[0-9.]+(e[+-]?[0-9]+)?)$')
+
+    def test_settings(self):
+        overview = self.daemon.get("/api/settings/overview").json()
+        values = {v["env_name"]: v["env_value"] for section in overview for v in section["variables"]}
+        self.assertEqual(values["LIGHTPATH_API_AUTH"], False)
+        if lightpathd.store == "pg":
+            self.assertEqual(values["LIGHTPATH_STORE_URL"], "**********")
+        self.assertEqual(set(self.daemon.get("/api/settings/worker-status").json()),
+                         {"executor_type", "number_of_workers_online", "number_of_queued_jobs", "number_of_running_jobs"})
+        self.daemon.get("/api/metrics")
+        self.assertEqual(self.daemon.request("DELETE", "/api/settings/cache/all").json(), 1)
+        self.problem(self.daemon.request("DELETE", "/api/settings/cache/nope"), 400, detail="Invalid cache name")
+
+    def test_pause(self):
+        reply = self.daemon.put("/api/settings/status", {"global_lock": True})
+        self.assertEqual(reply.json()["global_lock"], True, reply)
+        try:
+            reply = self.daemon.post(TASK, [{}])
+            self.problem(reply, 503, detail="Engine is locked cannot accept changes on processes at this time")
+            self.assertEqual(reply.headers["Retry-After"], "1")
+        finally:
+            self.assertEqual(self.daemon.put("/api/settings/status", {"global_lock": False}).json()["global_status"], "RUNNING")
+        self.problem(self.daemon.put("/api/settings/status", {"global_lock": "yes"}), 422, "/body/global_lock")
+        self.problem(self.daemon.put("/api/settings/status", {"global_lock": True, "x": 1}), 422, "/body/x")
+        self.problem(self.daemon.put("/api/settings/status", {}), 422, "/body/global_lock")
+
+
+class Catalogue(lightpathd.Case):
+    def test_products(self):
+        products = self.daemon.get("/api/products/").json()
+        self.assertEqual({p["name"] for p in products}, {"Partner", "PoP"})
+        pop = next(p for p in products if p["name"] == "PoP")
+        self.assertEqual(self.daemon.get(f"/api/products/?tag={pop['tag']}").json(), [pop])
+        self.assertEqual(self.daemon.get("/api/products/?product_type=nope").json(), [])
+        self.assertEqual(self.daemon.get(f"/api/products/{pop['product_id']}").json(), pop)
+        self.assertIn("create_pop", {w["name"] for w in pop["workflows"]})
+        block = pop["product_blocks"][0]
+        self.assertEqual(self.daemon.get(f"/api/product_blocks/{block['product_block_id']}").json(), block)
+        kind = block["resource_types"][0]
+        self.assertEqual(self.daemon.get(f"/api/resource_types/{kind['resource_type_id']}").json(), kind)
+        flow = pop["workflows"][0]
+        got = self.daemon.get(f"/api/workflows/{flow['workflow_id']}").json()
+        self.assertEqual({**got, "steps": None}, flow)
+        self.assertEqual(got["steps"][0]["key"], "start")
+
+    def test_patches(self):
+        pop = next(p for p in self.daemon.get("/api/products/").json() if p["name"] == "PoP")
+        path = f"/api/products/{pop['product_id']}"
+        reply = self.daemon.request("PATCH", path, {})
+        self.assertEqual((reply.status, reply.json()), (201, pop))
+        for sent in ("phase_out", "phase out"):
+            reply = self.daemon.request("PATCH", path, {"status": sent})
+            self.assertEqual((reply.status, reply.json()["status"]), (201, "phase out"))
+        reply = self.daemon.request("PATCH", path, {"description": "changed", "status": "active"})
+        self.assertEqual(reply.json()["description"], "changed")
+        self.assertEqual(self.daemon.get(path).json()["description"], "changed")
+        self.assertIsNone(self.daemon.request("PATCH", path, {"description": None}).json()["description"])
+        self.problem(self.daemon.request("PATCH", path, {"status": "gone"}), 422, "/body/status")
+        self.problem(self.daemon.request("PATCH", path, {"name": "x"}), 422, "/body/name")
+        self.problem(self.daemon.request("PATCH", path, {"description": "x" * 2001}), 422, "/body/description")
+        for kind, key in (("product_blocks", "product_block_id"), ("resource_types", "resource_type_id"), ("workflows", "workflow_id")):
+            items = {"product_blocks": pop["product_blocks"], "resource_types": pop["product_blocks"][0]["resource_types"],
+                     "workflows": pop["workflows"]}[kind]
+            reply = self.daemon.request("PATCH", f"/api/{kind}/{items[0][key]}", {"description": "mine"})
+            self.assertEqual((reply.status, reply.json()["description"]), (201, "mine"))
+
+    def test_product_in_use_does_not_end(self):
+        partner(self.daemon, "ENDS")
+        one = next(p for p in self.daemon.get("/api/products/").json() if p["name"] == "Partner")
+        reply = self.daemon.request("PATCH", f"/api/products/{one['product_id']}", {"status": "end of life"})
+        self.problem(reply, 400, detail="Cannot set product to 'end of life': ")
+
+
+class Subscriptions(lightpathd.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.ids = [partner(cls.daemon, code) for code in ("AAAA", "BBBB", "CCCC")]
+
+    def test_header_and_list(self):
+        rows = self.daemon.get("/api/subscriptions/").json()
+        self.assertEqual([r["subscription_id"] for r in rows], self.ids[::-1])
+        one = self.daemon.get(f"/api/subscriptions/{self.ids[0]}").json()
+        self.assertEqual(one, rows[-1])
+        self.assertEqual((one["status"], one["insync"], one["product"]["name"]), ("active", True, "Partner"))
+
+    def test_pages(self):
+        seen, path = [], "/api/subscriptions/?limit=2"
+        while path:
+            reply = self.daemon.get(path)
+            seen += [r["subscription_id"] for r in reply.json()]
+            link = reply.headers["Link"]
+            path = link[1:link.index(">")] if link else None
+        self.assertEqual(seen, self.ids[::-1])
+        reply = self.daemon.get("/api/subscriptions/?range=1,2")
+        self.assertEqual(reply.headers["Content-Range"], "subscriptions 1-2/3")
+        self.assertEqual([r["subscription_id"] for r in reply.json()], [self.ids[1]])
+
+    def test_filter_and_sort(self):
+        reply = self.daemon.get("/api/subscriptions/?filter=status,active,insync,true&sort=description,asc")
+        self.assertEqual([r["subscription_id"] for r in reply.json()], self.ids)
+        self.assertEqual(self.daemon.get("/api/subscriptions/?filter=status,!active").json(), [])
+
+    def test_search(self):
+        def found(query):
+            reply = self.daemon.get("/api/subscriptions/search?query=" + query)
+            self.assertEqual(reply.status, 200, reply)
+            return [r["subscription_id"] for r in reply.json()]
+        self.assertEqual(found("aaaa"), [self.ids[0]])
+        self.assertEqual(found("AAAA%7CBBBB"), [self.ids[1], self.ids[0]])
+        self.assertEqual(found("status:active%20-bbbb%20-cccc"), [self.ids[0]])
+        self.assertEqual(found("product:Partner"), self.ids[::-1])
+        self.assertEqual(found("status:terminated"), [])
+        self.assertEqual(found(f"subscription_id:{self.ids[2]}"), [self.ids[2]])
+        reply = self.daemon.get("/api/subscriptions/search?query=product:partner&range=0,2")
+        self.assertEqual(reply.headers["Content-Range"], "subscriptions 0-2/3")
+
+    def test_domain_model_history_and_diff(self):
+        model = self.daemon.get(f"/api/subscriptions/domain-model/{self.ids[0]}").json()
+        self.assertEqual(model["subscription_id"], self.ids[0])
+        self.assertIn("partner", model)
+        self.assertEqual(model["partner"]["owner_subscription_id"], self.ids[0])
+        history = self.daemon.get(f"/api/subscriptions/{self.ids[0]}/history").json()
+        self.assertEqual(history[0]["version"], model["version"])
+        first = self.daemon.get(f"/api/subscriptions/{self.ids[0]}/history?version=1").json()
+        self.assertEqual(first["version"], 1)
+        diff = self.daemon.get(f"/api/subscriptions/{self.ids[0]}/diff?from=0&to=1").json()
+        self.assertTrue(diff["changes"])
+        self.problem(self.daemon.get(f"/api/subscriptions/{self.ids[0]}/history?version=99"), 404)
+
+    def test_workflows(self):
+        lists = self.daemon.get(f"/api/subscriptions/workflows/{self.ids[0]}").json()
+        self.assertIn("modify_partner", {w["name"] for w in lists["modify"]})
+        self.assertIn("modify_note", {w["name"] for w in lists["modify"]})
+
+    def test_set_in_sync(self):
+        reply = self.daemon.put(f"/api/subscriptions/{self.ids[0]}/set_in_sync")
+        self.assertEqual((reply.status, reply.json()), (200, None))
+
+
+class Browsers(lightpathd.Case):
+    settings = {"api.cors_origins": "https://ui.example,http://localhost:3000", "api.hosts": "lightpath.example,other.example:81"}
+
+    def test_rebound_names(self):
+        for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:8420", "", "[::2]", "localhost:x",
+                     "127.0.0.2", "other.example:82", "localhost@evil"):
+            for method, path in (("GET", "/api/processes/"), ("POST", TASK), ("GET", "/api/health/")):
+                reply = self.daemon.request(method, path, [{}] if method == "POST" else None, headers={"Host": host})
+                self.assertIn(reply.status, (400, 403), (host, reply))
+        for host in ("localhost", "LOCALHOST:1", "127.0.0.1:8420", "[::1]", "[::1]:9", "lightpath.example:443", "other.example:81"):
+            self.assertEqual(self.daemon.get("/api/processes/", headers={"Host": host}).status, 200, host)
+
+    def test_foreign_origins_change_nothing(self):
+        before = len(self.daemon.get("/api/processes/").json())
+        for origin in ("https://evil.example", "null", "http://localhost:3001", "https://ui.example.evil", "https://UI.example:444", ""):
+            for method, path, body in (("POST", TASK, [{}]), ("PUT", "/api/settings/status", {"global_lock": True}),
+                                       ("DELETE", "/api/settings/cache/all", None), ("PUT", "/api/processes/resume-all", None)):
+                reply = self.daemon.request(method, path, body, headers={"Origin": origin})
+                self.problem(reply, 403, "header/Origin")
+                self.assertIsNone(reply.headers["Access-Control-Allow-Origin"])
+        reply = self.daemon.post(TASK, [{}], headers={"Sec-Fetch-Site": "cross-site"})
+        self.problem(reply, 403, "header/Sec-Fetch-Site")
+        self.assertEqual(len(self.daemon.get("/api/processes/").json()), before)
+
+    def test_listed_origins(self):
+        reply = self.daemon.post(TASK, [{}], headers={"Origin": "https://ui.example"})
+        self.assertEqual(reply.status, 201, reply)
+        self.assertEqual(reply.headers["Access-Control-Allow-Origin"], "https://ui.example")
+        self.assertIn("ETag", reply.headers["Access-Control-Expose-Headers"])
+        own = f"http://127.0.0.1:{self.daemon.port}"
+        self.assertEqual(self.daemon.post(TASK, [{}], headers={"Origin": own}).status, 201)
+
+    def test_preflight(self):
+        ask = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+        reply = self.daemon.request("OPTIONS", TASK, headers={"Origin": "https://ui.example", **ask})
+        self.assertEqual(reply.status, 200)
+        self.assertIn("POST", reply.headers["Access-Control-Allow-Methods"])
+        self.assertIn("Content-Type", reply.headers["Access-Control-Allow-Headers"])
+        reply = self.daemon.request("OPTIONS", TASK, headers={"Origin": "https://evil.example", **ask})
+        self.assertIsNone(reply.headers["Access-Control-Allow-Origin"])
+
+    def test_errors_carry_cors_too(self):
+        reply = self.daemon.get("/api/nope", headers={"Origin": "https://ui.example"})
+        self.assertEqual((reply.status, reply.headers["Access-Control-Allow-Origin"]), (404, "https://ui.example"))
+
+
+class Tokens(lightpathd.Case):
+    settings = {"api.auth": "true"}
+
+    def bearer(self, token):
+        return {"Authorization": f"Bearer {token}"}
+
+    def test_nobody_without_a_token(self):
+        for path in ("/api/processes/", "/api/tokens/", "/api/events", "/api/settings/overview"):
+            self.problem(self.daemon.get(path), 403, detail="Not authenticated")
+        for value in ("Bearer", "Bearer ", "Basic YTpi", "bearer lp_" + "0" * 64, "Bearer a b"):
+            self.problem(self.daemon.get("/api/processes/", headers={"Authorization": value}), 403)
+        for path in ("/", "/api/health/", "/api/openapi.json", "/api/docs", "/api/translations/en-GB", "/api/metrics"):
+            self.assertEqual(self.daemon.get(path).status, 200, path)
+
+    def test_roles(self):
+        read, operate, admin = (self.bearer(self.daemon.token(role, role + "-er")) for role in ("read", "operate", "admin"))
+        self.assertEqual(self.daemon.get("/api/processes/", headers=read).status, 200)
+        self.problem(self.daemon.post(TASK, [{}], headers=read), 403)
+        self.problem(self.daemon.put("/api/settings/status", {"global_lock": False}, headers=read), 403)
+        reply = self.daemon.post(TASK, [{}], headers=operate)
+        self.assertEqual(reply.status, 201, reply)
+        process = self.daemon.get(f"/api/processes/{reply.json()['id']}", headers=read).json()
+        self.assertEqual(process["created_by"], "operate-er")
+        self.problem(self.daemon.get("/api/tokens/", headers=operate), 403)
+        self.assertEqual(self.daemon.get("/api/tokens/", headers=admin).status, 200)
+
+    def test_life_of_a_token(self):
+        reply = self.daemon.post("/api/tokens/", {"name": "short", "role": "read"}, unix=True)
+        body = reply.json()
+        head = self.bearer(body["token"])
+        self.assertEqual(self.daemon.get("/api/processes/", headers=head).status, 200)
+        listed = self.daemon.get("/api/tokens/", unix=True)
+        self.assertNotIn(body["token"], listed.body.decode())
+        self.assertIn(body["id"], {t["id"] for t in listed.json()})
+        self.assertEqual(self.daemon.request("DELETE", f"/api/tokens/{body['id']}", unix=True).status, 204)
+        self.problem(self.daemon.get("/api/processes/", headers=head), 403)
+        some = "00000000-0000-4000-8000-000000000000"
+        self.problem(self.daemon.request("DELETE", f"/api/tokens/{some}", unix=True), 404)
+
+    def test_bad_tokens_are_not_made(self):
+        for body, pointer in (({"name": "x"}, "/body/role"), ({"name": "", "role": "read"}, "/body/name"), ({"role": "read"}, "/body/name"),
+                              ({"name": "x", "role": "root"}, "/body/role"), ({"name": "x" * 101, "role": "read"}, "/body/name"),
+                              ({"name": "x", "role": "read", "expires_at": "tomorrow"}, "/body/expires_at"), ([], None)):
+            self.problem(self.daemon.post("/api/tokens/", body, unix=True), 422, pointer)
+        self.problem(self.daemon.post("/api/tokens/", {"name": "x", "role": "read", "expires_at": 1}, unix=True), 422)
+
+    def test_nothing_secret_is_stored(self):
+        token = self.daemon.token("read", "stored")
+        if lightpathd.store == "sqlite":
+            with sqlite3.connect(f"file:{self.daemon.data_dir}/lightpath.db?mode=ro", uri=True) as db:
+                dump = json.dumps(db.execute("SELECT * FROM tokens").fetchall() + db.execute("SELECT * FROM audit").fetchall())
+            self.assertIn("stored", dump)
+            self.assertNotIn(token, dump)
+            self.assertNotIn(token[3:], dump)
+        self.assertNotIn(token, "\n".join(self.daemon.lines))
+
+
+class Backup(lightpathd.Case):
+    def test_backup(self):
+        self.problem(self.daemon.post("/api/db/backup", {}), 403)
+        reply = self.daemon.post("/api/db/backup", {"path": "one.db"}, unix=True)
+        self.assertEqual(reply.status, 200, reply)
+        self.assertEqual(os.path.getsize(reply.json()["path"]), reply.json()["bytes"])
+        self.problem(self.daemon.post("/api/db/backup", {"path": "one.db"}, unix=True), 409)
+        self.assertEqual(self.daemon.post("/api/db/backup", {}, unix=True).status, 200)
+        os.symlink("/tmp", os.path.join(self.daemon.data_dir, "out"))
+        for path in ("/tmp/x.db", "../x.db", "a/../../x.db", "", "nowhere/x.db", "out/x.db", ".hidden", "x/", "lightpathd.sock"):
+            reply = self.daemon.post("/api/db/backup", {"path": path}, unix=True)
+            self.assertIn(reply.status, (422, 409), (path, reply))
+        audit = self.daemon.get("/api/audit?limit=50").json()
+        self.assertTrue(any("backup" in json.dumps(row) for row in audit))
+
+
+if __name__ == "__main__":
+    lightpathd.main()

@@ -213,8 +213,10 @@ add_child(struct fan *fan, const json_t *item, bool explain, struct lp_err *err)
         rc = lp_process_create_explain(fan->proc->engine, &child.request, err);
     else if (rc == LP_OK)
         rc = lp_process_create(fan->proc->engine, fan->unit, &child.request, id, err);
-    if (rc == LP_OK && !explain)
+    if (rc == LP_OK && !explain) {
         fan->active++;
+        json_array_append_new(fan->proc->fan_new, json_string(id));
+    }
     child_free(&child);
     if (rc != LP_OK && rc != LP_STORE && rc != LP_NOMEM) {
         refuse(fan, lp_json_str(item, "item", ""), err->msg);
@@ -240,6 +242,8 @@ add_children(struct fan *fan, struct lp_err *err)
         proc->fan_bad = false;
     }
     proc->fan_begin = next;
+    json_decref(proc->fan_new);
+    proc->fan_new = json_array();
     for (int n = 0; rc == LP_OK && next < total && fan->active < most; n++) {
         if (proc->fan_single && n > 0)
             break;

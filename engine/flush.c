@@ -461,6 +461,20 @@ tell_parent(struct lp_proc *proc)
     lp_store_submit(proc->engine->store, unit, parent_told, proc->engine);
 }
 
+/** Children are in the database now: whoever is free may take them. Lost hints are the sweeper's.
+ */
+static void
+announce_children(struct lp_proc *proc)
+{
+    size_t i;
+    json_t *id;
+
+    json_array_foreach(proc->fan_new, i, id)
+        lp_executor_hint(proc->engine, json_string_value(id), 1);
+    json_decref(proc->fan_new);
+    proc->fan_new = NULL;
+}
+
 static void
 parked(struct lp_proc *proc)
 {
@@ -471,6 +485,7 @@ parked(struct lp_proc *proc)
     bool again = proc->woken || proc->requests > 0;
 
     memcpy(id, proc->id, sizeof id);
+    announce_children(proc);
     if (proc->tell_parent)
         tell_parent(proc);
     if (proc->wake_known != 0)
@@ -486,6 +501,7 @@ go_on(struct lp_proc *proc)
     const struct lp_step *step = lp_proc_step(proc);
     size_t each = proc->each;
 
+    announce_children(proc);
     if (proc->pending != NULL)
         lp_state_apply(proc->state, proc->pending);
     json_decref(proc->pending);

@@ -267,7 +267,8 @@ lp_executor_offer(struct lp_executor *executor, const char *id, int priority)
         proc->priority = priority;
         proc->chain = *bucket;
         *bucket = proc;
-        executor->in_flight++;
+        if (executor->in_flight++ == 0 && executor->slept)
+            pthread_cond_signal(&executor->tick); /* from now on steps are watched */
         __atomic_add_fetch(&executor->engine->stats.running, 1, __ATOMIC_RELAXED);
         append(executor, proc);
     }
@@ -339,6 +340,9 @@ lp_executor_hint(struct lp_engine *engine, const char *process_id, int priority)
 
     if (engine->queue->ops->push(engine->queue, process_id, priority, &err) != LP_OK)
         lp_err_clear(&err); /* only a hint */
+    if (engine->executor != NULL && engine->executor->embedded)
+        lp_keeper_due(engine->executor,
+                      lp_clock_utc_us(engine->clock) + engine->conf->executor_sweep_ms * 1000);
 }
 
 void

@@ -549,6 +549,7 @@ refused(struct lp_proc *proc)
         return false;
     }
     lp_err_move(&err, &proc->ack_err);
+    lp_subscription_explain_conflict(proc->engine->store, &err);
     lp_proc_failed(proc, &err, NULL);
     lp_err_clear(&err);
     return false;

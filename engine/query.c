@@ -193,7 +193,7 @@ link_page(struct lp_engine *engine, json_t *list, size_t from, size_t to, struct
 {
     struct lp_buf sql = LP_BUF_INIT;
     struct lp_arg args[LINK_PAGE];
-    char names[LINK_PAGE][8];
+    char names[LINK_PAGE][24];
     struct lp_rows *rows = NULL;
     enum lp_code rc;
 

@@ -267,6 +267,8 @@ build(struct lp_engine *engine, const struct lp_engine_options *options, struct 
     if (rc == LP_OK)
         rc = check_catalog(engine, err);
     if (rc == LP_OK)
+        rc = lp_restored_load(engine, err);
+    if (rc == LP_OK)
         rc = lp_events_new(engine, err);
     if (rc == LP_OK)
         rc = lp_form_memo_new(&engine->memo, err);

@@ -256,6 +256,8 @@ sequencer(void *arg)
 
         round_of(events, work || stop, &broken, &err);
         seal_when_due(events, work, &err);
+        if (work && !broken)
+            lp_restored_check(events->engine);
         if (!stop)
             rest(events, broken ? RETRY_US : COALESCE_US);
     }

@@ -104,6 +104,13 @@ enum lp_process_status lp_task_failure(enum lp_code code, const char **assignee)
 enum lp_code lp_engine_setting_is(struct lp_store *store, const char *name, const char *value,
                                   bool *same, struct lp_err *err) LP_MUST_CHECK;
 
+/* ---- restored.c ---- */
+
+/** Reads the state at start. */
+enum lp_code lp_restored_load(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
+/** Ends the state when nothing is left to validate; the sequencer calls it after work. Cheap when not restored. */
+void lp_restored_check(struct lp_engine *engine);
+
 /* ---- registry.c ---- */
 
 struct lp_registered {
@@ -295,6 +302,7 @@ struct lp_engine {
     struct lp_executor *executor; /* NULL until lp_engine_run */
     struct lp_events *events;
     struct lp_form_memo *memo;
+    bool restored;     /* atomic: settings.restored = 1 */
     bool resuming_all;            /* atomic: one resume-all at a time */
     struct lp_engine_stats stats; /* atomics by __atomic builtins */
 };

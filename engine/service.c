@@ -552,14 +552,33 @@ demand_settleable(const struct lp_head *head, const struct lp_caller *caller, co
     return LP_OK;
 }
 
-/* {"set": {...}} as stored, after a look at the keys. */
+/* What the row holds already: a wait keeps what its first half set. New reference. */
 static enum lp_code
-settled_delta(const json_t *set, char **text, struct lp_err *err)
+stored_delta(struct lp_engine *engine, const struct lp_head *head, json_t **delta,
+             struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_query(
+        engine->store, LP_SQL_SVC_STEP_DELTA,
+        LP_ARGS(lp_text("process_id", head->id), lp_text("key", head->last_key)), &rows, err);
+
+    if (rc == LP_OK && lp_rows_count(rows) == 0)
+        rc = lp_fail(err, LP_CONFLICT, "Process %s has not begun the step '%s' yet", head->id,
+                     head->last_key);
+    if (rc == LP_OK)
+        *delta = json_loads(lp_rows_text(rows, 0, "delta"), 0, NULL);
+    if (rc == LP_OK && !json_is_object(*delta))
+        rc = lp_fail(err, LP_STORE, "the step '%s' of process %s cannot be read", head->last_key,
+                     head->id);
+    lp_rows_free(rows);
+    return rc;
+}
+
+static enum lp_code
+demand_settable(const json_t *set, struct lp_err *err)
 {
     static const char *const fixed[] = {"process_id", "reporter", "workflow_name",
                                         "workflow_target"};
-    json_auto_t *delta = NULL;
-    size_t len = 0;
 
     if (set != NULL && !json_is_object(set))
         return lp_fail_at(err, LP_INVALID, "/delta", "the delta must be an object, not %s",
@@ -568,9 +587,27 @@ settled_delta(const json_t *set, char **text, struct lp_err *err)
         if (json_object_get(set, fixed[i]) != NULL)
             return lp_fail_at(err, LP_INVALID, "/delta",
                               "'%s' belongs to the engine and cannot be set by hand", fixed[i]);
-    delta = set == NULL || json_object_size(set) == 0
-                ? json_object()
-                : json_pack("{s:o}", "set", json_deep_copy(set));
+    return LP_OK;
+}
+
+/* The delta of the settled row as stored. */
+static enum lp_code
+settled_delta(struct lp_engine *engine, const struct lp_head *head, const json_t *set, char **text,
+              struct lp_err *err)
+{
+    json_auto_t *delta = NULL;
+    size_t len = 0;
+    enum lp_code rc = demand_settable(set, err);
+
+    if (rc == LP_OK)
+        rc = stored_delta(engine, head, &delta, err);
+    if (rc != LP_OK)
+        return rc;
+    if (json_object_size(set) > 0) {
+        if (json_object_get(delta, "set") == NULL)
+            json_object_set_new(delta, "set", json_object());
+        json_object_update_new(json_object_get(delta, "set"), json_deep_copy(set));
+    }
     return lp_json_canonical(delta, text, &len, err);
 }
 
@@ -602,7 +639,7 @@ settle_loaded(struct lp_engine *engine, struct lp_head *head, const struct lp_ca
     struct lp_unit *unit = lp_unit_new();
     char *delta = NULL;
     int64_t n = 1;
-    enum lp_code rc = settled_delta(set, &delta, err);
+    enum lp_code rc = settled_delta(engine, head, set, &delta, err);
 
     if (rc == LP_OK && head->status == LP_PS_AWAITING_CALLBACK)
         rc = lp_wait_number(engine, head->id, head->last_key, "callback", &n, err);

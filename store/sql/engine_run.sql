@@ -27,6 +27,9 @@ WHERE id = :id AND status NOT IN ('completed', 'aborted')
        OR NOT EXISTS (SELECT 1 FROM executors x WHERE x.incarnation = processes.lease_owner
                       AND x.retired_at IS NULL AND x.expires_at > lp_now()))
   AND (label IS NULL OR CAST(:labels AS text) LIKE '%,' || label || ',%')
+  AND (target = 'VALIDATE' OR NOT EXISTS (
+         SELECT 1 FROM settings r WHERE r.name = 'restored' AND r.value = '1' AND processes.created_at < r.changed_at
+            AND NOT (processes.status = 'resumed' AND processes.modified_at >= r.changed_at)))
 RETURNING workflow, target, is_task, priority, status, created_by, ticket, reason, correlation_id, definition_hash, last_key,
           last_step, wake_at, wait_kind, lease_epoch, parent_id, head_seq, snapshot_seq, delta_bytes, audit_seq, audit_hash,
           requests, label

@@ -310,6 +310,15 @@ SELECT COUNT(*) AS n FROM executors WHERE retired_at IS NULL AND expires_at > lp
 
 -- ---- subscriptions ----
 
+-- name: svc_not_validated
+SELECT s.id, s.product_id, s.status FROM subscriptions s
+WHERE s.id > CAST(:after AS text) AND s.status <> 'terminated'
+  AND (s.validated_at IS NULL OR s.validated_at < (SELECT r.changed_at FROM settings r WHERE r.name = 'restored'))
+ORDER BY s.id LIMIT CAST(:limit AS bigint)
+
+-- name: svc_step_delta
+SELECT delta FROM process_steps WHERE process_id = :process_id AND key = :key ORDER BY seq DESC LIMIT 1
+
 -- name: svc_sub_turn
 UPDATE subscriptions SET lock_seq = lock_seq + 1 WHERE id = :id
 

@@ -1098,6 +1098,65 @@ a_restored_database_only_validates(struct lp_engine_env *env)
     json_decref(pages);
 }
 
+static void
+restored_ends_when_everything_was_validated(struct lp_engine_env *env)
+{
+    struct lp_caller silent_admin = lp_test_admin;
+    struct lp_engine *again = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    char sub[LP_UUID_LEN + 1], other[LP_UUID_LEN + 1];
+
+    silent_admin.reason = NULL;
+    node(env, "N1", sub, NULL);
+    /* no workflow validates links: they do not hold the state up */
+    lp_engine_env_subscription(env, "TestLink", NULL, LP_LC_ACTIVE, other, NULL);
+    lp_engine_env_sql(env, "INSERT INTO settings VALUES ('restored', '1', 'x', 1000)");
+    lp_test_ok(lp_engine_env_again(env, &again, &err), &err);
+    lp_engine_env_sql(env, "UPDATE subscriptions SET validated_at = 999");
+    lp_restored_check(again);
+    assert_true(again->restored);
+    refused(LP_DENIED, lp_engine_end_restored(again, &lp_test_vip, &err), "not authorized", &err);
+    refused(LP_INVALID, lp_engine_end_restored(again, &silent_admin, &err), "a reason is needed",
+            &err);
+    lp_engine_env_sql(env, "UPDATE subscriptions SET validated_at = 1001 WHERE id = '%s'", sub);
+    lp_restored_check(again);
+    assert_false(again->restored);
+    assert_int_equal(lp_engine_env_int(env, "SELECT COUNT(*) FROM settings WHERE name = 'restored' "
+                                            "AND value = '0'"),
+                     1);
+    lp_engine_env_sql(env, "UPDATE settings SET value = '1' WHERE name = 'restored'");
+    lp_test_ok(lp_engine_end_restored(again, &lp_test_admin, &err), &err);
+    assert_int_equal(lp_engine_env_int(env, "SELECT COUNT(*) FROM settings WHERE name = 'restored' "
+                                            "AND value = '0'"),
+                     1);
+    lp_engine_free(again);
+}
+
+static void
+settling_a_wait_keeps_its_first_half(struct lp_engine_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    char id[LP_UUID_LEN + 1], token[65];
+    json_t *delta = json_pack("{s:s}", "callback_result", "by hand"), *state = NULL;
+    json_t *late = json_pack("{s:s}", "result", "late");
+
+    start(env, "calling", NULL, id);
+    stand_at(env, id, "awaiting_callback", "wait", "awaiting_callback");
+    lp_engine_env_sql(env, "UPDATE process_steps SET delta = '{\"set\":{\"asked\":true}}'");
+    lp_test_ok(lp_engine_mark_done(env->engine, &lp_test_vip, id, delta, &err), &err);
+    lp_test_ok(lp_state_load(env->db.store, NULL, id, -1, &state, &err), &err);
+    assert_true(lp_json_true(state, "asked"));
+    assert_string_equal(lp_json_str(state, "callback_result", ""), "by hand");
+    /* the token of that wait answers no other one */
+    token_of(env, id, 1, token);
+    lp_engine_env_sql(env, "UPDATE processes SET status = 'awaiting_callback'");
+    lp_test_ok(lp_engine_callback(env->engine, id, token, late, false, &err), &err);
+    assert_true(has_status(env, id, "awaiting_callback"));
+    json_decref(state);
+    json_decref(delta);
+    json_decref(late);
+}
+
 static const struct lp_engine_case cases[] = {
     {"start_stores_everything", start_stores_everything},
     {"start_refuses", start_refuses},
@@ -1130,5 +1189,7 @@ static const struct lp_engine_case cases[] = {
     {"set_in_sync_names_what_is_unfinished", set_in_sync_names_what_is_unfinished},
     {"W48_safe_defaults", W48_safe_defaults},
     {"a_restored_database_only_validates", a_restored_database_only_validates},
+    {"restored_ends_when_everything_was_validated", restored_ends_when_everything_was_validated},
+    {"settling_a_wait_keeps_its_first_half", settling_a_wait_keeps_its_first_half},
 };
 const struct lp_engine_cases lp_engine_service_cases = {cases, LP_COUNT(cases)};

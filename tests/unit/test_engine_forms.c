@@ -1,4 +1,5 @@
-/* Form negotiation on SQLite; tests/integration/test_engine_both.c runs it on PostgreSQL too. */
+/* Form negotiation on SQLite; tests/integration/test_engine_forms_pg.c runs it on PostgreSQL too.
+ */
 #include "tests/support/engine_main.h"
 
 int

@@ -1,5 +1,5 @@
-/* Audit, events, definitions and read models on SQLite; tests/integration/test_engine_both.c runs
- * them on PostgreSQL too. */
+/* Audit, events, definitions and read models on SQLite; tests/integration/test_engine_records_pg.c
+ * runs them on PostgreSQL too. */
 #include "tests/support/engine_main.h"
 
 int

@@ -1,4 +1,5 @@
-/* The table of cases on SQLite; tests/integration/test_engine_both.c runs it on PostgreSQL too. */
+/* The table of cases on SQLite; tests/integration/test_engine_service_pg.c runs it on PostgreSQL
+ * too. */
 #include "tests/support/engine_main.h"
 
 int

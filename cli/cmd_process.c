@@ -70,12 +70,12 @@ static enum lp_code resume_form(struct cli *cli, const char *id, struct cli_form
 
 /* A process that asks for input is answered at once when a person sits there. */
 static enum lp_code
-watch_and_answer(struct cli *cli, const char *id, struct lp_err *err)
+watch_and_answer(struct cli *cli, const char *id, json_t *seen, struct lp_err *err)
 {
-    for (;;) {
+    for (;; seen = cli_watch_seen(cli, id)) {
         struct cli_form form = {.method = "PUT"};
         bool yes = true;
-        enum lp_code rc = cli_watch(cli, id, err);
+        enum lp_code rc = cli_watch(cli, id, seen, err);
 
         if (rc != LP_FORM_INCOMPLETE || !cli->ask || cli->json)
             return rc;
@@ -123,7 +123,7 @@ cli_start_form(struct cli *cli, const char *workflow, struct cli_form *form, str
         else if (!cli_has(cli, "watch"))
             cli_print_json(cli, answer.body);
         if (cli_has(cli, "watch"))
-            rc = watch_and_answer(cli, id, err);
+            rc = watch_and_answer(cli, id, NULL, err);
     }
     cli_answer_free(&answer);
     cli_path_free(&path);
@@ -465,17 +465,18 @@ cli_process_watch(struct cli *cli, struct lp_err *err)
     char id[37];
     enum lp_code rc = cli_resolve(cli, CLI_PROCESS, cli->args[0], id, err);
 
-    return rc == LP_OK ? watch_and_answer(cli, id, err) : rc;
+    return rc == LP_OK ? watch_and_answer(cli, id, NULL, err) : rc;
 }
 
 /* ---- actions ---- */
 
-/* Tells what was done, or follows the process. */
+/* Tells what was done, or follows the process; `seen` is taken. */
 static enum lp_code
-after_action(struct cli *cli, const char *id, const char *done, struct lp_err *err)
+after_action(struct cli *cli, const char *id, const char *done, json_t *seen, struct lp_err *err)
 {
     if (cli_has(cli, "watch"))
-        return watch_and_answer(cli, id, err);
+        return watch_and_answer(cli, id, seen, err);
+    json_decref(seen);
     if (!cli->json)
         fprintf(cli->out.file, "%s %s\n", done, id);
     return LP_OK;
@@ -485,15 +486,21 @@ static enum lp_code
 act(struct cli *cli, const char *suffix, const json_t *body, const char *done, struct lp_err *err)
 {
     struct cli_path path;
+    json_t *seen = NULL;
     char id[37];
     enum lp_code rc = process_path(cli, suffix, true, &path, id, err);
 
+    if (rc == LP_OK && cli_has(cli, "watch"))
+        seen = cli_watch_seen(cli, id);
     if (rc == LP_OK && strcmp(suffix, "/abort") == 0 && cli_has(cli, "rollback"))
         cli_path_query(&path, "rollback", "true");
     if (rc == LP_OK)
         rc = cli_call(cli, "PUT", cli_path_get(&path), body, NULL, err);
     cli_path_free(&path);
-    return rc == LP_OK ? after_action(cli, id, done, err) : rc;
+    if (rc == LP_OK)
+        return after_action(cli, id, done, seen, err);
+    json_decref(seen);
+    return rc;
 }
 
 static enum lp_code
@@ -572,7 +579,7 @@ cli_process_note(struct cli *cli, struct lp_err *err)
     if (rc == LP_OK)
         rc = cli_call(cli, "PATCH", cli_path_get(&path), body, NULL, err);
     cli_path_free(&path);
-    return rc == LP_OK ? after_action(cli, id, "Noted on", err) : rc;
+    return rc == LP_OK ? after_action(cli, id, "Noted on", NULL, err) : rc;
 }
 
 enum lp_code
@@ -585,7 +592,7 @@ cli_process_delete(struct cli *cli, struct lp_err *err)
     if (rc == LP_OK)
         rc = cli_call(cli, "DELETE", cli_path_get(&path), NULL, NULL, err);
     cli_path_free(&path);
-    return rc == LP_OK ? after_action(cli, id, "Deleted", err) : rc;
+    return rc == LP_OK ? after_action(cli, id, "Deleted", NULL, err) : rc;
 }
 
 /* ---- resume ---- */
@@ -643,6 +650,7 @@ enum lp_code
 cli_process_resume(struct cli *cli, struct lp_err *err)
 {
     struct cli_form form = {.method = "PUT"};
+    json_t *seen = NULL;
     char id[37];
     enum lp_code rc = cli_resolve(cli, CLI_PROCESS, cli->args[0], id, err);
 
@@ -652,8 +660,12 @@ cli_process_resume(struct cli *cli, struct lp_err *err)
         cli_form_free(&form);
         return rc;
     }
+    seen = cli_has(cli, "watch") ? cli_watch_seen(cli, id) : NULL;
     rc = resume_form(cli, id, &form, err);
-    return rc == LP_OK ? after_action(cli, id, "Resumed", err) : rc;
+    if (rc == LP_OK)
+        return after_action(cli, id, "Resumed", seen, err);
+    json_decref(seen);
+    return rc;
 }
 
 /* ---- todo ---- */

@@ -244,6 +244,8 @@ cli_duration(double seconds)
 {
     if (!(seconds >= 0)) /* also catches NaN from a hostile server */
         return cli_strdup("");
+    if (seconds < 0.01)
+        return cli_strfmt("%.1f ms", seconds * 1000);
     if (seconds < 1)
         return cli_strfmt("%.0f ms", seconds * 1000);
     if (seconds < 60)

@@ -59,7 +59,8 @@ step_time(const json_t *step)
 {
     double started = real_of(step, "started"), completed = real_of(step, "completed");
 
-    return started > 0 && completed >= started ? cli_duration(completed - started) : cli_strdup("");
+    return started > 0 && completed >= started + 0.0001 ? cli_duration(completed - started)
+                                                        : cli_strdup("");
 }
 
 static const char *
@@ -208,6 +209,14 @@ only_waits(const struct watch *w, const json_t *step)
     return strcmp(lp_json_str(step, "status", ""), "waiting") == 0 && strcmp(kind, "retry") != 0;
 }
 
+/* What was printed of a step: printed again when it changes. */
+static char *
+seen_text(const json_t *step)
+{
+    return cli_strfmt("%s %lld", lp_json_str(step, "status", "pending"),
+                      (long long)lp_json_int(step, "retries", 0));
+}
+
 /* Prints every step that is new or changed since the last look. */
 static void
 put_steps(struct watch *w)
@@ -223,7 +232,7 @@ put_steps(struct watch *w)
 
         if (strcmp(status, "pending") == 0 || *id == '\0' || only_waits(w, step))
             continue;
-        seen = cli_strfmt("%s %lld", status, (long long)lp_json_int(step, "retries", 0));
+        seen = seen_text(step);
         if (strcmp(lp_json_str(w->shown, id, ""), seen) != 0) {
             json_object_set_new(w->shown, id, json_string(seen));
             put_step(w, step);
@@ -468,10 +477,35 @@ print_json(struct watch *w)
     free(text);
 }
 
-enum lp_code
-cli_watch(struct cli *cli, const char *process_id, struct lp_err *err)
+json_t *
+cli_watch_seen(struct cli *cli, const char *process_id)
 {
-    struct watch w = {.cli = cli, .id = process_id, .shown = json_object()};
+    struct cli_path path;
+    struct lp_err ignored = LP_ERR_INIT;
+    json_auto_t *process = NULL;
+    json_t *seen = json_object();
+    size_t i;
+    json_t *step;
+
+    cli_path_start(&path, "/processes");
+    cli_path_part(&path, process_id);
+    if (cli_call(cli, "GET", cli_path_get(&path), NULL, &process, &ignored) != LP_OK)
+        lp_err_clear(&ignored);
+    cli_path_free(&path);
+    json_array_foreach(json_object_get(process, "steps"), i, step)
+    {
+        char *text = seen_text(step);
+
+        json_object_set_new(seen, lp_json_str(step, "step_id", ""), json_string(text));
+        free(text);
+    }
+    return seen;
+}
+
+enum lp_code
+cli_watch(struct cli *cli, const char *process_id, json_t *seen, struct lp_err *err)
+{
+    struct watch w = {.cli = cli, .id = process_id, .shown = seen != NULL ? seen : json_object()};
     bool ended = false;
     int status = 0;
     enum lp_code rc;

@@ -121,8 +121,9 @@ struct lp_proc {
     bool fan_single;   /* FANOUT: one child per flush after a conflict */
     bool fan_bad;      /* that one child was refused */
     int64_t fan_begin; /* first item of the flush under way; INT64_MAX: none */
-    json_t *fan_new;   /* ids of the children that flush creates, told to the queue behind it; owned */
-    json_t *inputs;    /* [{"key","n","kind","doc","actor"}] that were waiting at the claim */
+    json_t
+        *fan_new;   /* ids of the children that flush creates, told to the queue behind it; owned */
+    json_t *inputs; /* [{"key","n","kind","doc","actor"}] that were waiting at the claim */
     json_t *state;
 
     /* the flush that is under way */

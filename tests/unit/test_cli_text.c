@@ -88,6 +88,7 @@ static void
 durations_in_words(void **state)
 {
     (void)state;
+    duration_is(0.0004, "0.4 ms");
     duration_is(0.0123, "12 ms");
     duration_is(3.21, "3.2 s");
     duration_is(250, "4 min 10 s");

@@ -191,7 +191,7 @@ told(struct lp_run *run, const struct lp_subscription *sub, int64_t now)
         lp_run_audit(run, "subscriptions", list);
     }
     json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "id", sub->id, "version",
-                                          (json_int_t)(sub->version + 1), "status",
+                                          (json_int_t)sub->version, "status",
                                           lp_lifecycle_name(sub->status)));
     lp_event_subscription(lp_run_unit(run), sub->id, now);
 }

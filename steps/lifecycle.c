@@ -278,7 +278,6 @@ compare(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *e
         rc = lp_compare_fail(sub, found, err);
     if (rc != LP_OK)
         return rc;
-    lp_subscription_validated(lp_run_unit(run), sub->id, lp_clock_utc_us(run->clock));
     if (json_object_set(delta, "differences", found) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
     return LP_OK;
@@ -288,7 +287,7 @@ const struct lp_step lp_step_compare = {
     .key = "compare",
     .title = "Compare with what should be",
     .kind = LP_STEP_ACTION,
-    .effects = LP_EFFECT_DB,
+    .effects = LP_EFFECT_NONE,
     .assignee = "NOC",
     .run = compare,
     .no_undo = "reads only",

@@ -17,8 +17,8 @@ extern const struct lp_step lp_step_construct;
 extern const struct lp_step lp_step_update;
 /** TERMINATE, key `check_unused`: LP_CONFLICT naming who uses its blocks or belongs to it. */
 extern const struct lp_step lp_step_check_unused;
-/** VALIDATE, key `compare`: LP_DRIFT listing every `attribute: expected X, found Y`; writes nothing
- * but the time of success. */
+/** VALIDATE, key `compare`: LP_DRIFT listing every `attribute: expected X, found Y`; writes
+ * nothing. */
 extern const struct lp_step lp_step_compare;
 /** RECONCILE, key `refresh`: brings document, description and unique keys to what they should be;
  * undo as of update. */

@@ -436,13 +436,6 @@ lp_subscription_save(struct lp_unit *unit, struct lp_subscription *sub,
     return rc;
 }
 
-void
-lp_subscription_validated(struct lp_unit *unit, const char *id, int64_t utc_us)
-{
-    lp_unit_add(unit, LP_SQL_SUBSCRIPTION_VALIDATED,
-                LP_ARGS(lp_text("id", id), lp_int("at", utc_us)));
-}
-
 enum lp_code
 lp_import_row_add(struct lp_unit *unit, const char *source, const char *key, const json_t *doc,
                   const char *process_id, int64_t imported_at, int64_t keep, struct lp_err *err)

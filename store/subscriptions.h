@@ -131,9 +131,6 @@ enum lp_code lp_subscription_brief(struct lp_store *store, struct lp_reader *rea
 enum lp_code lp_subscription_choices(struct lp_store *store, struct lp_reader *reader,
                                      const char *product_id, json_t **choices,
                                      struct lp_err *err) LP_MUST_CHECK;
-/** Queues the time of a successful VALIDATE (W43). */
-void lp_subscription_validated(struct lp_unit *unit, const char *id, int64_t utc_us);
-
 /* ---- history ---- */
 
 /** Versions, newest first, at most limit:

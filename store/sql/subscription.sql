@@ -52,10 +52,6 @@ WHERE id = :id
 UPDATE subscriptions SET lock_seq = lock_seq + 1
 WHERE id IN (SELECT b.subscription_id FROM blocks b WHERE b.instance_id = :to_id)
 
--- Not a change of the subscription: a successful check says nothing new about what it should be.
--- name: subscription_validated
-UPDATE subscriptions SET validated_at = :at WHERE id = :id
-
 -- name: subscription_history_add
 INSERT INTO subscription_history (subscription_id, version, doc, process_id, actor, at)
 VALUES (:id, :version, :doc, :process_id, :actor, :at)

@@ -136,8 +136,9 @@ struct lp_api {
     size_t openapi_len;
     char *metrics_counts; /* guarded by fixed_lock */
     int64_t metrics_us;
-    pthread_mutex_t long_lock; /* held by the one backup or verification that may run */
-    atomic_llong healthy_us;   /* monotonic time of the last good look at the store */
+    pthread_mutex_t long_lock;   /* held by the one backup or verification that may run */
+    atomic_ullong failures_seen; /* write failures of the store that a later write has outlived */
+    atomic_llong healthy_us;     /* monotonic time of the last good look at the store */
     struct lp_api_stats stats;
 };
 

@@ -11,6 +11,7 @@
 #include "api/internal.h"
 #include "api/lists.h"
 #include "base/json.h"
+#include "store/settings.h"
 #include "store/tokens.h"
 
 #define HEALTH_FRESH_US 1000000
@@ -18,12 +19,40 @@
 
 /* ---- health and pages ---- */
 
+static uint64_t
+write_failures(const struct lp_api *api)
+{
+    struct lp_store_stats stats;
+
+    lp_store_stats(api->services.store, &stats);
+    return stats.failures;
+}
+
 bool
 lp_health_fresh(const struct lp_api *api)
 {
     int64_t at = atomic_load(&api->healthy_us);
 
-    return at != 0 && lp_api_now(api) - at < HEALTH_FRESH_US;
+    return at != 0 && lp_api_now(api) - at < HEALTH_FRESH_US
+           && write_failures(api) == atomic_load(&api->failures_seen);
+}
+
+/** Asks the store. When writes failed since the last time, only a write that succeeds proves that
+ * it takes them again (a full disk). */
+static enum lp_code
+look_at_store(struct lp_api *api, struct lp_err *err)
+{
+    uint64_t failures = write_failures(api);
+    char text[32];
+    enum lp_code rc;
+
+    if (failures == atomic_load(&api->failures_seen))
+        return lp_store_ping(api->services.store, err);
+    snprintf(text, sizeof text, "%lld", (long long)lp_clock_utc_us(api->options.clock));
+    rc = lp_setting_set(api->services.store, "health_probe", text, "SYSTEM", err);
+    if (rc == LP_OK)
+        atomic_store(&api->failures_seen, failures);
+    return rc;
 }
 
 enum lp_code
@@ -33,7 +62,7 @@ lp_on_health(struct lp_request *req, json_t **out, struct lp_err *err)
 
     lp_reply_header(req, "Cache-Control", "no-store");
     if (!lp_health_fresh(api)) {
-        enum lp_code rc = lp_store_ping(api->services.store, err);
+        enum lp_code rc = look_at_store(api, err);
 
         if (rc != LP_OK) {
             atomic_store(&api->healthy_us, 0);

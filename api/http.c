@@ -259,8 +259,8 @@ lp_http_origin_listed(const char *origin, const char *list)
     const char *entry;
     size_t len;
 
-    if (*at == '\0')
-        return true;
+    if (strcmp(origin, "null") == 0)
+        return false;
     while ((entry = list_next(&at, &len)) != NULL)
         if (same_name(entry, len, origin))
             return true;

@@ -120,7 +120,7 @@ lp_reply_etag(struct lp_request *req, const void *data, size_t len)
         return false;
     lp_reply_header(req, "ETag", etag);
     lp_reply_header(req, "Cache-Control", "no-cache");
-    if (req->none_match == NULL || strlen(req->none_match) + 2 != strlen(etag) || strncmp(req->none_match, etag + 1, strlen(req->none_match)) != 0)
+    if (req->none_match == NULL || !lp_http_none_match_hit(req->none_match, etag))
         return false;
     req->reply.status = 304;
     return true;
@@ -168,8 +168,6 @@ fill_caller(struct lp_request *req)
     const char *reason = lp_request_query(req, "reason");
 
     req->caller.correlation_id = req->id;
-    if (lp_request_query(req, "reporter") != NULL)
-        req->caller.actor = lp_request_query(req, "reporter");
     req->caller.ticket = ticket != NULL ? ticket : req->ticket;
     req->caller.reason = reason != NULL ? reason : req->reason;
     if (req->caller.ticket != NULL && req->caller.ticket[0] == '\0')

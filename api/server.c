@@ -107,7 +107,7 @@ listen_tcp(struct lp_api *api, struct lp_err *err)
 
     if (rc != LP_OK)
         return rc;
-    if (false)
+    if (!loopback && !conf->api_auth)
         return lp_fail_at(
             err, LP_PRECONDITION, "api.listen",
             "refusing to listen on %s without authentication: set api.auth, or listen "

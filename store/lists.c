@@ -31,7 +31,7 @@ struct query {
     struct lp_arena *arena;
     struct lp_buf where; /* " AND ..." pieces, without the keyset */
     struct lp_arg args[MAX_ARGS];
-    char names[MAX_ARGS][8];
+    char names[MAX_ARGS][24];
     size_t arg_count;
     struct sort_key keys[MAX_KEYS];
     size_t key_count;

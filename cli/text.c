@@ -297,7 +297,7 @@ struct cli_table {
     size_t count, cap;
 };
 
-enum { GAP = 2, LEAST_FLEXIBLE = 8 };
+enum { GAP = 2, LEAST_FLEXIBLE = 8, LEAST_ANY = 3 };
 
 struct cli_table *
 cli_table_new(const struct cli_column *columns, size_t count)
@@ -356,15 +356,18 @@ line_width(const size_t *widths, size_t count)
     return sum > GAP ? sum - GAP : 0;
 }
 
-/* The widest flexible column that can still give, or count. */
+/* The widest column that can still give, or count: flexible ones down to a readable rest, in need
+ * any. */
 static size_t
-widest_flexible(const struct cli_table *table, const size_t *widths)
+widest(const struct cli_table *table, const size_t *widths, bool any)
 {
     size_t best = table->column_count;
 
     for (size_t c = 0; c < table->column_count; c++) {
-        if (table->columns[c].flexible && widths[c] > LEAST_FLEXIBLE
-            && (best == table->column_count || widths[c] > widths[best]))
+        bool gives =
+            any ? widths[c] > LEAST_ANY : table->columns[c].flexible && widths[c] > LEAST_FLEXIBLE;
+
+        if (gives && (best == table->column_count || widths[c] > widths[best]))
             best = c;
     }
     return best;
@@ -401,8 +404,10 @@ fit(const struct cli_table *table, size_t *widths, size_t room)
     while (line_width(widths, count) > room + slack(table, widths)
            && last_optional(table, widths) < count)
         widths[last_optional(table, widths)] = 0;
-    while (line_width(widths, count) > room && widest_flexible(table, widths) < count)
-        widths[widest_flexible(table, widths)]--;
+    for (int any = 0; any <= 1; any++) {
+        while (line_width(widths, count) > room && widest(table, widths, any) < count)
+            widths[widest(table, widths, any)]--;
+    }
 }
 
 static void

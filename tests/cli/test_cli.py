@@ -2,6 +2,7 @@
 
 Usage: test_cli.py PATH_OF_LIGHTPATH [unittest arguments]
 """
+import fcntl
 import http.server
 import json
 import os
@@ -11,9 +12,11 @@ import select
 import signal
 import socket
 import socketserver
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -247,17 +250,14 @@ def posted(path="/api/processes/create_pop"):
 
 
 class Terminal:
-    """The program on a pseudo terminal of its own."""
+    """The program on a pseudo terminal of its own. Our end of its side stays open, so that nothing it wrote is lost when it ends."""
 
     def __init__(self, *args, columns=80):
         env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LIGHTPATH_URL": url, "TERM": "xterm"}
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execve(CLI, [CLI, *args], env)
-        import fcntl
-        import struct
-        import termios
+        self.fd, self.slave = pty.openpty()
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+        self.process = subprocess.Popen([CLI, *args], env=env, stdin=self.slave, stdout=self.slave, stderr=self.slave,
+                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.seen = ""
 
     def read(self, until, seconds=10):
@@ -280,18 +280,12 @@ class Terminal:
         os.write(self.fd, (text + "\n").encode())
 
     def end(self):
-        rest = self.seen
-        while True:
-            try:
-                data = os.read(self.fd, 4096)
-            except OSError:
-                break
-            if not data:
-                break
-            rest += data.decode()
-        _, status = os.waitpid(self.pid, 0)
+        self.process.wait(timeout=20)
+        while select.select([self.fd], [], [], 0.05)[0]:
+            self.seen += os.read(self.fd, 4096).decode()
         os.close(self.fd)
-        return os.waitstatus_to_exitcode(status), rest
+        os.close(self.slave)
+        return self.process.returncode, self.seen
 
 
 class Case(unittest.TestCase):
@@ -493,11 +487,10 @@ class Output(Case):
         self.assertNotIn("\x1b", r.stdout)
 
     def test_narrow_terminal(self):
-        t = Terminal("subscription", "list", columns=50)
-        time.sleep(0.2)
-        _, text = t.end()
-        for line in re.sub("\x1b\\[[0-9;]*[mK]", "", text).replace("\r", "").split("\n"):
-            self.assertLessEqual(len(line), 80)
+        for columns in (40, 50, 60, 100):
+            _, text = Terminal("subscription", "list", columns=columns).end()
+            for line in re.sub("\x1b\\[[0-9;]*[mK]", "", text).replace("\r", "").split("\n"):
+                self.assertLessEqual(len(line), columns)
 
     def test_help_of_every_command(self):
         overview = run("--help").stdout

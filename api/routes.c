@@ -126,7 +126,7 @@ static const struct lp_route rows[] = {
      .tag = "Processes", .text = "Progress of an external system", .role = LP_ROLE_NONE, .body = LP_BODY_JSON,
      .body_text = "a string or an object", .status = 200, .response = "null", .errors = "404", .handler = lp_on_callback_progress},
     {.method = LP_GET, .path = "/api/todo", .op = "list_todo", .tag = "Processes", .text = "Everything that waits for a person",
-     .role = LP_ROLE_READ, .status = 200, .response = "[Object]", .handler = lp_on_todo},
+     .role = LP_ROLE_READ, .status = 200, .response = "Todo", .handler = lp_on_todo},
 
     /* ---- subscriptions ---- */
     {.method = LP_GET, .path = "/api/subscriptions/", .op = "list_subscriptions", .tag = "Subscriptions",

@@ -730,6 +730,7 @@ lp_proc_advance(struct lp_thread *thread, struct lp_proc *proc)
 {
     bool again = true;
 
+    proc->thread = thread;
     while (again) {
         switch (proc->phase) {
         case LP_PH_CLAIM:
@@ -746,4 +747,5 @@ lp_proc_advance(struct lp_thread *thread, struct lp_proc *proc)
             break;
         }
     }
+    lp_flush_hand_over(thread);
 }

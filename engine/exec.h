@@ -84,6 +84,7 @@ struct lp_proc {
     struct lp_proc *chain; /* table */
     struct lp_engine *engine;
     struct lp_executor *executor;
+    struct lp_thread *thread; /* that works on it */
     char id[LP_UUID_LEN + 1];
     enum lp_phase phase;
     int priority;
@@ -154,6 +155,9 @@ struct lp_thread {
     bool called; /* guarded by executor.lock */
     bool slow;   /* guarded by executor.lock: in an operation that may take long */
     struct lp_arena *arena;
+    struct lp_proc *sending;  /* to be handed to the committer with this unit once nothing here
+                                 refers to it any more */
+    struct lp_unit *unit;     /* NULL: the answer is known already */
     atomic_llong deadline_us; /* CLOCK_BOOTTIME of the running step's timeout; 0 none */
     char process_id[LP_UUID_LEN + 1],
         step_key[LP_KEY_MAX]; /* of that step; valid while deadline_us is set */
@@ -258,13 +262,15 @@ struct lp_flush {
 };
 #define LP_FLUSH(...) ((struct lp_flush){__VA_ARGS__})
 
-/** Builds and submits; the proc belongs to the committer afterwards. */
+/** Builds; lp_proc_advance submits when the call has unwound, and the proc belongs to the committer
+ * then. */
 void lp_flush_submit(struct lp_proc *proc, const struct lp_flush *flush);
 /** Builds into `unit` (DB_RW): the caller commits and calls lp_flush_done. */
 enum lp_code lp_flush_build(struct lp_proc *proc, const struct lp_flush *flush,
                             struct lp_unit *unit, struct lp_err *err) LP_MUST_CHECK;
-/** Completes a built unit: submits it. */
+/** Leaves a built unit (NULL: proc->ack is set already) to be submitted by lp_flush_hand_over. */
 void lp_flush_send(struct lp_proc *proc, struct lp_unit *unit);
+void lp_flush_hand_over(struct lp_thread *thread);
 /** T1: the attempt is running (EXTERNAL, CALLBACK). */
 void lp_flush_attempt(struct lp_proc *proc);
 /** Gives the lease back without a word in the log. */

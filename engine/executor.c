@@ -499,6 +499,9 @@ join_threads(struct lp_executor *executor)
     executor->idle = NULL;
     pthread_cond_signal(&executor->tick);
     pthread_mutex_unlock(&executor->lock);
+    if (executor->keeper_on) /* it looks at the threads */
+        pthread_join(executor->keeper, NULL);
+    executor->keeper_on = false;
     while (executor->threads != NULL) {
         struct lp_thread *thread = executor->threads;
 
@@ -508,9 +511,6 @@ join_threads(struct lp_executor *executor)
         lp_arena_free(thread->arena);
         free(thread);
     }
-    if (executor->keeper_on)
-        pthread_join(executor->keeper, NULL);
-    executor->keeper_on = false;
 }
 
 enum lp_code

@@ -362,9 +362,27 @@ acked(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
 void
 lp_flush_send(struct lp_proc *proc, struct lp_unit *unit)
 {
-    lp_unit_key(unit, proc->id);
+    if (unit != NULL)
+        lp_unit_key(unit, proc->id);
     proc->phase = LP_PH_ACK;
-    lp_store_submit(proc->engine->store, unit, acked, proc);
+    proc->thread->sending = proc;
+    proc->thread->unit = unit;
+}
+
+/* From here on another thread may work on the proc: no reference to its documents may be left on
+ * this one's stack. */
+void
+lp_flush_hand_over(struct lp_thread *thread)
+{
+    struct lp_proc *proc = thread->sending;
+    struct lp_unit *unit = thread->unit;
+
+    thread->sending = NULL;
+    thread->unit = NULL;
+    if (unit != NULL)
+        lp_store_submit(proc->engine->store, unit, acked, proc);
+    else if (proc != NULL)
+        lp_executor_ready(proc->executor, proc);
 }
 
 void
@@ -380,11 +398,10 @@ lp_flush_submit(struct lp_proc *proc, const struct lp_flush *flush)
     }
     /* What the step returned cannot be stored: that is the step's failure, not the engine's. */
     lp_unit_free(unit);
-    proc->phase = LP_PH_ACK;
     proc->after = flush->after;
     proc->ack = rc;
     lp_err_move(&proc->ack_err, &err);
-    lp_executor_ready(proc->executor, proc);
+    lp_flush_send(proc, NULL);
 }
 
 void

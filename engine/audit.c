@@ -6,9 +6,10 @@
 #include "base/buf.h"
 #include "engine/internal.h"
 
-#define PAGE      1000
-#define SEAL_PAGE 50
-#define DAY_US    86400000000
+#define PAGE       1000
+#define SEAL_PAGE  50
+#define SEAL_HEADS 50000 /* chains in one seal */
+#define DAY_US     86400000000
 #define OVERLAP_US                                                                                 \
     600000000 /* a row may commit so long after its time stamp; heads sealed twice do no harm */
 
@@ -58,8 +59,11 @@ lp_audit_add(struct lp_unit *unit, struct lp_chain *chain, const struct lp_calle
     char hash[65];
     char *text = NULL;
     size_t len = 0;
-    enum lp_code rc = lp_json_canonical(body, &text, &len, err);
+    enum lp_code rc;
 
+    if (body == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the audit row of '%s'", chain->name);
+    rc = lp_json_canonical(body, &text, &len, err);
     if (rc != LP_OK)
         return rc;
     row.body = text;
@@ -202,28 +206,34 @@ seal_hash(int64_t n, int64_t at, int64_t count, const char *heads, const char *p
     return rc;
 }
 
-/* {"chain": [seq, hash]...} of every chain with a row since the seal before. */
+/* {"chain": [seq, hash]...} of chains with a row since then, in the order of their names behind
+ * `after`; the last one is put there. */
 static enum lp_code
-collect_heads(struct lp_reader *reader, int64_t since, json_t *heads, int64_t *rows_out,
-              struct lp_err *err)
+collect_heads(struct lp_reader *reader, int64_t since, char after[static 128], json_t *heads,
+              int64_t *rows_out, struct lp_err *err)
 {
     struct lp_rows *rows = NULL;
-    enum lp_code rc =
-        lp_reader_query(reader, LP_SQL_AUDIT_HEADS, LP_ARGS(lp_int("since", since)), &rows, err);
+    enum lp_code rc = lp_reader_query(
+        reader, LP_SQL_AUDIT_HEADS,
+        LP_ARGS(lp_int("since", since), lp_text("after", after), lp_int("limit", SEAL_HEADS)),
+        &rows, err);
 
     for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
+        const char *chain = lp_rows_text(rows, i, "chain");
         int64_t seq = lp_rows_int(rows, i, "seq");
 
         *rows_out += seq;
-        json_object_set_new(heads, lp_rows_text(rows, i, "chain"),
+        json_object_set_new(heads, chain,
                             json_pack("[Is]", (json_int_t)seq, lp_rows_text(rows, i, "hash")));
+        snprintf(after, 128, "%s", chain);
     }
     lp_rows_free(rows);
     return rc;
 }
 
+/* Writes the seal behind `before` and puts the new one in its place. */
 static enum lp_code
-write_seal(struct lp_engine *engine, const struct seal *before, const json_t *heads, int64_t count,
+write_seal(struct lp_engine *engine, struct seal *before, const json_t *heads, int64_t count,
            struct lp_err *err)
 {
     int64_t at = lp_clock_utc_us(engine->clock);
@@ -242,14 +252,35 @@ write_seal(struct lp_engine *engine, const struct seal *before, const json_t *he
                             lp_text("hash", hash)));
         rc = lp_store_commit(engine->store, unit, err);
     }
-    /* Two programs sealing at once: one wins the number, the other's rows stand in the next seal.
-     */
-    if (rc == LP_CONFLICT) {
-        lp_err_clear(err);
-        rc = LP_OK;
+    if (rc == LP_OK) {
+        before->n++;
+        before->at = at;
+        memcpy(before->hash, hash, sizeof before->hash);
     }
     lp_unit_free(unit);
     free(text);
+    return rc;
+}
+
+/* As many seals as it takes, so that a busy hour does not make one huge row. */
+static enum lp_code
+seal_all(struct lp_engine *engine, struct lp_reader *reader, struct lp_err *err)
+{
+    struct seal newest;
+    char after[128] = "";
+    size_t count = SEAL_HEADS;
+    enum lp_code rc = newest_seal(reader, &newest, err);
+    int64_t since = newest.at - OVERLAP_US;
+
+    while (rc == LP_OK && count == SEAL_HEADS) {
+        json_auto_t *heads = json_object();
+        int64_t rows = 0;
+
+        rc = collect_heads(reader, since, after, heads, &rows, err);
+        count = json_object_size(heads);
+        if (rc == LP_OK && count > 0)
+            rc = write_seal(engine, &newest, heads, rows, err);
+    }
     return rc;
 }
 
@@ -257,19 +288,18 @@ enum lp_code
 lp_audit_seal(struct lp_engine *engine, struct lp_err *err)
 {
     struct lp_reader *reader = NULL;
-    struct seal before;
-    json_auto_t *heads = json_object();
-    int64_t count = 0;
     enum lp_code rc = lp_reader_open(engine->store, &reader, err);
 
     if (rc != LP_OK)
         return rc;
-    rc = newest_seal(reader, &before, err);
-    if (rc == LP_OK)
-        rc = collect_heads(reader, before.at - OVERLAP_US, heads, &count, err);
+    rc = seal_all(engine, reader, err);
     lp_reader_close(reader);
-    if (rc == LP_OK && json_object_size(heads) > 0)
-        rc = write_seal(engine, &before, heads, count, err);
+    /* Two programs sealing at once: one wins the number, the other's rows stand in the next seal.
+     */
+    if (rc == LP_CONFLICT) {
+        lp_err_clear(err);
+        rc = LP_OK;
+    }
     return rc;
 }
 

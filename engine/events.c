@@ -145,8 +145,10 @@ announce(struct lp_events *events, int64_t newest)
         fn(arg, newest);
 }
 
+/* Every so often while something happens, and at the end, so that a stopped program leaves nothing
+ * unsealed. */
 static void
-seal_when_due(struct lp_events *events, bool worked, struct lp_err *err)
+seal_when_due(struct lp_events *events, bool worked, bool stop, struct lp_err *err)
 {
     int64_t now = lp_clock_mono_us(events->engine->clock);
     bool due;
@@ -154,7 +156,7 @@ seal_when_due(struct lp_events *events, bool worked, struct lp_err *err)
     pthread_mutex_lock(&events->lock);
     if (worked && events->sealed_at == 0)
         events->sealed_at = now;
-    due = events->sealed_at != 0 && now - events->sealed_at >= SEAL_EVERY_US;
+    due = events->sealed_at != 0 && (stop || now - events->sealed_at >= SEAL_EVERY_US);
     if (due)
         events->sealed_at = 0;
     pthread_mutex_unlock(&events->lock);
@@ -255,7 +257,7 @@ sequencer(void *arg)
         bool work = sleep_until_poked(events, &stop);
 
         round_of(events, work || stop, &broken, &err);
-        seal_when_due(events, work, &err);
+        seal_when_due(events, work, stop, &err);
         if (work && !broken)
             lp_restored_check(events->engine);
         if (!stop)

@@ -83,17 +83,51 @@ lp_restored_load(struct lp_engine *engine, struct lp_err *err)
     return lp_engine_setting_is(engine->store, "restored", "1", &engine->restored, err);
 }
 
+/* The flag only ever goes down while a program runs; another program may have ended the state. */
+static enum lp_code
+still_restored(struct lp_engine *engine, bool *restored, struct lp_err *err)
+{
+    enum lp_code rc;
+
+    *restored = __atomic_load_n(&engine->restored, __ATOMIC_ACQUIRE);
+    if (!*restored)
+        return LP_OK;
+    rc = lp_engine_setting_is(engine->store, "restored", "1", restored, err);
+    if (rc == LP_OK && !*restored)
+        __atomic_store_n(&engine->restored, false, __ATOMIC_RELEASE);
+    return rc;
+}
+
+enum lp_code
+lp_engine_demand_not_restored(struct lp_engine *engine, const struct lp_caller *caller,
+                              const struct lp_workflow *workflow, struct lp_err *err)
+{
+    bool restored = false;
+    enum lp_code rc = still_restored(engine, &restored, err);
+
+    if (rc != LP_OK || !restored || workflow->target == LP_TARGET_VALIDATE
+        || (caller->role == LP_ROLE_ADMIN && caller->reason != NULL && caller->reason[0] != '\0'))
+        return rc;
+    return lp_fail(err, LP_PRECONDITION,
+                   "The database was restored from a backup: only validations run until "
+                   "everything was validated (an administrator may override with a reason)");
+}
+
 void
 lp_restored_check(struct lp_engine *engine)
 {
     static const struct lp_caller system = {.actor = "SYSTEM", .role = LP_ROLE_ADMIN};
     struct lp_err err = LP_ERR_INIT;
+    bool restored = false;
     int64_t open = 0;
+    enum lp_code rc = still_restored(engine, &restored, &err);
 
-    if (!__atomic_load_n(&engine->restored, __ATOMIC_ACQUIRE))
-        return;
-    if (count_open(engine, &open, &err) != LP_OK
-        || (open == 0 && leave(engine, &system, "everything was validated", &err) != LP_OK))
+    if (rc == LP_OK && restored) {
+        rc = count_open(engine, &open, &err);
+        if (rc == LP_OK && open == 0)
+            rc = leave(engine, &system, "everything was validated", &err);
+    }
+    if (rc != LP_OK)
         lp_log_err(engine->log, LP_LOG_WARN, "engine.restored", &err);
     lp_err_clear(&err);
 }

@@ -302,24 +302,6 @@ lp_engine_demand_running(struct lp_engine *engine, struct lp_err *err)
     return rc;
 }
 
-enum lp_code
-lp_engine_demand_not_restored(struct lp_engine *engine, const struct lp_caller *caller,
-                              const struct lp_workflow *workflow, struct lp_err *err)
-{
-    bool restored = false;
-    enum lp_code rc;
-
-    if (workflow->target == LP_TARGET_VALIDATE
-        || (caller->role == LP_ROLE_ADMIN && caller->reason != NULL && caller->reason[0] != '\0'))
-        return LP_OK;
-    rc = lp_engine_setting_is(engine->store, "restored", "1", &restored, err);
-    if (rc == LP_OK && restored)
-        rc = lp_fail(err, LP_PRECONDITION,
-                     "The database was restored from a backup: only validations run until "
-                     "everything was validated (an administrator may override with a reason)");
-    return rc;
-}
-
 static enum lp_code
 ask_predicate(struct start *start, struct lp_err *err)
 {

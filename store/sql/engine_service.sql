@@ -44,8 +44,10 @@ WHERE (chain, seq) > (CAST(:chain AS text), CAST(:seq AS bigint)) ORDER BY chain
 
 -- name: audit_heads
 SELECT a.chain, a.seq, a.hash FROM audit a
-JOIN (SELECT chain AS chain, MAX(seq) AS seq FROM audit WHERE at >= CAST(:since AS bigint) GROUP BY chain) h
+JOIN (SELECT chain AS chain, MAX(seq) AS seq FROM audit WHERE at >= CAST(:since AS bigint) AND chain > CAST(:after AS text)
+      GROUP BY chain ORDER BY chain LIMIT CAST(:limit AS bigint)) h
   ON h.chain = a.chain AND h.seq = a.seq
+ORDER BY a.chain
 
 -- name: audit_head
 SELECT (SELECT hash FROM audit WHERE chain = CAST(:chain AS text) AND seq = CAST(:seq AS bigint)) AS hash,
@@ -261,7 +263,7 @@ UPDATE processes SET note = :note, modified_at = :now WHERE id = :id
 
 -- name: svc_retryable_tasks
 SELECT id, workflow, status, lease_epoch, last_key, priority FROM processes
-WHERE is_task = 1 AND lease_owner IS NULL AND id > CAST(:after AS text)
+WHERE is_task = 1 AND lease_owner IS NULL AND id > CAST(:after AS text) AND status NOT IN ('completed', 'aborted')
   AND (status IN ('failed', 'api_unavailable', 'inconsistent_data') OR (status = 'waiting' AND wait_kind = 'retry'))
 ORDER BY id LIMIT CAST(:limit AS bigint)
 

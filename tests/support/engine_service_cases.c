@@ -2,6 +2,7 @@
  * stand as the test puts them. */
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/internal.h"
 #include "tests/support/engine_main.h"
@@ -1082,6 +1083,7 @@ a_restored_database_only_validates(struct lp_engine_env *env)
     node(env, "N1", sub, NULL);
     pages = page_of(sub);
     lp_engine_env_sql(env, "INSERT INTO settings VALUES ('restored', '1', 'x', 1)");
+    lp_test_ok(lp_restored_load(env->engine, &err), &err);
     refused(LP_PRECONDITION,
             lp_engine_start(env->engine, &lp_test_vip, "modify_node", pages, NULL, NULL, id, &err),
             "restored from a backup", &err);
@@ -1130,6 +1132,50 @@ restored_ends_when_everything_was_validated(struct lp_engine_env *env)
                                             "AND value = '0'"),
                      1);
     lp_engine_free(again);
+}
+
+static void
+wait_for_status(struct lp_engine_env *env, const char *id, const char *status)
+{
+    for (int i = 0; i < 500 && !has_status(env, id, status); i++)
+        usleep(20000);
+    if (!has_status(env, id, status))
+        fail_msg("process %s never became %s", id, status);
+}
+
+/* What was under way when the backup was made does not go on by itself. */
+static void
+restored_processes_are_held_back(struct lp_engine_env *env)
+{
+    struct lp_engine *again = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    char old[LP_UUID_LEN + 1], sub[LP_UUID_LEN + 1], fresh[LP_UUID_LEN + 1];
+    json_t *pages;
+
+    start(env, "task_plain", NULL, old);
+    node(env, "N1", sub, NULL);
+    lp_engine_env_sql(env,
+                      "INSERT INTO settings SELECT 'restored', '1', 'x', MAX(created_at) + 1 FROM "
+                      "processes");
+    lp_test_ok(lp_engine_env_again(env, &again, &err), &err);
+    lp_test_ok(lp_engine_run(again, &err), &err);
+    pages = page_of(sub);
+    lp_test_ok(
+        lp_engine_start(again, &lp_test_vip, "validate_node", pages, NULL, NULL, fresh, &err),
+        &err);
+    lp_executor_hint(again, old, 1);
+    wait_for_status(env, fresh, "completed");
+    /* that was the only subscription: everything is validated, and the old process may go on */
+    wait_for_status(env, old, "completed");
+    assert_int_equal(lp_engine_env_int(env,
+                                       "SELECT COUNT(*) FROM process_steps o, settings r WHERE "
+                                       "o.process_id = '%s' AND r.name = 'restored' AND "
+                                       "o.started_at < r.changed_at",
+                                       old),
+                     0);
+    lp_test_ok(lp_engine_stop(again, 10000, &err), &err);
+    lp_engine_free(again);
+    json_decref(pages);
 }
 
 static void
@@ -1190,6 +1236,7 @@ static const struct lp_engine_case cases[] = {
     {"W48_safe_defaults", W48_safe_defaults},
     {"a_restored_database_only_validates", a_restored_database_only_validates},
     {"restored_ends_when_everything_was_validated", restored_ends_when_everything_was_validated},
+    {"restored_processes_are_held_back", restored_processes_are_held_back},
     {"settling_a_wait_keeps_its_first_half", settling_a_wait_keeps_its_first_half},
 };
 const struct lp_engine_cases lp_engine_service_cases = {cases, LP_COUNT(cases)};

@@ -401,6 +401,17 @@ add_module(struct lp_catalog_build *build, const char *name, struct lp_err *err)
 
 /* ---- the canonical description ---- */
 
+/* A list that lacks an entry would give another hash: without memory it becomes NULL, and so does
+ * all it is part of. */
+static void
+append_or_lose(json_t **list, json_t *entry)
+{
+    if (json_array_append_new(*list, entry) != 0) {
+        json_decref(*list);
+        *list = NULL;
+    }
+}
+
 static json_t *
 musts_json(const struct lysc_node *node)
 {
@@ -410,7 +421,7 @@ musts_json(const struct lysc_node *node)
 
     LY_ARRAY_FOR(musts, i)
     {
-        (void)json_array_append_new(list, json_string(lyxp_get_expr(musts[i].cond)));
+        append_or_lose(&list, json_string(lyxp_get_expr(musts[i].cond)));
     }
     return list;
 }
@@ -418,22 +429,44 @@ musts_json(const struct lysc_node *node)
 static json_t *
 patterns_json(const struct lysc_node *node)
 {
+    struct lysc_pattern **patterns = lp_node_patterns(node);
     json_t *list = json_array();
-    const struct lysc_type *type = NULL;
     LY_ARRAY_COUNT_TYPE i;
 
-    if (node != NULL && node->nodetype == LYS_LEAF)
-        type = ((const struct lysc_node_leaf *)(const void *)node)->type;
-    else if (node != NULL && node->nodetype == LYS_LEAFLIST)
-        type = ((const struct lysc_node_leaflist *)(const void *)node)->type;
-    if (type != NULL && type->basetype == LY_TYPE_STRING) {
-        const struct lysc_type_str *text = (const struct lysc_type_str *)(const void *)type;
-        LY_ARRAY_FOR(text->patterns, i)
-        {
-            (void)json_array_append_new(list, json_string(text->patterns[i]->expr));
-        }
+    LY_ARRAY_FOR(patterns, i)
+    {
+        append_or_lose(&list, json_pack("[s, b]", patterns[i]->expr, (int)patterns[i]->inverted));
     }
     return list;
+}
+
+static json_t *
+values_json(const struct lp_field *field)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < field->value_count; i++)
+        append_or_lose(&list, json_string(field->values[i].value));
+    return list;
+}
+
+static json_t *fields_json(const struct lp_field *fields, size_t count);
+
+static json_t *
+field_json(const struct lp_field *f)
+{
+    return json_pack("{s:s, s:i, s:b, s:b, s:i, s:b, s:b, s:s?, s:s?, s:s?, s:b, s:[I, I, I, I], "
+                     "s:b, s:o, s:O?, s:o, s:o, "
+                     "s:o}",
+                     "name", f->name, "kind", (int)f->kind, "list", f->list, "required",
+                     f->required, "from", f->required_in, "allocated", f->allocated, "indexed",
+                     f->indexed, "unique", f->unique, "block", f->block, "was", f->renamed_from,
+                     "optional", f->optional, "limits",
+                     (json_int_t)(f->has_min ? f->min : INT64_MIN),
+                     (json_int_t)(f->has_max ? f->max : INT64_MAX), (json_int_t)f->min_items,
+                     (json_int_t)f->max_items, "distinct", f->unique_items, "values",
+                     values_json(f), "default", f->def, "must", musts_json(f->schema), "patterns",
+                     patterns_json(f->schema), "fields", fields_json(f->fields, f->field_count));
 }
 
 static json_t *
@@ -441,26 +474,8 @@ fields_json(const struct lp_field *fields, size_t count)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < count; i++) {
-        const struct lp_field *f = &fields[i];
-        json_t *values = json_array();
-        for (size_t k = 0; k < f->value_count; k++)
-            (void)json_array_append_new(values, json_string(f->values[k].value));
-        (void)json_array_append_new(
-            list,
-            json_pack("{s:s, s:i, s:b, s:b, s:i, s:b, s:b, s:s?, s:s?, s:s?, s:b, s:[I, I, I, I], "
-                      "s:b, s:o, s:O?, "
-                      "s:o, s:o, s:o}",
-                      "name", f->name, "kind", (int)f->kind, "list", f->list, "required",
-                      f->required, "from", f->required_in, "allocated", f->allocated, "indexed",
-                      f->indexed, "unique", f->unique, "block", f->block, "was", f->renamed_from,
-                      "optional", f->optional, "limits",
-                      (json_int_t)(f->has_min ? f->min : INT64_MIN),
-                      (json_int_t)(f->has_max ? f->max : INT64_MAX), (json_int_t)f->min_items,
-                      (json_int_t)f->max_items, "distinct", f->unique_items, "values", values,
-                      "default", f->def, "must", musts_json(f->schema), "patterns",
-                      patterns_json(f->schema), "fields", fields_json(f->fields, f->field_count)));
-    }
+    for (size_t i = 0; i < count; i++)
+        append_or_lose(&list, field_json(&fields[i]));
     return list;
 }
 

@@ -82,10 +82,9 @@ count_chars(const json_t *value, bool *clean)
     return n;
 }
 
-static struct lysc_pattern **
-schema_patterns(const struct lp_field *field)
+struct lysc_pattern **
+lp_node_patterns(const struct lysc_node *node)
 {
-    const struct lysc_node *node = field->schema;
     const struct lysc_type *type;
 
     if (node == NULL || (node->nodetype & (LYS_LEAF | LYS_LEAFLIST)) == 0)
@@ -119,7 +118,7 @@ schema_accepts(struct lp_check *check, const struct lp_field *field, const json_
 {
     const struct lysc_node *node = field->schema;
     struct ly_ctx *ctx = node->module->ctx;
-    struct lysc_pattern **patterns = schema_patterns(field);
+    struct lysc_pattern **patterns = lp_node_patterns(field->schema);
     const char *told = NULL, *last;
     LY_ARRAY_COUNT_TYPE i;
 
@@ -166,7 +165,7 @@ static void
 check_patterns(struct lp_check *check, const struct lp_field *field, const json_t *value,
                const struct lp_place *at)
 {
-    struct lysc_pattern **patterns = schema_patterns(field);
+    struct lysc_pattern **patterns = lp_node_patterns(field->schema);
 
     if (patterns != NULL && !schema_accepts(check, field, value, at))
         return;

@@ -97,14 +97,15 @@ is_block_list(const json_t *list)
 
 /* id -> index */
 static json_t *
-index_of(const json_t *list)
+index_of(struct diff *diff, const json_t *list)
 {
     json_t *map = json_object(), *item;
     size_t i;
 
     json_array_foreach(list, i, item)
     {
-        (void)json_object_set_new(map, instance_id(item), json_integer((json_int_t)i));
+        if (json_object_set_new(map, instance_id(item), json_integer((json_int_t)i)) != 0)
+            diff->failed = true;
     }
     return map;
 }
@@ -112,15 +113,16 @@ index_of(const json_t *list)
 /* Ids of `list` that are in `other` too, in order: what is left to compare once additions and
  * removals are told. */
 static json_t *
-common_ids(const json_t *list, const json_t *other)
+common_ids(struct diff *diff, const json_t *list, const json_t *other)
 {
     json_t *ids = json_array(), *item;
     size_t i;
 
     json_array_foreach(list, i, item)
     {
-        if (json_object_get(other, instance_id(item)) != NULL)
-            (void)json_array_append_new(ids, json_string(instance_id(item)));
+        if (json_object_get(other, instance_id(item)) != NULL
+            && json_array_append_new(ids, json_string(instance_id(item))) != 0)
+            diff->failed = true;
     }
     return ids;
 }
@@ -129,7 +131,8 @@ static void
 compare_order(struct diff *diff, const struct step *at, const json_t *before, const json_t *after,
               const json_t *in_before, const json_t *in_after)
 {
-    json_auto_t *old = common_ids(before, in_after), *now = common_ids(after, in_before);
+    json_auto_t *old = common_ids(diff, before, in_after),
+                *now = common_ids(diff, after, in_before);
 
     if (!json_equal(old, now))
         report(diff, at, old, now);
@@ -138,7 +141,7 @@ compare_order(struct diff *diff, const struct step *at, const json_t *before, co
 static void
 compare_blocks(struct diff *diff, const struct step *at, const json_t *before, const json_t *after)
 {
-    json_auto_t *in_before = index_of(before), *in_after = index_of(after);
+    json_auto_t *in_before = index_of(diff, before), *in_after = index_of(diff, after);
     size_t i;
     json_t *item;
 

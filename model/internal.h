@@ -138,6 +138,9 @@ void lp_problems_lost(struct lp_problems *problems);
 
 /* ---- helpers ---- */
 
+/** Patterns of a leaf or leaf-list of texts (a libyang sized array); NULL when it has none. */
+struct lysc_pattern **lp_node_patterns(const struct lysc_node *node);
+
 /** A new reference to a value seen through a const pointer. */
 json_t *lp_model_share(const json_t *value);
 /** Deep copy without null members. */

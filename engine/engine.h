@@ -103,8 +103,10 @@ enum lp_code lp_engine_status(struct lp_engine *engine, json_t **out,
 enum lp_code lp_engine_worker_status(struct lp_engine *engine, json_t **out,
                                      struct lp_err *err) LP_MUST_CHECK;
 
-/** Ends the state 'restored' by hand: administrators with a reason. It ends by itself when everything was validated. LP_DENIED, LP_INVALID. */
-enum lp_code lp_engine_end_restored(struct lp_engine *engine, const struct lp_caller *caller, struct lp_err *err) LP_MUST_CHECK;
+/** Ends the state 'restored' by hand: administrators with a reason. It ends by itself when
+ * everything was validated. LP_DENIED, LP_INVALID. */
+enum lp_code lp_engine_end_restored(struct lp_engine *engine, const struct lp_caller *caller,
+                                    struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- read models, in wire form (times as numbers) ---- */
 

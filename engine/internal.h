@@ -108,7 +108,8 @@ enum lp_code lp_engine_setting_is(struct lp_store *store, const char *name, cons
 
 /** Reads the state at start. */
 enum lp_code lp_restored_load(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
-/** Ends the state when nothing is left to validate; the sequencer calls it after work. Cheap when not restored. */
+/** Ends the state when nothing is left to validate; the sequencer calls it after work. Cheap when
+ * not restored. */
 void lp_restored_check(struct lp_engine *engine);
 
 /* ---- registry.c ---- */
@@ -302,7 +303,7 @@ struct lp_engine {
     struct lp_executor *executor; /* NULL until lp_engine_run */
     struct lp_events *events;
     struct lp_form_memo *memo;
-    bool restored;     /* atomic: settings.restored = 1 */
+    bool restored;                /* atomic: settings.restored = 1 */
     bool resuming_all;            /* atomic: one resume-all at a time */
     struct lp_engine_stats stats; /* atomics by __atomic builtins */
 };

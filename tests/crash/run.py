@@ -102,8 +102,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--crashd", required=True)
     parser.add_argument("--killpoint", required=True)
-    parser.add_argument("--points", type=int, default=60)
-    parser.add_argument("--wall", type=int, default=0)
+    long = os.environ.get("LP_TEST_LONG") == "1"  # scripts/test --long
+    parser.add_argument("--points", type=int, default=2000 if long else 60)
+    parser.add_argument("--wall", type=int, default=200 if long else 0)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("LP_SEED", "0")) or int(time.time()))
     parser.add_argument("--processes", type=int, default=50)
     parser.add_argument("--pg", action="store_true", help="use the PostgreSQL of LIGHTPATH_TEST_PG, in a database of its own")

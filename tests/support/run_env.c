@@ -22,9 +22,10 @@ static void
 load_conf(struct lp_run_env *env)
 {
     const char *lines[16] = {"daemon.name=tester", "executor.lease_ms=1000",
-                             "executor.heartbeat_ms=200", "executor.sweep_ms=50"};
+                             "executor.heartbeat_ms=200", "executor.sweep_ms=50",
+                             "executor.stuck_grace_ms=3600000"}; /* some tests turn the clock */
     struct lp_err err = LP_ERR_INIT;
-    size_t count = 4;
+    size_t count = 5;
 
     for (size_t i = 0; i < env->conf_count; i++)
         lines[count++] = env->conf_lines[i];

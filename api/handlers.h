@@ -21,8 +21,8 @@ lp_handler lp_on_product_list, lp_on_product_get, lp_on_product_patch, lp_on_blo
     lp_on_block_patch, lp_on_resource_type_get, lp_on_resource_type_patch, lp_on_workflow_list,
     lp_on_workflow_get, lp_on_workflow_patch, lp_on_translations;
 /* on_settings.c */
-lp_handler lp_on_status, lp_on_status_set, lp_on_worker_status, lp_on_cache_names,
-    lp_on_cache_clear, lp_on_search_reset, lp_on_overview;
+lp_handler lp_on_status, lp_on_status_set, lp_on_restored_end, lp_on_worker_status,
+    lp_on_cache_names, lp_on_cache_clear, lp_on_search_reset, lp_on_overview;
 /* on_system.c */
 lp_handler lp_on_health, lp_on_audit, lp_on_audit_verify, lp_on_token_list, lp_on_token_create,
     lp_on_token_revoke, lp_on_backup, lp_on_form, lp_on_root, lp_on_docs, lp_on_openapi,

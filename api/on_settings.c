@@ -24,6 +24,14 @@ lp_on_status_set(struct lp_request *req, json_t **out, struct lp_err *err)
 }
 
 enum lp_code
+lp_on_restored_end(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    enum lp_code rc = lp_engine_end_restored(req->api->services.engine, &req->caller, err);
+
+    return rc == LP_OK ? lp_engine_status(req->api->services.engine, out, err) : rc;
+}
+
+enum lp_code
 lp_on_worker_status(struct lp_request *req, json_t **out, struct lp_err *err)
 {
     return lp_engine_worker_status(req->api->services.engine, out, err);

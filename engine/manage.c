@@ -145,18 +145,20 @@ lp_engine_pause(struct lp_engine *engine, const struct lp_caller *caller, bool p
 enum lp_code
 lp_engine_status(struct lp_engine *engine, json_t **out, struct lp_err *err)
 {
-    bool paused = false;
+    bool paused = false, restored = false;
     int64_t running = 0;
     enum lp_code rc = lp_engine_setting_is(engine->store, "global_lock", "1", &paused, err);
 
     if (rc == LP_OK)
+        rc = lp_engine_setting_is(engine->store, "restored", "1", &restored, err);
+    if (rc == LP_OK)
         rc = count_of(engine, LP_SQL_SVC_RUNNING, &running, err);
     if (rc == LP_OK)
-        *out = json_pack("{s:b, s:s, s:I}", "global_lock", paused, "global_status",
+        *out = json_pack("{s:b, s:s, s:I, s:b}", "global_lock", paused, "global_status",
                          !paused       ? "RUNNING"
                          : running > 0 ? "PAUSING"
                                        : "PAUSED",
-                         "running_processes", (json_int_t)running);
+                         "running_processes", (json_int_t)running, "restored", restored);
     return rc;
 }
 

@@ -95,7 +95,8 @@ enum lp_code lp_engine_callback(struct lp_engine *engine, const char *id, const 
 
 enum lp_code lp_engine_pause(struct lp_engine *engine, const struct lp_caller *caller, bool paused,
                              struct lp_err *err) LP_MUST_CHECK;
-/** {"global_lock","global_status","running_processes","restored"}; counts real leases. New reference. */
+/** {"global_lock","global_status","running_processes","restored"}; counts real leases. New
+ * reference. */
 enum lp_code lp_engine_status(struct lp_engine *engine, json_t **out,
                               struct lp_err *err) LP_MUST_CHECK;
 /** {"executor_type","number_of_workers_online","number_of_queued_jobs","number_of_running_jobs"}.

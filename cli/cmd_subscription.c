@@ -178,10 +178,21 @@ enum { MAX_DEPTH = 12 };
 
 static void print_tree(struct cli *cli, const char *key, const json_t *value, int depth);
 
+/* Coordinates are stored in micro-degrees. */
+static char *
+leaf_text(const char *key, const json_t *value)
+{
+    const char *unit = strrchr(key, '_');
+
+    if (unit != NULL && strcmp(unit, "_udeg") == 0 && json_is_integer(value))
+        return cli_strfmt("%.6f°", (double)json_integer_value(value) / 1e6);
+    return json_is_string(value) ? cli_strdup(json_string_value(value)) : lp_json_text(value);
+}
+
 static void
 print_leaf(struct cli *cli, const char *key, const json_t *value, int depth)
 {
-    char *text = json_is_string(value) ? cli_strdup(json_string_value(value)) : lp_json_text(value);
+    char *text = leaf_text(key, value);
     char *clean = cli_clean(text != NULL ? text : "", false);
 
     fprintf(cli->out.file, "%*s", 2 * depth, "");
@@ -396,20 +407,33 @@ diff_table(struct cli *cli, const json_t *diff)
     cli_table_free(table);
 }
 
-/* The version before the newest, when nobody says which. */
+/* Without a version: what the newest process made of it. */
 static enum lp_code
 version_before(struct cli *cli, char from[static 24], struct lp_err *err)
 {
     struct cli_path path;
-    json_auto_t *subscription = NULL;
-    int64_t newest;
-    enum lp_code rc = subscription_path(cli, "/subscriptions", "", &path, err);
+    json_auto_t *rows = NULL;
+    const char *newest = NULL;
+    size_t i;
+    json_t *row;
+    enum lp_code rc = subscription_path(cli, "/subscriptions", "/history", &path, err);
 
+    cli_path_query(&path, "limit", "50");
     if (rc == LP_OK)
-        rc = cli_call(cli, "GET", cli_path_get(&path), NULL, &subscription, err);
+        rc = cli_call(cli, "GET", cli_path_get(&path), NULL, &rows, err);
     cli_path_free(&path);
-    newest = lp_json_int(subscription, "version", 1);
-    snprintf(from, 24, "%lld", (long long)(newest > 0 ? newest - 1 : 0));
+    snprintf(from, 24, "0");
+    json_array_foreach(rows, i, row)
+    {
+        const char *process = lp_json_str(row, "process_id", "");
+
+        snprintf(from, 24, "%lld", (long long)lp_json_int(row, "version", 0));
+        if (newest != NULL && strcmp(process, newest) != 0)
+            return rc;
+        newest = process;
+    }
+    snprintf(from, 24, "%lld",
+             (long long)lp_json_int(json_array_get(rows, i > 0 ? i - 1 : 0), "version", 1) - 1);
     return rc;
 }
 

@@ -113,7 +113,7 @@ const struct cli_command cli_commands[] = {
      .summary = "its versions, newest first", OPTIONS(limit_options), .run = cli_subscription_history},
     {.noun = "subscription", .verb = "diff", .args = "SUBSCRIPTION [FROM [TO]]", .min_args = 1, .max_args = 3,
      .summary = "what changed between two versions",
-     .help = "Without FROM: the newest version against the one before it.", .run = cli_subscription_diff},
+     .help = "Without FROM: everything the newest process changed.", .run = cli_subscription_diff},
     {.noun = "subscription", .verb = "sync", .args = "SUBSCRIPTION", .min_args = 1, .max_args = 1,
      .summary = "declare that it matches reality again",
      .help = "Refused while unfinished processes hold it. A successful validate or reconcile does the same, with proof.",

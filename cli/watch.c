@@ -19,6 +19,7 @@ struct watch {
     json_t *process;               /* newest answer */
     json_t *children;              /* {"total", "done", "failed", "busy"} or NULL */
     bool line;                     /* a live line stands on the screen */
+    bool again;                    /* watched before: its age says nothing */
     unsigned turn;                 /* of the little wheel */
     int64_t begun_us, looked_us;
 };
@@ -458,12 +459,12 @@ outcome(struct watch *w, bool *ended, struct lp_err *err)
 static void
 say_completed(struct watch *w)
 {
-    char *time = cli_duration(
-        (double)(real_of(w->process, "last_modified_at") - real_of(w->process, "started_at")));
+    char *time =
+        cli_duration(real_of(w->process, "last_modified_at") - real_of(w->process, "started_at"));
 
     wipe_line(w);
     cli_put(&w->cli->out, CLI_GOOD, "Completed");
-    fprintf(w->cli->out.file, " in %s\n", time);
+    fprintf(w->cli->out.file, "%s%s\n", w->again ? "" : " in ", w->again ? "" : time);
     free(time);
 }
 
@@ -505,7 +506,10 @@ cli_watch_seen(struct cli *cli, const char *process_id)
 enum lp_code
 cli_watch(struct cli *cli, const char *process_id, json_t *seen, struct lp_err *err)
 {
-    struct watch w = {.cli = cli, .id = process_id, .shown = seen != NULL ? seen : json_object()};
+    struct watch w = {.cli = cli,
+                      .id = process_id,
+                      .shown = seen != NULL ? seen : json_object(),
+                      .again = seen != NULL};
     bool ended = false;
     int status = 0;
     enum lp_code rc;

@@ -72,6 +72,7 @@ class Life(Cli):
         self.assertRegex(self.cli("product", "list").stdout, r"PoP +PoP +POP +active")
 
     def test_bad_values_name_every_field_and_start_nothing(self):
+        self.partner("Owner")
         before = len(self.json("process", "list", "--all", "--limit", "1000"))
         done = self.cli("process", "start", "create_pop", "--set", "code=x", "--set", "latitude=1", "--set", "longitude=abc",
                         "--set", "full_name=y", "--set", "partner_id=nobody", code=2)
@@ -113,7 +114,7 @@ class Imports(Cli):
         self.assertIn("latitude: expected 46.2, found 45.2", failed.stderr)
         self.assertEqual([s["description"].split()[0] for s in self.json("subscription", "list", "--out-of-sync")], ["IA02"])
         todo = self.json("todo")
-        self.assertEqual([s["description"].split()[0] for s in todo["out_of_sync"]], ["IA02"])
+        self.assertEqual(todo["processes"][0]["subscriptions"][0]["description"].split()[0], "IA02")
         self.start("reconcile_pop", "IA02")
         self.cli("process", "retry", todo["processes"][0]["process_id"], "--watch", "--ticket", "T-1")
         self.assertEqual(self.json("subscription", "show", "IA02")["pop"]["latitude_udeg"], 46200000)

@@ -13,7 +13,7 @@ struct lp_product {
      * malloc'ed. */
     char *(*describe)(const json_t *root);
     /** Rules the YANG cannot say (code pattern from the configuration, name begins with code).
-     * Appends problems. */
+     * May be NULL. Appends problems. */
     void (*check)(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems);
 };
 

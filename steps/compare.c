@@ -49,7 +49,7 @@ compare_document(struct lp_run *run, const struct lp_subscription *sub,
 
     lp_problems_init(&problems);
     rc = lp_model_check(run->catalog, sub->product, sub->root, sub->status, &problems, err);
-    if (rc == LP_OK)
+    if (rc == LP_OK && product->check != NULL)
         product->check(run->conf, sub->root, &problems);
     if (rc == LP_OK)
         rc = add_problems(&problems, list, err);

@@ -296,7 +296,8 @@ lp_form_check_document(struct lp_form_ctx *ctx, const struct lp_form_model *mode
     if (lp_json_str(root, "subscription_instance_id", NULL) == NULL
         && lp_json_set_str(root, "subscription_instance_id", lp_uuid_v4().text) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for the form");
-    product->check(ctx->conf, root, problems);
+    if (product->check != NULL)
+        product->check(ctx->conf, root, problems);
     rc = check_catalog(ctx, type, root, problems, err);
     if (rc == LP_OK && lp_problems_count(problems) == 0)
         rc = check_keys(ctx, type, root, self, problems, err);

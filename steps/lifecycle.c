@@ -17,7 +17,8 @@ product_rules(struct lp_run *run, const struct lp_product *product, const json_t
     enum lp_code rc;
 
     lp_problems_init(&problems);
-    product->check(run->conf, root, &problems);
+    if (product->check != NULL)
+        product->check(run->conf, root, &problems);
     rc = lp_problems_fail(&problems, product->type, err);
     lp_problems_free(&problems);
     return rc;

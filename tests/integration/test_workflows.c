@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "engine/run.h"
+#include "steps/lifecycle.h"
 #include "tests/support/catalog_env.h"
 #include "tests/support/engine_env.h"
 #include "tests/support/test_main.h"
@@ -17,6 +19,48 @@ struct env {
     char partner[LP_UUID_LEN + 1]; /* an active partner, made by make_partner */
 };
 
+/* ---- variants that fail behind the product's own step, to see it undone ---- */
+
+static enum lp_code
+refuse(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    (void)delta;
+    return lp_fail(err, LP_INVALID, "this step always fails");
+}
+
+static const struct lp_step step_refuse = {.key = "refuse",
+                                           .title = "Refuse",
+                                           .kind = LP_STEP_ACTION,
+                                           .effects = LP_EFFECT_NONE,
+                                           .run = refuse,
+                                           .no_undo = "does nothing"};
+static const struct lp_step *const create_steps[] = {&lp_step_construct, &step_refuse};
+static const struct lp_step *const modify_steps[] = {&lp_step_update, &step_refuse};
+static const struct lp_step *const reconcile_steps[] = {&lp_step_refresh, &step_refuse};
+static const struct {
+    const char *of, *name;
+    const struct lp_step *const *steps;
+} variants[] = {{"create_pop", "create_pop_fails", create_steps},
+                {"modify_pop", "modify_pop_fails", modify_steps},
+                {"reconcile_pop", "reconcile_pop_fails", reconcile_steps}};
+
+static void
+add_variants(struct lp_workflow *rows, size_t *count)
+{
+    size_t originals = *count;
+
+    for (size_t i = 0; i < originals; i++)
+        for (size_t k = 0; k < LP_COUNT(variants); k++)
+            if (strcmp(rows[i].name, variants[k].of) == 0) {
+                rows[*count] = rows[i];
+                rows[*count].name = variants[k].name;
+                rows[*count].steps = variants[k].steps;
+                rows[(*count)++].step_count = 2;
+            }
+}
+
 /* All workflow sets as one. */
 static const struct lp_workflow_set *
 all_sets(void)
@@ -30,6 +74,7 @@ all_sets(void)
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < sets[i]->count; k++)
             rows[all.count++] = sets[i]->rows[k];
+    add_variants(rows, &all.count);
     return &all;
 }
 
@@ -695,6 +740,84 @@ the_owner_must_be_chosen_among_several(struct env *t)
     lp_subscription_free(sub);
 }
 
+/* ---- undo ---- */
+
+static void
+roll_back(struct env *t, const char *process)
+{
+    time_t give_up = time(NULL) + 60;
+    int64_t seen = -1;
+    bool aborted = false;
+
+    ends(t, process, "failed", NULL);
+    lp_test_ok(lp_engine_abort(t->e.engine, &lp_test_operator, process, true, &t->err), &t->err);
+    while (!aborted && time(NULL) < give_up) {
+        json_auto_t *now = detail(t, process);
+
+        aborted = strcmp(lp_json_str(now, "last_status", ""), "aborted") == 0;
+        if (!aborted)
+            seen = next_event(t, seen);
+    }
+    assert_true(aborted);
+}
+
+static void
+a_failed_create_is_rolled_back(struct env *t)
+{
+    char process[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1];
+    struct lp_subscription *sub;
+
+    make_partner(t, "Research Net", t->partner);
+    start(t, "create_pop_fails", create_pages(t, "PoP", MILANO), process);
+    roll_back(t, process);
+    subscription_of(t, process, id);
+    sub = loaded(t, id);
+    assert_int_equal(sub->status, LP_LC_TERMINATED);
+    lp_subscription_free(sub);
+    assert_int_equal(lp_engine_env_int(&t->e, "SELECT count(*) FROM process_locks"), 0);
+    make_pop(t, MILANO, id); /* the code is free again */
+}
+
+static void
+a_failed_change_is_rolled_back(struct env *t)
+{
+    char id[LP_UUID_LEN + 1], process[LP_UUID_LEN + 1], buf[256];
+    struct lp_subscription *before, *sub;
+
+    make_partner(t, "Research Net", t->partner);
+    make_pop(t, MILANO, id);
+    before = loaded(t, id);
+    start(t, "modify_pop_fails",
+          modify_pages(id, "{\"code\":\"MI02\",\"full_name\":\"MI02 Milano\",\"address\":null}"),
+          process);
+    ends(t, process, "failed", NULL);
+    assert_string_equal(field(t, id, "code", buf), "MI02");
+    roll_back(t, process);
+    sub = loaded(t, id);
+    assert_true(lp_json_same(sub->root, before->root));
+    assert_string_equal(sub->description, before->description);
+    assert_true(sub->insync);
+    assert_int_equal(sub->version, before->version + 4); /* lock, change, change back, unlock */
+    lp_subscription_free(sub);
+    lp_subscription_free(before);
+}
+
+static void
+a_failed_reconcile_is_rolled_back(struct env *t)
+{
+    char id[LP_UUID_LEN + 1], process[LP_UUID_LEN + 1], buf[256];
+
+    make_partner(t, "Research Net", t->partner);
+    run(t, "task_import_pops", import_pages(TWO, "{\"source\":\"survey\"}"), process);
+    pop_of_code(t, "MI01", id);
+    run(t, "modify_pop", modify_pages(id, "{\"latitude\":\"46\"}"), process);
+    start(t, "reconcile_pop_fails", target_page(id), process);
+    ends(t, process, "failed", NULL);
+    assert_string_equal(field(t, id, "latitude_udeg", buf), "45464270");
+    roll_back(t, process);
+    assert_string_equal(field(t, id, "latitude_udeg", buf), "46000000");
+}
+
 /* ---- all of them, per database ---- */
 
 #define CASE(name)                                                                                 \
@@ -721,6 +844,9 @@ static const struct test_case {
     CASE(OPT_080_nothing_of_a_bad_file),
     CASE(D39_terminated_pop_can_be_imported_again),
     CASE(the_owner_must_be_chosen_among_several),
+    CASE(a_failed_create_is_rolled_back),
+    CASE(a_failed_change_is_rolled_back),
+    CASE(a_failed_reconcile_is_rolled_back),
 };
 
 struct case_run {

@@ -1,4 +1,5 @@
 /* Subscriptions on SQLite, and on PostgreSQL where LIGHTPATH_TEST_PG names one. */
+#include <pthread.h>
 #include <string.h>
 
 #include "store/subscriptions.h"
@@ -466,6 +467,70 @@ foreign_blocks_are_not_written(struct env *e)
     lp_subscription_free(other);
 }
 
+/* Two programs on one database: one ends a rack while the other plugs a cable into it. Whoever is
+ * second is refused. */
+struct racer {
+    struct env *e;
+    struct lp_store *store;
+    struct lp_subscription *sub;
+    enum lp_code rc;
+};
+
+static void *
+race(void *arg)
+{
+    struct racer *r = arg;
+    struct lp_unit *unit = lp_unit_new();
+    struct lp_err err = LP_ERR_INIT;
+
+    r->rc = lp_subscription_save(unit, r->sub, r->e->catalog, &r->e->context, NULL, &err);
+    if (r->rc == LP_OK)
+        r->rc = lp_store_commit(r->store, unit, &err);
+    lp_unit_free(unit);
+    lp_err_clear(&err);
+    return NULL;
+}
+
+static void
+references_race_with_termination(struct env *e)
+{
+    struct lp_store *second = NULL;
+
+    if (e->db.dialect == LP_DIALECT_POSTGRES)
+        lp_test_ok(lp_store_open(&e->db.options, &second, &e->err), &e->err);
+    for (int i = 0; i < 40; i++) {
+        char name[160];
+        struct lp_subscription *rack, *user;
+        struct racer racers[2];
+        pthread_t thread;
+
+        (void)snprintf(
+            name, sizeof name,
+            "{\"rack_name\":\"R%d\",\"active_only\":true,\"ports\":[{\"port_name\":\"p%d\"}]}", i,
+            i);
+        rack = stored(e, "Rack", name, LP_LC_ACTIVE);
+        user = cable(e, port_id(rack, 0), "K");
+        set_status(e, user, LP_LC_ACTIVE);
+        set_status(e, rack, LP_LC_TERMINATED);
+        racers[0] = (struct racer){.e = e, .store = e->db.store, .sub = rack};
+        racers[1] =
+            (struct racer){.e = e, .store = second == NULL ? e->db.store : second, .sub = user};
+        assert_int_equal(pthread_create(&thread, NULL, race, &racers[1]), 0);
+        (void)race(&racers[0]);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true((racers[0].rc == LP_OK) != (racers[1].rc == LP_OK));
+        lp_subscription_free(rack);
+        lp_subscription_free(user);
+    }
+    lp_store_close(second);
+    assert_int_equal(
+        lp_store_env_int(
+            &e->db, "SELECT count(*) FROM block_refs r JOIN blocks b ON b.instance_id = r.to_id "
+                    "JOIN subscriptions s ON s.id = b.subscription_id "
+                    "WHERE s.status = 'terminated'"),
+        0);
+}
+
 /* ---- reading ---- */
 
 static void
@@ -693,6 +758,7 @@ static const struct test_case {
     CASE(users_guard_the_status),
     CASE(owners_of_others_stay),
     CASE(foreign_blocks_are_not_written),
+    CASE(references_race_with_termination),
     CASE(the_domain_model_expands_references),
     CASE(relations_and_unknown_ids),
     CASE(any_version_comes_back),

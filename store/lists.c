@@ -377,7 +377,8 @@ parse_filter(struct query *q, const char *text, struct lp_err *err)
         const struct lp_list_field *f = find_field(q->list, parts[i]);
 
         if (f == NULL || !f->filter)
-            rc = lp_fail_at(err, LP_INVALID, parts[i], "%s", bad_filter);
+            rc = lp_fail_at(err, LP_INVALID, *parts[i] == '\0' ? "filter" : parts[i], "%s",
+                            bad_filter);
         else
             rc = add_condition(q, f, parts[i + 1], err);
     }
@@ -405,7 +406,7 @@ add_sort(struct query *q, const char *name, const char *direction, struct lp_err
     bool number;
 
     if (f == NULL || !f->sort || (!descending && strcasecmp(direction, "asc") != 0))
-        return lp_fail_at(err, LP_INVALID, name, "%s", bad_sort);
+        return lp_fail_at(err, LP_INVALID, *name == '\0' ? "sort" : name, "%s", bad_sort);
     if (q->key_count == MAX_SORTS)
         return lp_fail_at(err, LP_INVALID, name, "%s: more than %d fields", bad_sort, MAX_SORTS);
     number = f->type == LP_LIST_BOOL || f->type == LP_LIST_TIME || f->type == LP_LIST_INT;
@@ -567,7 +568,7 @@ write_cursor(const struct query *q, const struct lp_list_request *request,
              const struct lp_rows *rows, size_t row)
 {
     json_auto_t *values = json_array(), *all = json_array();
-    char check[65], name[16], *text, *out = NULL;
+    char check[65], name[32], *text, *out = NULL;
 
     for (size_t i = 0; i < q->key_count; i++) {
         snprintf(name, sizeof name, "lp_key_%zu", i);

@@ -15,7 +15,7 @@ struct lp_engine_cases {
     size_t count;
 };
 extern const struct lp_engine_cases lp_engine_service_cases, lp_engine_form_cases,
-    lp_engine_record_cases;
+    lp_engine_record_cases, lp_engine_act_cases;
 
 /** The value of main(). */
 int lp_engine_cases_run(const char *group, enum lp_dialect dialect,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 unsigned lp_test_builds[3];
+_Atomic unsigned lp_test_failures;
 void (*lp_test_between)(void *arg);
 void *lp_test_between_arg;
 const char *lp_test_share;
@@ -190,6 +191,29 @@ static const struct lp_step group = {.key = "group",
                                      .step_count = LP_COUNT(group_steps)};
 static const struct lp_step *const asking_steps[] = {&group, &more};
 
+static enum lp_code
+fail_always(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    (void)delta;
+    lp_test_failures++;
+    return lp_fail(err, LP_REFUSED, "the other side says no");
+}
+
+static const struct lp_step bad = {.key = "bad",
+                                   .title = "Fail",
+                                   .kind = LP_STEP_ACTION,
+                                   .no_undo = "does nothing",
+                                   .run = fail_always};
+static const struct lp_step *const failing_group[] = {&work, &bad, &more};
+static const struct lp_step fails = {.key = "fails",
+                                     .title = "Works, fails, works",
+                                     .kind = LP_STEP_GROUP,
+                                     .steps = failing_group,
+                                     .step_count = LP_COUNT(failing_group)};
+static const struct lp_step *const failing_steps[] = {&fails, &more};
+
 /* ---- what happens between form and commit ---- */
 
 static enum lp_code
@@ -250,6 +274,8 @@ static const struct lp_workflow rows[] = {
     {.name = "task_once", .description = "A task that refuses", .target = LP_TARGET_SYSTEM, .is_task = true,
      .predicate = refuse, LP_STEPS(work_steps)},
     {.name = "asking", .description = "Asks twice within a group", .target = LP_TARGET_SYSTEM, LP_STEPS(asking_steps)},
+    {.name = "failing", .description = "Fails within a group", .target = LP_TARGET_SYSTEM, .is_task = true,
+     LP_STEPS(failing_steps)},
     {.name = "calling", .description = "Waits for a callback", .target = LP_TARGET_SYSTEM, LP_STEPS(callback_steps)},
 };
 /* clang-format on */

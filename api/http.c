@@ -95,7 +95,6 @@ parse_path(struct lp_arena *arena, const char *path, struct lp_http_target *out,
         if (*end == '\0')
             return LP_OK;
         at = end + 1;
-        out->trailing_slash = *at == '\0';
     }
     return LP_OK;
 }

@@ -23,7 +23,6 @@ struct lp_http_target {
     const char *path; /* raw, without the query; for messages and logs */
     const char *segments[LP_HTTP_MAX_SEGMENTS];
     size_t segment_count;
-    bool trailing_slash; /* the path ended with '/' and is not "/" */
     struct lp_http_pair query[LP_HTTP_MAX_QUERY];
     size_t query_count;
 };

@@ -47,11 +47,8 @@ path_matches(const struct lp_route *route, const struct lp_http_target *target, 
     size_t len;
     size_t n = 0;
     size_t param = 0;
-    bool collection = at[strlen(at) - 1] == '/' && at[1] != '\0';
 
-    *literals = 0;
-    if (target->trailing_slash && !collection)
-        return false;
+    *literals = 0; /* a final slash makes no difference: a redirect would make browsers ask twice */
     while ((segment = template_next(&at, &len)) != NULL) {
         if (n == target->segment_count)
             return false;

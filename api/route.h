@@ -53,7 +53,7 @@ typedef enum lp_code lp_handler(struct lp_request *req, json_t **out, struct lp_
 struct lp_route {
     enum lp_method method;
     const char
-        *path;      /* "/api/processes/{process_id}/resume"; a final '/' is optional in requests */
+        *path;      /* "/api/processes/{process_id}/resume"; a final slash makes no difference */
     const char *op; /* operation id */
     const char *tag;
     const char *text;

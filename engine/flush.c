@@ -507,6 +507,8 @@ parked(struct lp_proc *proc)
         tell_parent(proc);
     if (proc->wake_known != 0)
         lp_keeper_due(executor, proc->wake_known);
+    if (proc->pending_final && proc->head.status == LP_PS_ABORTED)
+        lp_keeper_poke(executor);     /* its children were told to abort */
     if (proc->fan_begin != INT64_MAX) /* children were made with this row: the sweep finds them */
         lp_keeper_due(executor, lp_clock_utc_us(engine->clock));
     lp_executor_drop(executor, proc);

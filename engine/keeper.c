@@ -13,7 +13,8 @@
 #include "engine/exec.h"
 
 enum {
-    SWEEP_MOST = 500, /* processes announced at once */
+    SWEEP_MOST = 2000, /* processes announced at once */
+    AGAIN_MS = 20, /* after a full sweep: the rest as soon as the queue has drained */
     CROWDED_MS = 20,
     WATCH_MS = 1000, /* while steps run */
     LONG_MS = 3600000,
@@ -165,7 +166,7 @@ hear_requests(struct sweep *sweep)
     struct lp_rows *rows = NULL;
     struct lp_err err = LP_ERR_INIT;
 
-    if (executor->embedded || sweep->failed)
+    if (sweep->failed)
         return;
     if (lp_query(engine->store, LP_SQL_RUN_SWEEP_REQUESTS,
                  LP_ARGS(lp_text("owner", engine->incarnation)), &rows, &err)
@@ -238,7 +239,7 @@ sweep(struct lp_executor *executor, size_t *found)
     struct lp_engine *engine = executor->engine;
     struct sweep s = {.executor = executor};
     bool orphans = take_orphans(executor);
-    int64_t due;
+    int64_t due, soonest;
 
     read_pause(&s);
     if (!atomic_load(&executor->paused)) {
@@ -251,6 +252,9 @@ sweep(struct lp_executor *executor, size_t *found)
                  LP_ARGS(lp_text("owner", engine->incarnation), lp_int("limit", SWEEP_MOST)));
     hear_requests(&s);
     due = next_due(&s);
+    soonest = lp_clock_utc_us(engine->clock) + engine->conf->executor_sweep_ms * 1000;
+    if (due != 0 && due < soonest)
+        due = soonest; /* announced just now, or nobody here may take it */
     pthread_mutex_lock(&executor->lock);
     executor->orphans = executor->orphans || (orphans && s.failed);
     executor->next_due_us = due;
@@ -353,6 +357,8 @@ next_sweep(const struct lp_executor *executor, bool read, size_t found, int64_t 
 {
     if (!read)
         return now + STORE_RETRY_MS * 1000;
+    if (found >= SWEEP_MOST)
+        return now + AGAIN_MS * 1000;
     if (executor->embedded && found == 0)
         return INT64_MAX;
     return now + executor->engine->conf->executor_sweep_ms * 1000;
@@ -380,6 +386,11 @@ lp_keeper_main(void *arg)
                 now + (heartbeat(executor) ? conf->executor_heartbeat_ms : STORE_RETRY_MS) * 1000;
         if (!ended && !lp_executor_stopping(executor) && (asked || now >= pace.sweep_us)) {
             size_t found = 0;
+
+            if (!asked && engine->queue->ops->depth(engine->queue) > SWEEP_MOST / 4) {
+                pace.sweep_us = now + AGAIN_MS * 1000; /* nothing new would fit in usefully */
+                continue;
+            }
             bool read = sweep(executor, &found);
 
             pace.sweep_us = next_sweep(executor, read, found, lp_clock_mono_us(engine->clock));

@@ -158,6 +158,9 @@ read_head(struct lp_proc *proc, const struct lp_rows *rows, struct lp_err *err)
     proc->wake_at = lp_rows_int(rows, 0, "wake_at");
     read_chain(proc, rows);
     proc->reg = lp_registry_find(proc->engine, lp_rows_text(rows, 0, "workflow"));
+    if (proc->reg != NULL && strcmp(lp_rows_text(rows, 0, "definition_hash"), proc->reg->hash) != 0)
+        lp_logf(proc->engine->log, LP_LOG_INFO, "process.definition_changed", "s:s, s:s", "process",
+                proc->id, "workflow", proc->reg->workflow->name);
     if (proc->actor == NULL || proc->correlation == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for process %s", proc->id);
     return LP_OK;
@@ -318,9 +321,33 @@ go_behind(struct lp_proc *proc)
     lp_proc_set_key(proc);
 }
 
+static bool
+row_done(enum lp_step_status status)
+{
+    return status == LP_SS_SUCCESS || status == LP_SS_SKIPPED || status == LP_SS_COMPLETE;
+}
+
+/** Stands on a row that is not the newest one: behind it when it is done, else on it. */
+static enum lp_code
+stand_on(struct claim *c, size_t row, size_t place, size_t each, struct lp_err *err)
+{
+    struct lp_proc *proc = c->proc;
+    enum lp_code rc;
+
+    lp_proc_enter(proc, place);
+    proc->each = each;
+    lp_proc_set_key(proc);
+    rc = read_row(c, row, err);
+    if (rc == LP_OK && row_done(proc->row_status))
+        go_behind(proc);
+    else if (rc == LP_OK)
+        rc = lp_proc_load_attempt(proc, err);
+    return rc;
+}
+
 /** W14: the head is not in the definition any more. What counts is the newest row that is. */
-static void
-recover_unknown(struct claim *c, size_t from, bool skipped)
+static enum lp_code
+recover_unknown(struct claim *c, size_t from, bool skipped, struct lp_err *err)
 {
     struct lp_proc *proc = c->proc;
 
@@ -330,17 +357,13 @@ recover_unknown(struct claim *c, size_t from, bool skipped)
 
         if (strcmp(key, LP_KEY_RECOVER) == 0)
             continue;
-        if (place < proc->places->count) {
-            proc->place = place;
-            proc->each = each;
-            lp_proc_set_key(proc);
-            go_behind(proc);
-            return;
-        }
+        if (place < proc->places->count)
+            return stand_on(c, i, place, each, err);
         if (!skipped)
             break;
     }
     proc->place = SIZE_MAX; /* told to the operator by advance.c */
+    return LP_OK;
 }
 
 /** A skipped group has a row of its own. */
@@ -353,12 +376,6 @@ behind_group(struct lp_proc *proc, const char *key)
             return true;
         }
     return false;
-}
-
-static bool
-row_done(enum lp_step_status status)
-{
-    return status == LP_SS_SUCCESS || status == LP_SS_SKIPPED || status == LP_SS_COMPLETE;
 }
 
 static enum lp_code
@@ -383,16 +400,25 @@ find_place(struct claim *c, const char *last, struct lp_err *err)
     if (behind_group(proc, last))
         return LP_OK;
     snprintf(proc->key, sizeof proc->key, "%s", last);
-    if (row == SIZE_MAX) {
-        recover_unknown(c, lp_rows_count(c->steps), false);
-        return LP_OK;
-    }
+    if (row == SIZE_MAX)
+        return recover_unknown(c, lp_rows_count(c->steps), false, err);
     rc = read_row(c, row, err);
     if (rc != LP_OK)
         return rc;
-    recover_unknown(c, strcmp(last, LP_KEY_RECOVER) == 0 ? row : row + 1,
-                    proc->row_status == LP_SS_SKIPPED);
-    return LP_OK;
+    return recover_unknown(c, strcmp(last, LP_KEY_RECOVER) == 0 ? row : row + 1,
+                           proc->row_status == LP_SS_SKIPPED, err);
+}
+
+/** The workflow is gone: only a row that said so before is of use. */
+static enum lp_code
+read_without_places(struct claim *c, const char *last, struct lp_err *err)
+{
+    size_t row = row_of(c->steps, last);
+
+    snprintf(c->proc->key, sizeof c->proc->key, "%s", last);
+    if (row == SIZE_MAX || strcmp(last, LP_KEY_RECOVER) != 0)
+        return LP_OK;
+    return read_row(c, row, err);
 }
 
 static enum lp_code
@@ -411,8 +437,8 @@ recover(struct claim *c, struct lp_err *err)
                      proc->id);
     if (rc != LP_OK)
         return rc;
-    if (proc->reg == NULL)
-        return LP_OK; /* told to the operator by advance.c */
+    if (proc->reg == NULL) /* told to the operator by advance.c */
+        return last == NULL ? LP_OK : read_without_places(c, last, err);
     proc->places = &proc->executor->places[proc->reg - proc->engine->workflows];
     if (last == NULL) {
         lp_proc_enter(proc, 0);

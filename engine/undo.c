@@ -151,6 +151,23 @@ obey(struct lp_proc *proc, const struct request *request)
     return strike(proc, request);
 }
 
+/** The count says more than there is: without this the process would be taken up for ever. False:
+ * the store failed. */
+static bool
+count_again(struct lp_proc *proc)
+{
+    struct lp_unit *unit = lp_flush_touch(proc);
+    struct lp_err err = LP_ERR_INIT;
+    enum lp_code rc;
+
+    lp_unit_add(unit, LP_SQL_RUN_REQUESTS_COUNT, LP_ARGS(lp_text("id", proc->id)));
+    rc = lp_store_commit(proc->engine->store, unit, &err);
+    lp_unit_free(unit);
+    if (rc != LP_OK)
+        lp_proc_lost(proc, &err);
+    return rc == LP_OK;
+}
+
 bool
 lp_undo_requests(struct lp_proc *proc)
 {
@@ -166,8 +183,8 @@ lp_undo_requests(struct lp_proc *proc)
     }
     atomic_store(&proc->cancel, false);
     if (lp_rows_count(rows) == 0) {
+        done = proc->requests > 0 && !count_again(proc);
         proc->requests = 0;
-        done = false;
     } else {
         struct request request = request_of(rows, 0);
 

@@ -1082,6 +1082,15 @@ W14_recovery_by_key(struct lp_run_env *env)
         strstr(lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
                "'ask_again' does not exist any more"));
     assert_int_equal(effects(env, id, "b"), 0);
+    restart_with(env, &inserted_set); /* the step is put back: it still waits */
+    resume(env, id, NULL);
+    lp_test_wait(env, id, "suspended");
+    assert_int_equal(step_rows(env, id, "key = 'ask_again'"), 1);
+    restart_with(env, &removed_set);
+    lp_store_env_exec(&env->db,
+                      "UPDATE processes SET status = 'resumed' WHERE status = 'suspended'");
+    lp_executor_hint(env->engine, id, 0);
+    lp_test_wait(env, id, "failed");
     lp_test_ok(lp_engine_skip(env->engine, &lp_test_caller, id, &err), &err);
     lp_test_wait(env, id, "completed"); /* behind the newest step that still exists */
     assert_int_equal(effects(env, id, "b"), 1);

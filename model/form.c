@@ -114,11 +114,12 @@ add_kept(struct lp_form_page *page, const struct lp_field *field)
     return kept;
 }
 
-struct lp_field *
-lp_form_page_add(struct lp_form_page *page, const struct lp_field *field)
-{
-    struct lp_field *kept = add_kept(page, field);
+static void keep_members(struct lp_form_page *page, struct lp_field *kept);
 
+/* The field is a copy already; what it points to becomes the page's own. */
+static void
+keep_pointers(struct lp_form_page *page, struct lp_field *kept, const struct lp_field *field)
+{
     kept->name = keep_text(page, field->name);
     kept->title = keep_text(page, field->title);
     kept->description = keep_text(page, field->description);
@@ -128,6 +129,33 @@ lp_form_page_add(struct lp_form_page *page, const struct lp_field *field)
     kept->units = keep_text(page, field->units);
     if (field->value_count > 0)
         kept->values = keep_values(page, field->values, field->value_count);
+    keep_members(page, kept);
+}
+
+static void
+keep_members(struct lp_form_page *page, struct lp_field *kept)
+{
+    const struct lp_field *from = kept->fields;
+    struct lp_field *members;
+
+    if (kept->field_count == 0)
+        return;
+    members = must_have(lp_arena_array(page->arena, kept->field_count, sizeof *members));
+    for (size_t i = 0; i < kept->field_count; i++) {
+        members[i] = from[i];
+        members[i].def = keep_json(page, from[i].def);
+        members[i].extra = keep_json(page, from[i].extra);
+        keep_pointers(page, &members[i], &from[i]);
+    }
+    kept->fields = members;
+}
+
+struct lp_field *
+lp_form_page_add(struct lp_form_page *page, const struct lp_field *field)
+{
+    struct lp_field *kept = add_kept(page, field);
+
+    keep_pointers(page, kept, field);
     return kept;
 }
 

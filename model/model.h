@@ -257,7 +257,7 @@ void lp_form_page_set_title(struct lp_form_page *page, const char *title);
  * Starts as 1. */
 void lp_form_page_has_next(struct lp_form_page *page, int has_next);
 int lp_form_page_has_next_get(const struct lp_form_page *page);
-/** Copies a hand-made field (texts, values, default and extra are copied); returns the page's own
+/** Copies a hand-made field (texts, values, members, default and extra too); returns the page's own
  * copy for adjustments (required, def ...), valid until the next add. Never NULL: aborts without
  * memory. */
 struct lp_field *lp_form_page_add(struct lp_form_page *page, const struct lp_field *field);

@@ -1,6 +1,7 @@
-/* lp-codegen HEADER SOURCE FOLDER...: C structs of every block of the catalog. Runs while Lightpath
- * is built. */
+/* lp-codegen HEADER SOURCE DEPFILE FOLDER...: C structs of every block of the catalog. Runs while
+ * Lightpath is built. */
 #include <ctype.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -381,31 +382,68 @@ finish(FILE *out, const char *path)
     return bad;
 }
 
+/* "header: folder module..." for the build tool: the folder itself changes when a module is added.
+ */
+static int
+write_dependencies(FILE *out, const char *header, const char *const *dirs, size_t count)
+{
+    (void)fprintf(out, "%s:", header);
+    for (size_t i = 0; i < count; i++) {
+        struct dirent **entries = NULL;
+        int n = scandir(dirs[i], &entries, NULL, alphasort);
+        if (n < 0)
+            return 1;
+        (void)fprintf(out, " %s", dirs[i]);
+        for (int k = 0; k < n; k++) {
+            const char *dot = strrchr(entries[k]->d_name, '.');
+            if (dot != NULL && strcmp(dot, ".yang") == 0)
+                (void)fprintf(out, " %s/%s", dirs[i], entries[k]->d_name);
+            free(entries[k]);
+        }
+        free(entries);
+    }
+    (void)fputc('\n', out);
+    return 0;
+}
+
+static int
+write_all(char **paths, const char *const *dirs, size_t dir_count, const struct lp_catalog *catalog)
+{
+    FILE *out = fopen(paths[0], "we");
+    int bad;
+
+    if (out != NULL)
+        write_header(out, catalog);
+    bad = finish(out, paths[0]);
+    out = fopen(paths[1], "we");
+    if (out != NULL)
+        write_source(out, paths[0], catalog);
+    bad |= finish(out, paths[1]);
+    out = fopen(paths[2], "we");
+    if (out != NULL)
+        bad |= write_dependencies(out, paths[0], dirs, dir_count);
+    return bad | finish(out, paths[2]);
+}
+
 int
 main(int argc, char **argv)
 {
+    const char *const *dirs = (const char *const *)(argv + 4);
     struct lp_err err = LP_ERR_INIT;
     struct lp_catalog *catalog = NULL;
-    FILE *out;
+    size_t dir_count;
     int bad;
 
-    if (argc < 4) {
-        (void)fputs("usage: lp-codegen HEADER SOURCE FOLDER...\n", stderr);
+    if (argc < 5) {
+        (void)fputs("usage: lp-codegen HEADER SOURCE DEPFILE FOLDER...\n", stderr);
         return 2;
     }
-    if (lp_catalog_load((const char *const *)(argv + 3), (size_t)argc - 3, &catalog, &err)
-        != LP_OK) {
+    dir_count = (size_t)argc - 4;
+    if (lp_catalog_load(dirs, dir_count, &catalog, &err) != LP_OK) {
         (void)fprintf(stderr, "lp-codegen: %s\n", err.msg);
         return 1;
     }
-    out = fopen(argv[1], "we");
-    if (out != NULL)
-        write_header(out, catalog);
-    bad = finish(out, argv[1]);
-    out = fopen(argv[2], "we");
-    if (out != NULL)
-        write_source(out, argv[1], catalog);
-    bad |= finish(out, argv[2]);
+    bad = write_all(argv + 1, dirs, dir_count, catalog);
     lp_catalog_free(catalog);
     return bad;
 }

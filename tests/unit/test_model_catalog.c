@@ -323,6 +323,51 @@ the_hash_follows_rules_not_texts(void **state)
     (void)rmdir(dir);
 }
 
+/* The module in docs/writing-a-product.md, as it stands there. */
+static void
+copy_documented_module(const char *dir)
+{
+    static const char page_path[] = LP_SOURCE_ROOT "/docs/writing-a-product.md";
+    char path[300], line[1000];
+    FILE *page = fopen(page_path, "r"), *out;
+    bool inside = false;
+
+    (void)snprintf(path, sizeof path, "%s/lightpath-rack.yang", dir);
+    out = fopen(path, "w");
+    assert_non_null(page);
+    assert_non_null(out);
+    while (fgets(line, sizeof line, page) != NULL) {
+        if (inside && strncmp(line, "```", 3) == 0)
+            break;
+        if (inside)
+            (void)fputs(line, out);
+        inside |= strcmp(line, "```yang\n") == 0;
+    }
+    assert_true(inside);
+    (void)fclose(page);
+    (void)fclose(out);
+}
+
+static void
+the_documented_module_loads(void **state)
+{
+    char dir[] = "/tmp/lightpath-yang-XXXXXX", path[300];
+    const char *dirs[] = {LP_PRODUCTS_YANG, dir};
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_catalog *loaded = NULL;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    copy_documented_module(dir);
+    if (lp_catalog_load(dirs, 2, &loaded, &err) != LP_OK)
+        fail_msg("%s", err.msg);
+    assert_string_equal(lp_catalog_product(loaded, "Rack")->member, "rack");
+    lp_catalog_free(loaded);
+    (void)snprintf(path, sizeof path, "%s/lightpath-rack.yang", dir);
+    (void)unlink(path);
+    (void)rmdir(dir);
+}
+
 /* ---- lifecycle ---- */
 
 static void
@@ -428,6 +473,7 @@ main(void)
         cmocka_unit_test(every_broken_rule_names_module_line_and_node),
         cmocka_unit_test(folders_that_cannot_be_read_are_named),
         cmocka_unit_test(the_hash_follows_rules_not_texts),
+        cmocka_unit_test(the_documented_module_loads),
         cmocka_unit_test(lifecycle_names_go_both_ways),
         cmocka_unit_test(users_hold_a_status_change_back),
         cmocka_unit_test(one_catalog_serves_many_threads),

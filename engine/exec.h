@@ -89,6 +89,7 @@ struct lp_proc {
     enum lp_phase phase;
     int priority;
     bool again;         /* guarded by executor.lock: a hint came while in flight */
+    bool released;      /* given back before its end, because of a pause or a stop */
     atomic_bool poked;  /* look for requests before the next step */
     atomic_bool cancel; /* an abort was asked for: steps stop at their next check */
 

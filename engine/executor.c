@@ -239,7 +239,10 @@ lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc)
     memcpy(id, proc->id, sizeof id);
     pthread_mutex_lock(&executor->lock);
     unchain(executor, proc);
-    again = proc->again;
+    /* The pause may have ended before the release was committed: the sweep it caused did not see
+     * it. */
+    again =
+        proc->again || (proc->released && !executor->stopping && !atomic_load(&executor->paused));
     if (executor->in_flight-- == executor->in_flight_max || executor->stopping)
         pthread_cond_signal(&executor->room);
     if (executor->in_flight == 0)

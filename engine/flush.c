@@ -445,6 +445,7 @@ lp_flush_release(struct lp_proc *proc)
     if (proc->named)
         lp_unit_add(unit, LP_SQL_RUN_NAMED_DROP, LP_ARGS(lp_text("id", proc->id)));
     proc->fence_index = proc->wake_index = SIZE_MAX;
+    proc->released = true;
     proc->after = LP_AFTER_PARK;
     proc->pending_final = proc->tell_parent = false;
     proc->wake_known = 0;

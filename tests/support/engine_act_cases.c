@@ -32,6 +32,29 @@ stop(struct lp_engine_env *env)
     lp_test_ok(lp_engine_stop(env->engine, 20000, &err), &err);
 }
 
+/* Where it stands instead. */
+static void
+show(struct lp_engine_env *env, const char *id)
+{
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_rows *rows = NULL;
+
+    lp_test_ok(lp_query_text(env->db.store,
+                             "SELECT status, last_key, lease_owner, lease_epoch, wait_kind, "
+                             "requests, failed_reason FROM processes WHERE id = :id",
+                             LP_ARGS(lp_text("id", id)), &rows, &err),
+               &err);
+    if (lp_rows_count(rows) == 1)
+        print_error(
+            "status %s, last_key %s, lease_owner %s, lease_epoch %lld, wait_kind %s, requests "
+            "%lld, failed_reason %s\n",
+            lp_rows_text(rows, 0, "status"), lp_rows_text(rows, 0, "last_key"),
+            lp_rows_text(rows, 0, "lease_owner"), (long long)lp_rows_int(rows, 0, "lease_epoch"),
+            lp_rows_text(rows, 0, "wait_kind"), (long long)lp_rows_int(rows, 0, "requests"),
+            lp_rows_text(rows, 0, "failed_reason"));
+    lp_rows_free(rows);
+}
+
 static void
 stands(struct lp_engine_env *env, const char *id, const char *status, const char *key)
 {
@@ -47,6 +70,8 @@ stands(struct lp_engine_env *env, const char *id, const char *status, const char
             usleep(10000);
     }
     if (there == 0)
+        show(env, id);
+    if (there == 0)
         fail_msg("process %s never stood at %s, %s", id, key, status);
 }
 
@@ -61,7 +86,7 @@ state_of(struct lp_engine_env *env, const char *id)
 }
 
 static int64_t
-rows(struct lp_engine_env *env, const char *id, const char *key, const char *status)
+count_rows(struct lp_engine_env *env, const char *id, const char *key, const char *status)
 {
     return lp_engine_env_int(env,
                              "SELECT COUNT(*) FROM process_steps WHERE process_id = '%s' AND key = "
@@ -86,10 +111,10 @@ skip_goes_on_behind_the_step(struct lp_engine_env *env)
     lp_test_ok(lp_engine_skip(env->engine, &lp_test_operator, id, &err), &err);
     stands(env, id, "completed", "done");
     assert_int_equal(lp_test_failures, 2);
-    assert_int_equal(rows(env, id, "fails/bad", "skipped"), 1);
-    assert_int_equal(rows(env, id, "fails/work", "success"), 1);
-    assert_int_equal(rows(env, id, "fails/more", "success"), 1);
-    assert_int_equal(rows(env, id, "more", "success"), 1);
+    assert_int_equal(count_rows(env, id, "fails/bad", "skipped"), 1);
+    assert_int_equal(count_rows(env, id, "fails/work", "success"), 1);
+    assert_int_equal(count_rows(env, id, "fails/more", "success"), 1);
+    assert_int_equal(count_rows(env, id, "more", "success"), 1);
     lp_test_ok(lp_engine_audit_verify(env->engine, &checked, &err), &err);
     stop(env);
 }
@@ -108,7 +133,7 @@ mark_done_gives_its_state(struct lp_engine_env *env)
     stands(env, id, "completed", "done");
     state = state_of(env, id);
     assert_int_equal(lp_json_int(state, "answer", 0), 42);
-    assert_int_equal(rows(env, id, "fails/bad", "success"), 1);
+    assert_int_equal(count_rows(env, id, "fails/bad", "success"), 1);
     json_decref(state);
     json_decref(delta);
     stop(env);

@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/products_gen.h"
 #include "products/product.h"
 
 static char *
 pop_describe(const json_t *root)
 {
     char *text;
-    const char *name = lp_json_str(root, "full_name", lp_json_str(root, "code", "unnamed"));
+    const char *name =
+        lp_json_str(root, LP_F_POP_FULL_NAME, lp_json_str(root, LP_F_POP_CODE, "unnamed"));
 
     return asprintf(&text, "%s (Point of Presence)", name) < 0 ? NULL : text;
 }
@@ -18,14 +20,14 @@ pop_describe(const json_t *root)
 static void
 check_code(const char *pattern, const char *code, const json_t *value, struct lp_problems *problems)
 {
-    json_auto_t *loc = json_pack("[s]", "code");
+    json_auto_t *loc = json_pack("[s]", LP_F_POP_CODE);
     char *whole = NULL;
     regex_t regex;
 
     if (asprintf(&whole, "^(%s)$", pattern) < 0)
         return;
     if (regcomp(&regex, whole, REG_EXTENDED | REG_NOSUB) != 0) {
-        lp_problem_field(problems, "value_error", "code", value,
+        lp_problem_field(problems, "value_error", LP_F_POP_CODE, value,
                          "the configured pop.code_pattern '%.100s' is not a regular expression",
                          pattern);
     } else {
@@ -41,15 +43,15 @@ check_code(const char *pattern, const char *code, const json_t *value, struct lp
 static void
 pop_check(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems)
 {
-    const char *code = lp_json_str(root, "code", NULL);
-    const char *name = lp_json_str(root, "full_name", NULL);
-    json_auto_t *loc = json_pack("[s]", "full_name");
+    const char *code = lp_json_str(root, LP_F_POP_CODE, NULL);
+    const char *name = lp_json_str(root, LP_F_POP_FULL_NAME, NULL);
+    json_auto_t *loc = json_pack("[s]", LP_F_POP_FULL_NAME);
 
     if (code == NULL)
         return;
-    check_code(conf->pop_code_pattern, code, json_object_get(root, "code"), problems);
+    check_code(conf->pop_code_pattern, code, json_object_get(root, LP_F_POP_CODE), problems);
     if (name != NULL && strncmp(name, code, strlen(code)) != 0)
-        lp_problem_add(problems, "value_error", loc, json_object_get(root, "full_name"),
+        lp_problem_add(problems, "value_error", loc, json_object_get(root, LP_F_POP_FULL_NAME),
                        json_pack("{s:s}", "code", "OPT-002"),
                        "full name must begin with the PoP code %s", code);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "model/products_gen.h"
 #include "products/coord.h"
 #include "products/csv.h"
 #include "products/product.h"
@@ -16,12 +17,13 @@ static const struct column {
     const char *inside; /* the member is an object: field in it */
     bool required;
 } columns[LP_POP_COLUMN_COUNT] = {
-    [LP_POP_CODE] = {"code", {"code", "pop_code", "pop"}, "code", NULL, true},
-    [LP_POP_FULL_NAME] = {"full_name", {"full_name", "name", "full name"}, "full_name", NULL, true},
-    [LP_POP_LATITUDE] = {"latitude", {"latitude", "lat"}, "latitude_udeg", NULL, true},
+    [LP_POP_CODE] = {"code", {"code", "pop_code", "pop"}, LP_F_POP_CODE, NULL, true},
+    [LP_POP_FULL_NAME] =
+        {"full_name", {"full_name", "name", "full name"}, LP_F_POP_FULL_NAME, NULL, true},
+    [LP_POP_LATITUDE] = {"latitude", {"latitude", "lat"}, LP_F_POP_LATITUDE_UDEG, NULL, true},
     [LP_POP_LONGITUDE] =
-        {"longitude", {"longitude", "lon", "lng", "long"}, "longitude_udeg", NULL, true},
-    [LP_POP_CITY] = {"city", {"city", "town"}, "address", "city", false},
+        {"longitude", {"longitude", "lon", "lng", "long"}, LP_F_POP_LONGITUDE_UDEG, NULL, true},
+    [LP_POP_CITY] = {"city", {"city", "town"}, LP_F_POP_ADDRESS, LP_F_POP_ADDRESS_CITY, false},
     [LP_POP_KEY] = {"key", {"key", "source_key", "id"}, NULL, NULL, false},
 };
 

@@ -1,10 +1,14 @@
 /* Partner: create, modify, terminate, validate, reconcile. */
+#include "model/products_gen.h"
 #include "steps/forms.h"
 #include "steps/lifecycle.h"
 #include "workflows/workflows.h"
 
-static const char *const fields[] = {"partner_name", "short_name", "legal_name",  "roles",
-                                     "contacts",     "country",    "external_ids"};
+static const char *const fields[] = {
+    LP_F_PARTNER_PARTNER_NAME, LP_F_PARTNER_SHORT_NAME, LP_F_PARTNER_LEGAL_NAME,
+    LP_F_PARTNER_ROLES,        LP_F_PARTNER_CONTACTS,   LP_F_PARTNER_COUNTRY,
+    LP_F_PARTNER_EXTERNAL_IDS,
+};
 static const struct lp_form_model model = {"Partner", fields, LP_COUNT(fields)};
 
 /* ---- create ---- */

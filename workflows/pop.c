@@ -1,13 +1,16 @@
 /* PoP: create, modify, terminate, validate, reconcile. */
 #include <string.h>
 
+#include "model/products_gen.h"
 #include "steps/forms.h"
 #include "steps/import.h"
 #include "steps/lifecycle.h"
 #include "workflows/workflows.h"
 
-static const char *const fields[] = {"code",    "full_name",  "latitude_udeg", "longitude_udeg",
-                                     "address", "site_class", "external_ids"};
+static const char *const fields[] = {
+    LP_F_POP_CODE,    LP_F_POP_FULL_NAME,  LP_F_POP_LATITUDE_UDEG, LP_F_POP_LONGITUDE_UDEG,
+    LP_F_POP_ADDRESS, LP_F_POP_SITE_CLASS, LP_F_POP_EXTERNAL_IDS,
+};
 static const struct lp_form_model model = {"PoP", fields, LP_COUNT(fields)};
 
 /* ---- create ---- */
@@ -89,7 +92,7 @@ modify_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *p
 static bool
 renamed(const struct lp_form_ctx *ctx)
 {
-    static const char *const names[] = {"code", "full_name"};
+    static const char *const names[] = {LP_F_POP_CODE, LP_F_POP_FULL_NAME};
 
     for (size_t i = 0; i < LP_COUNT(names); i++)
         if (strcmp(lp_json_str(ctx->answers, names[i], ""),

@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import socketserver
+import ssl
 import struct
 import subprocess
 import sys
@@ -57,6 +58,7 @@ class World:
         self.watched = 0
         self.break_first = False
         self.final = "completed"
+        self.redirect = None
 
 
 world = World()
@@ -173,8 +175,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         where = parts.path.rstrip("/")
         if where == "/api/events":
             return self.events()
-        if where == "/api/elsewhere":
-            return self.reply(307, None, Location="http://example.invalid/api/x")
+        if world.redirect is not None and where == "/api/settings/status" and "again" not in query:
+            return self.reply(307, None, Location=world.redirect)
+        if where.startswith("/api/settings/"):
+            return self.reply(200, {"global_status": "RUNNING", "global_lock": False})
+        if where == "/api/processes/status-counts":
+            return self.reply(200, {"process_counts": {}, "task_counts": {}})
         if self.command == "POST" and where == "/api/processes/create_pop":
             return self.start(body)
         if where == "/api/processes":
@@ -568,6 +574,45 @@ class Errors(Case):
         self.assertEqual(r.returncode, 2)
         self.assertIn("--reason", r.stderr)
         self.assertEqual(world.calls, [])
+
+
+class Places(Case):
+    def test_redirects_stay_at_home(self):
+        world.redirect = "/api/settings/status?again=1"
+        self.assertEqual(run("engine", "status").returncode, 0)
+        for elsewhere in ("http://example.invalid/api/settings/status", url.replace("127.0.0.1", "localhost") + "/api/x",
+                          "https" + url[4:] + "/api/x"):
+            world.redirect = elsewhere
+            r = run("engine", "status")
+            self.assertEqual(r.returncode, 6, r.stderr)
+            self.assertIn("another host", r.stderr)
+        world.redirect = url + "/api/settings/status"
+        r = run("engine", "status")
+        self.assertEqual(r.returncode, 6)
+        self.assertIn("circles", r.stderr)
+
+    def test_certificates_are_verified(self):
+        with tempfile.TemporaryDirectory() as folder:
+            key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
+            made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
+                                   "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], capture_output=True)
+            if made.returncode != 0:
+                self.skipTest("no openssl program")
+            server = Tcp(("127.0.0.1", 0), Handler)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(cert, key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            port = server.server_address[1]
+            r = run("engine", "status", "--url", f"https://localhost:{port}")
+            self.assertEqual(r.returncode, 6, r.stderr)
+            self.assertIn("no trusted connection", r.stderr)
+            r = run("engine", "status", "--url", f"https://localhost:{port}", "--ca-file", cert)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            r = run("engine", "status", "--url", f"https://127.0.0.1:{port}", "--ca-file", cert)
+            self.assertEqual(r.returncode, 6, r.stderr)
+            server.shutdown()
+            server.server_close()
 
 
 class Watching(Case):

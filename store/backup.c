@@ -51,13 +51,14 @@ publish(const char *part, const char *path, struct lp_err *err)
     return rc;
 }
 
+/* path + ".part", made empty and ours. */
 static enum lp_code
 part_name(const char *path, char part[static PATH_SIZE], struct lp_err *err)
 {
     int fd;
 
     if (snprintf(part, PATH_SIZE, "%s.part", path) >= PATH_SIZE)
-        return lp_fail(err, LP_INVALID, "the path of the backup is too long");
+        return lp_fail(err, LP_INVALID, "the path '%.200s...' is too long", path);
     fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return lp_fail(err, LP_STORE, "cannot make '%s': %s", part, strerror(errno));
@@ -232,27 +233,48 @@ check_restored(const struct lp_backend *backend, struct lp_conn *conn, struct lp
     return rc == LP_OK ? mark_restored(backend, conn, err) : rc;
 }
 
+/* The copy is made whole under another name first: a restore that is interrupted leaves nothing
+ * that looks like a database. */
+static enum lp_code
+sqlite_fill(const struct lp_store_options *options, const char *path, const char *part,
+            struct lp_err *err)
+{
+    struct lp_store_options place = *options;
+    struct lp_conn *conn = NULL;
+    char url[PATH_SIZE + 8];
+    enum lp_code rc = lp_sqlite_copy(path, part, err);
+
+    if (rc != LP_OK)
+        return rc;
+    (void)snprintf(url, sizeof url, "sqlite:%s", part);
+    place.url = url;
+    rc = lp_backend_sqlite.open(&place, LP_CONN_ADMIN, &conn, err);
+    if (rc != LP_OK)
+        return rc;
+    rc = check_restored(&lp_backend_sqlite, conn, err);
+    lp_backend_sqlite.close(conn);
+    return rc;
+}
+
 static enum lp_code
 sqlite_restore(const struct lp_store_options *options, const char *path, struct lp_err *err)
 {
     const char *target = lp_sqlite_path(options->url);
-    struct lp_conn *conn = NULL;
+    char part[PATH_SIZE];
     int lock_fd = -1;
     enum lp_code rc = check_absent(target, err);
 
-    if (rc != LP_OK)
-        return rc;
-    rc = lp_sqlite_lock(target, &lock_fd, err);
     if (rc == LP_OK)
-        rc = lp_sqlite_copy(path, target, err);
+        rc = lp_sqlite_lock(target, &lock_fd, err);
     if (rc == LP_OK)
-        rc = lp_backend_sqlite.open(options, LP_CONN_ADMIN, &conn, err);
+        rc = part_name(target, part, err);
     if (rc == LP_OK) {
-        rc = check_restored(&lp_backend_sqlite, conn, err);
-        lp_backend_sqlite.close(conn);
+        rc = sqlite_fill(options, path, part, err);
+        if (rc == LP_OK)
+            rc = publish(part, target, err);
+        else
+            unlink(part);
     }
-    if (rc != LP_OK && lock_fd >= 0)
-        unlink(target);
     lp_sqlite_unlock(&lock_fd);
     return rc;
 }

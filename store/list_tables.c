@@ -8,7 +8,7 @@
 #define LINK "p.id IN (SELECT l.process_id FROM process_subscriptions l WHERE %s)"
 
 /* clang-format off */
-static const struct lp_list_field process_fields[] = {
+static const struct lp_list_field process_fields[] = { /* traceback: always empty */
     /* name               sql                type           filter sort   null   indexed within */
     {"process_id",        "p.id",            LP_LIST_UUID,  true,  true,  false, true,  NULL},
     {"workflow_id",       "p.workflow_id",   LP_LIST_UUID,  true,  true,  false, true,  NULL},
@@ -26,7 +26,7 @@ static const struct lp_list_field process_fields[] = {
     {"modified_at",       "p.modified_at",   LP_LIST_TIME,  true,  true,  false, false, NULL},
     {"last_step",         "p.last_step",     LP_LIST_TEXT,  true,  true,  true,  false, NULL},
     {"failed_reason",     "p.failed_reason", LP_LIST_TEXT,  true,  true,  true,  false, NULL},
-    {"traceback",         "p.error",         LP_LIST_TEXT,  true,  true,  true,  false, NULL},
+    {"traceback",         "''",              LP_LIST_TEXT,  true,  true,  false, false, NULL},
     {"note",              "p.note",          LP_LIST_TEXT,  true,  true,  true,  false, NULL},
     {"ticket",            "p.ticket",        LP_LIST_TEXT,  true,  true,  true,  false, NULL},
     {"parent_id",         "p.parent_id",     LP_LIST_UUID,  true,  false, true,  false, NULL},

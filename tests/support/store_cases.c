@@ -1233,6 +1233,7 @@ const struct lp_store_case lp_store_cases[] = {
     {"bad_list_requests_are_refused", lp_case_bad_list_requests_are_refused},
     {"ranges_count_what_the_filter_leaves", lp_case_ranges_count_what_the_filter_leaves},
     {"W40_indexes_used", lp_case_indexes_are_used},
+    {"W40_no_statement_reads_a_whole_table", lp_case_no_statement_reads_a_whole_table},
     {"every_indexed_field_is_proved", lp_case_every_indexed_field_is_proved},
     {"pages_hold_every_row_once", lp_case_pages_hold_every_row_once},
     {"a_changed_cursor_is_refused", lp_case_a_changed_cursor_is_refused},

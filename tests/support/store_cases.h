@@ -16,6 +16,7 @@ void lp_case_bad_list_requests_are_refused(struct lp_store_env *env);
 void lp_case_ranges_count_what_the_filter_leaves(struct lp_store_env *env);
 void lp_case_indexes_are_used(struct lp_store_env *env);
 void lp_case_every_indexed_field_is_proved(struct lp_store_env *env);
+void lp_case_no_statement_reads_a_whole_table(struct lp_store_env *env);
 void lp_case_pages_hold_every_row_once(struct lp_store_env *env);
 void lp_case_a_changed_cursor_is_refused(struct lp_store_env *env);
 void lp_case_totals_are_capped(struct lp_store_env *env);

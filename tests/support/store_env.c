@@ -191,6 +191,58 @@ lp_store_env_prepares(struct lp_store_env *env, const char *sql, char *text, siz
     return ok;
 }
 
+static void
+pg_plan(struct lp_store_env *env, const char *sql, unsigned params, char *text, size_t size)
+{
+    PGconn *pg = connect_past(env);
+    char execute[400] = "EXPLAIN EXECUTE plan";
+    PGresult *res;
+
+    PQclear(PQexec(pg, "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan"));
+    res = PQprepare(pg, "plan", sql, 0, NULL);
+    if (PQresultStatus(res) != PGRES_COMMAND_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(pg));
+    PQclear(res);
+    for (unsigned i = 0; i < params; i++)
+        snprintf(execute + strlen(execute), sizeof execute - strlen(execute), "%sNULL%s",
+                 i == 0 ? "(" : ", ", i + 1 == params ? ")" : "");
+    res = PQexec(pg, execute);
+    if (PQresultStatus(res) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(pg));
+    for (int i = 0; i < PQntuples(res); i++)
+        snprintf(text + strlen(text), size - strlen(text), "%s\n", PQgetvalue(res, i, 0));
+    PQclear(res);
+    PQfinish(pg);
+}
+
+static void
+sqlite_plan(struct lp_store_env *env, const char *sql, char *text, size_t size)
+{
+    sqlite3 *db = open_past(env);
+    sqlite3_stmt *stmt = NULL;
+    char explain[8192];
+
+    sqlite3_create_function(db, "lp_now", 0, SQLITE_UTF8, NULL, fake_now, NULL, NULL);
+    snprintf(explain, sizeof explain, "EXPLAIN QUERY PLAN %s", sql);
+    if (sqlite3_prepare_v2(db, explain, -1, &stmt, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    while (sqlite3_step(stmt) == SQLITE_ROW)
+        snprintf(text + strlen(text), size - strlen(text), "%s\n", sqlite3_column_text(stmt, 3));
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+}
+
+void
+lp_store_env_plan(struct lp_store_env *env, const char *sql, unsigned params, char *text,
+                  size_t size)
+{
+    *text = '\0';
+    if (env->dialect == LP_DIALECT_POSTGRES)
+        pg_plan(env, sql, params, text, size);
+    else
+        sqlite_plan(env, sql, text, size);
+}
+
 int64_t
 lp_store_env_int(struct lp_store_env *env, const char *sql)
 {

@@ -32,6 +32,10 @@ void lp_test_ok(enum lp_code rc, struct lp_err *err);
 void lp_store_env_exec(struct lp_store_env *env, const char *sql);
 /** Prepares one statement past the store; false with the database's words in text. */
 bool lp_store_env_prepares(struct lp_store_env *env, const char *sql, char *text, size_t size);
+/** The plan of a prepared statement with so many parameters, whatever their values; on PostgreSQL
+ * as if scanning a table cost very much. */
+void lp_store_env_plan(struct lp_store_env *env, const char *sql, unsigned params, char *text,
+                       size_t size);
 /** One integer of one row, past the store. */
 int64_t lp_store_env_int(struct lp_store_env *env, const char *sql);
 

@@ -425,13 +425,14 @@ check_list(struct lp_check *check, const struct lp_field *field, const json_t *l
         json_t *one = NULL;
         if (is_blank_entry(field, item))
             continue;
-        size++;
+        if (++size > field->max_items && field->max_items > 0)
+            continue; /* too many is the fault; what they are costs nothing any more */
         check_one(check, field, item, &here, clean == NULL ? NULL : &one);
         if (one != NULL && json_array_append_new(out, one) != 0)
             lp_problems_lost(check->problems);
     }
     check_size(check, field, list, at, min, size);
-    if (field->unique_items)
+    if (field->unique_items && (field->max_items == 0 || size <= field->max_items))
         check_distinct(check, list, at);
     if (clean != NULL)
         *clean = out;

@@ -104,6 +104,12 @@ append(struct lp_problems *problems, const char *type, json_t *loc, const char *
     json_decref(row);
 }
 
+static bool
+is_full(const struct lp_problems *problems)
+{
+    return problems->list == NULL || json_array_size(problems->list) > MAX_PROBLEMS;
+}
+
 LP_PRINTF(6, 0)
 static void
 add(struct lp_problems *problems, const char *type, json_t *loc, const json_t *input, json_t *ctx,
@@ -112,7 +118,7 @@ add(struct lp_problems *problems, const char *type, json_t *loc, const json_t *i
     char msg[512];
     int len;
 
-    if (problems->list == NULL || json_array_size(problems->list) > MAX_PROBLEMS) {
+    if (is_full(problems)) {
         json_decref(loc);
         json_decref(ctx);
         return;
@@ -184,6 +190,10 @@ lp_check_problem(struct lp_check *check, const char *type, const struct lp_place
 {
     va_list args;
 
+    if (is_full(check->problems)) {
+        json_decref(ctx);
+        return;
+    }
     va_start(args, fmt);
     add(check->problems, type, place_json(check, at), input, ctx, fmt, args);
     va_end(args);

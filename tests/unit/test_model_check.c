@@ -417,11 +417,18 @@ problems_are_bounded(void **state)
 
     (void)state;
     for (int i = 0; i < 5000; i++)
-        (void)json_array_append_new(list, json_string("x"));
-    (void)json_object_set_new(root, "lengths", list);
+        (void)json_array_append_new(list, json_integer(1));
+    (void)json_object_set(root, "names", list);
     problems = check(line, root, LP_LC_ACTIVE);
     assert_int_equal(lp_problems_count(&problems), 1001);
     lp_problems_free(&problems);
+    set(root, "names", "[]");
+    (void)json_object_set_new(root, "colours", list); /* at most five are looked at */
+    (void)json_object_set(root, "lengths", list);
+    problems = check(line, root, LP_LC_ACTIVE);
+    (void)test_has(&problems, "lengths", "too_long");
+    lp_problems_free(&problems);
+    set(root, "colours", "[]");
     memset(big, 'a', 99999);
     big[99999 - 1] = '\0';
     set(root, "lengths", "[]");

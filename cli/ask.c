@@ -41,15 +41,12 @@ say(struct cli *cli, enum cli_color color, const char *text)
     free(clean);
 }
 
-enum lp_code
-cli_ask_yes(struct cli *cli, const char *question, bool preset, bool *yes, struct lp_err *err)
+static enum lp_code
+ask_yes(struct cli *cli, const char *question, bool preset, bool *yes, struct lp_err *err)
 {
     char *line;
     enum lp_code rc;
 
-    *yes = true;
-    if (cli->yes)
-        return LP_OK;
     for (;;) {
         say(cli, CLI_BOLD, question);
         fputs(preset ? " [Y/n] " : " [y/N] ", cli->err.file);
@@ -63,6 +60,13 @@ cli_ask_yes(struct cli *cli, const char *question, bool preset, bool *yes, struc
         }
         free(line);
     }
+}
+
+enum lp_code
+cli_ask_yes(struct cli *cli, const char *question, bool preset, bool *yes, struct lp_err *err)
+{
+    *yes = true;
+    return cli->yes ? LP_OK : ask_yes(cli, question, preset, yes, err);
 }
 
 /* ---- what a page shows ---- */
@@ -285,6 +289,41 @@ ask_scalar(struct cli *cli, const json_t *page, const char *name, const json_t *
     }
 }
 
+static enum lp_code ask_members(struct cli *cli, const json_t *page, const char *name,
+                                const json_t *flat, bool required, const json_t *preset,
+                                json_t **out, struct lp_err *err);
+
+/* The next element of a list; *out stays NULL when there is none. */
+static enum lp_code
+ask_item(struct cli *cli, const json_t *page, const char *name, const json_t *item, json_t **out,
+         struct lp_err *err)
+{
+    bool more = false;
+    enum lp_code rc;
+
+    if (strcmp(cli_schema_type(item), "object") != 0)
+        return ask_scalar(cli, page, name, item, false, NULL, out, err);
+    rc = ask_yes(cli, "  Add one?", false, &more, err);
+    return rc == LP_OK && more ? ask_members(cli, page, name, item, true, NULL, out, err) : rc;
+}
+
+static void
+show_items(struct cli *cli, const json_t *item, const json_t *preset)
+{
+    char *now = json_array_size(preset) > 0 ? lp_json_text(preset) : NULL;
+
+    if (json_is_array(json_object_get(item, "enum")))
+        show_choices(cli, item, NULL);
+    if (now != NULL) {
+        say(cli, CLI_DIM, "  now ");
+        say(cli, CLI_DIM, now);
+        fputs("; an empty answer keeps it\n", cli->err.file);
+    } else if (strcmp(cli_schema_type(item), "object") != 0)
+        fputs("  one per line, an empty line ends\n", cli->err.file);
+    free(now);
+}
+
+/* An empty answer keeps what was there, or leaves the list out. */
 static enum lp_code
 ask_items(struct cli *cli, const json_t *page, const char *name, const json_t *flat,
           const json_t *preset, json_t **out, struct lp_err *err)
@@ -293,11 +332,11 @@ ask_items(struct cli *cli, const json_t *page, const char *name, const json_t *f
     json_auto_t *list = json_array();
     enum lp_code rc = LP_OK;
 
-    fputs("  one per line, an empty line ends\n", cli->err.file);
+    show_items(cli, item, preset);
     while (rc == LP_OK && json_array_size(list) < MAX_ITEMS) {
         json_t *value = NULL;
 
-        rc = ask_scalar(cli, page, name, item, false, NULL, &value, err);
+        rc = ask_item(cli, page, name, item, &value, err);
         if (rc == LP_OK && value == NULL)
             break;
         if (rc == LP_OK)
@@ -305,10 +344,10 @@ ask_items(struct cli *cli, const json_t *page, const char *name, const json_t *f
     }
     if (rc != LP_OK)
         return rc;
-    if (json_array_size(list) == 0 && preset != NULL)
-        *out = json_incref((json_t *)(uintptr_t)preset);
-    else
+    if (json_array_size(list) > 0 || (cli_schema_required(page, name) && preset == NULL))
         *out = lp_json_take(&list);
+    else
+        *out = json_incref((json_t *)(uintptr_t)preset);
     return LP_OK;
 }
 
@@ -327,7 +366,7 @@ ask_members(struct cli *cli, const json_t *page, const char *name, const json_t 
     if (depth >= MAX_NESTED) /* a schema may refer to itself */
         rc = lp_fail(err, LP_PROTOCOL, "%s is nested too deeply to be asked for", name);
     else if (!required)
-        rc = cli_ask_yes(cli, question, preset != NULL, &yes, err);
+        rc = ask_yes(cli, question, json_object_size(preset) > 0, &yes, err);
     free(question);
     if (rc != LP_OK || !yes)
         return rc;

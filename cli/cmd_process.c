@@ -73,7 +73,7 @@ static enum lp_code
 watch_and_answer(struct cli *cli, const char *id, json_t *seen, struct lp_err *err)
 {
     for (;; seen = cli_watch_seen(cli, id)) {
-        struct cli_form form = {.method = "PUT"};
+        struct cli_form form = {.method = "PUT", .ask_all = true};
         bool yes = true;
         enum lp_code rc = cli_watch(cli, id, seen, err);
 

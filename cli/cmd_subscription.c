@@ -377,6 +377,37 @@ change_text(const json_t *value)
     return text;
 }
 
+/* One row per leaf: an object that came or went is told member by member. */
+static void
+diff_rows(struct cli_table *table, const char *path, const json_t *before, const json_t *after,
+          int depth)
+{
+    const json_t *whole = json_is_object(after) ? after : before;
+    bool leaf = !json_is_object(whole) || (before != NULL && !json_is_object(before))
+                || (after != NULL && !json_is_object(after)) || depth >= MAX_DEPTH;
+    const char *key;
+    json_t *value;
+
+    if (leaf) {
+        char *old = change_text(before), *new = change_text(after);
+
+        cli_table_cell(table, CLI_PLAIN, path);
+        cli_table_cell(table, CLI_BAD, old);
+        cli_table_cell(table, CLI_GOOD, new);
+        free(old);
+        free(new);
+        return;
+    }
+    json_object_foreach((json_t *)(uintptr_t)whole, key, value)
+    {
+        char *inner = cli_strfmt("%s/%s", path, key);
+
+        diff_rows(table, inner, json_object_get(before, key), json_object_get(after, key),
+                  depth + 1);
+        free(inner);
+    }
+}
+
 static void
 diff_table(struct cli *cli, const json_t *diff)
 {
@@ -389,14 +420,8 @@ diff_table(struct cli *cli, const json_t *diff)
 
     json_array_foreach(json_object_get(diff, "changes"), i, change)
     {
-        char *before = change_text(json_object_get(change, "before"));
-        char *after = change_text(json_object_get(change, "after"));
-
-        cli_table_cell(table, CLI_PLAIN, lp_json_str(change, "path", ""));
-        cli_table_cell(table, CLI_BAD, before);
-        cli_table_cell(table, CLI_GOOD, after);
-        free(before);
-        free(after);
+        diff_rows(table, lp_json_str(change, "path", ""), json_object_get(change, "before"),
+                  json_object_get(change, "after"), 0);
     }
     cli_putf(&cli->out, CLI_DIM, "version %lld → %lld\n", (long long)lp_json_int(diff, "from", 0),
              (long long)lp_json_int(diff, "to", 0));

@@ -19,6 +19,7 @@ const size_t cli_global_count = LP_COUNT(cli_globals);
 const char *const cli_environment[][2] = {
     {"LIGHTPATH_URL", "as --url"},
     {"LIGHTPATH_SOCKET", "as --socket; goes before LIGHTPATH_URL"},
+    {"LIGHTPATH_DAEMON_DATA_DIR", "data folder of the daemon, whose socket is used when neither of them is set"},
     {"LIGHTPATH_TOKEN", "the API token itself"},
     {"NO_COLOR", "when set, colours are never used"},
     {"COLUMNS", "width of the terminal when it does not tell"},

@@ -92,6 +92,7 @@ cli_form_options(struct cli *cli, struct cli_form *form, struct lp_err *err)
         if (strcmp(cli->given[i].option->name, "set") == 0)
             rc = cli_sets_add(&form->sets, cli->given[i].value, err);
     }
+    form->ask_all = form->sets.count == 0 && form->pages == NULL;
     return rc;
 }
 
@@ -279,7 +280,7 @@ static enum lp_code
 fill_page(struct cli *cli, struct cli_form *form, const json_t *page, json_t *pages,
           struct lp_err *err)
 {
-    struct filling how = {.all = form->sets.count == 0 && form->pages == NULL};
+    struct filling how = {.all = form->ask_all};
     json_auto_t *input = file_page(form, json_array_size(pages));
     enum lp_code rc = resolve_subscriptions(cli, form, page, err);
 

@@ -15,6 +15,7 @@ struct cli_form {
     json_t *pages;             /* owned array: pages of --file, by position; or NULL */
     json_t *first;             /* owned: the first page when it is known already, or NULL */
     const char *subject;       /* for messages: name of the workflow */
+    bool ask_all;              /* nothing was given: ask for optional fields too */
 };
 void cli_form_free(struct cli_form *form);
 /** Reads --set and --file of the command line. */

@@ -259,16 +259,21 @@ setting(const struct cli *cli, const char *option, const char *variable)
     return value != NULL && *value != '\0' ? value : NULL;
 }
 
-/* As base/conf.def: /var/lib/lightpath for root, else ~/.local/state/lightpath. */
+/* Where the daemon of this user keeps its socket, as base/conf.def says; NULL when there is none.
+ */
 static char *
 default_socket(void)
 {
-    const char *home = getenv("HOME");
+    const char *home = getenv("HOME"), *data = getenv("LIGHTPATH_DAEMON_DATA_DIR");
     struct stat info;
-    char *path = geteuid() == 0 || home == NULL
-                     ? cli_strdup("/var/lib/lightpath/lightpathd.sock")
-                     : cli_strfmt("%s/.local/state/lightpath/lightpathd.sock", home);
+    char *path;
 
+    if (data != NULL && *data != '\0')
+        path = cli_strfmt("%s/lightpathd.sock", data);
+    else if (geteuid() == 0 || home == NULL)
+        path = cli_strdup("/var/lib/lightpath/lightpathd.sock");
+    else
+        path = cli_strfmt("%s/.local/state/lightpath/lightpathd.sock", home);
     if (stat(path, &info) == 0 && S_ISSOCK(info.st_mode))
         return path;
     free(path);

@@ -229,11 +229,12 @@ cli_wrap(const struct cli_screen *screen, const char *text, int indent)
 char *
 cli_time(double unix_seconds)
 {
-    time_t seconds = (time_t)unix_seconds;
+    bool sane = unix_seconds > 0 && unix_seconds < 1e11; /* no NaN, nothing a time_t cannot hold */
+    time_t seconds = sane ? (time_t)unix_seconds : 0;
     struct tm parts;
     char text[32];
 
-    if (unix_seconds <= 0 || localtime_r(&seconds, &parts) == NULL
+    if (!sane || localtime_r(&seconds, &parts) == NULL
         || strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) == 0)
         return cli_strdup("");
     return cli_strdup(text);

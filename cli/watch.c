@@ -135,7 +135,8 @@ static char *
 progress_bar(const json_t *children)
 {
     int64_t total = lp_json_int(children, "total", 0), done = lp_json_int(children, "done", 0);
-    int filled = total > 0 && done >= 0 && done <= total ? (int)(20 * done / total) : 0;
+    bool sane = total < 1000000000 && done >= 0 && done <= total; /* numbers of a server */
+    int filled = total > 0 && sane ? (int)(20 * done / total) : 0;
     char bar[64] = "";
 
     if (total <= 0)

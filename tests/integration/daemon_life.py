@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import lightpathd  # noqa: E402
@@ -335,6 +336,81 @@ class FullDisk(Folder):
         reply = daemon.post(f"/api/processes/{TASK}", [{}])
         self.assertEqual(reply.status, 201, reply)
         daemon.wait_process(reply.json()["id"])
+        self.assertEqual(daemon.stop(), 0)
+
+
+class Proxy:
+    """Between daemon and PostgreSQL; can be cut like a cable."""
+
+    def __init__(self, host, port):
+        self.target = (host, port)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.open = True
+        self.pairs = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            if not self.open:
+                client.close()
+                continue
+            server = socket.create_connection(self.target)
+            self.pairs += [client, server]
+            for a, b in ((client, server), (server, client)):
+                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+
+    def pump(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        self.open = False
+        for end in self.pairs:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        self.pairs = []
+
+
+@unittest.skipUnless("pg" in sys.argv, "about the connection to PostgreSQL")
+class LostDatabase(Folder):
+    def test_database_that_goes_and_comes_back(self):
+        url = urllib.parse.urlsplit(self.url)
+        proxy = Proxy(url.hostname, url.port)
+        self.addCleanup(proxy.listener.close)
+        daemon = self.daemon({"store.url": urllib.parse.urlunsplit(url._replace(netloc=f"{url.username}@127.0.0.1:{proxy.port}")),
+                              "executor.lease_ms": 2000, "executor.heartbeat_ms": 300}).start()
+        daemon.wait_process(daemon.start_process(TASK, [{}]))
+        proxy.cut()
+        sick = lightpathd.wait_for(lambda: (lambda r: r.status == 503 and r)(daemon.get("/api/health/")), 20)
+        self.assertEqual(sick.json()["type"], "store-unavailable", sick)
+        for path in ("/api/processes/", "/api/settings/status", "/api/todo"):
+            reply = daemon.get(path)
+            self.assertEqual(reply.status, 503, reply)
+            self.assertTrue(reply.json()["detail"])
+        reply = daemon.post(f"/api/processes/{TASK}", [{}])
+        self.assertIn(reply.status, (503, 504), reply)
+        self.assertEqual(daemon.get("/").status, 200)
+        time.sleep(3 * lightpathd.SLOW)  # longer than the lease
+        self.assertIsNone(daemon.child.poll(), daemon.lines[-3:])
+        proxy.open = True
+        lightpathd.wait_for(lambda: daemon.get("/api/health/").status == 200, 30)
+        process = lightpathd.wait_for(lambda: (lambda r: r.status == 201 and r.json()["id"])(daemon.post(f"/api/processes/{TASK}", [{}])), 30)
+        daemon.wait_process(process)
         self.assertEqual(daemon.stop(), 0)
 
 

@@ -18,7 +18,7 @@ check_absent(const char *path, struct lp_err *err)
     struct stat st;
 
     if (lstat(path, &st) == 0)
-        return lp_fail(err, LP_CONFLICT, "'%s' exists already; a backup never overwrites", path);
+        return lp_fail(err, LP_CONFLICT, "'%s' exists already", path);
     if (errno != ENOENT)
         return lp_fail(err, LP_STORE, "cannot make '%s': %s", path, strerror(errno));
     return LP_OK;
@@ -36,18 +36,38 @@ sync_file(const char *path, struct lp_err *err)
     return failed ? lp_fail(err, LP_STORE, "cannot write '%s': %s", path, strerror(saved)) : LP_OK;
 }
 
-/* A backup appears under its name only when it is whole; link() refuses a name that appeared
+/* What was renamed is there after a power cut only when the folder is written too. */
+static void
+sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_SIZE];
+    int fd;
+
+    (void)snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(slash - path) + 1,
+                   slash == NULL ? "." : path);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+/* A file appears under its name only when it is whole, and never in place of another that appeared
  * meanwhile. */
 static enum lp_code
 publish(const char *part, const char *path, struct lp_err *err)
 {
     enum lp_code rc = sync_file(part, err);
 
-    if (rc == LP_OK && link(part, path) != 0)
+    if (rc == LP_OK && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
         rc = errno == EEXIST
-                 ? lp_fail(err, LP_CONFLICT, "'%s' exists already; a backup never overwrites", path)
+                 ? lp_fail(err, LP_CONFLICT, "'%s' exists already", path)
                  : lp_fail(err, LP_STORE, "cannot make '%s': %s", path, strerror(errno));
-    unlink(part);
+    if (rc == LP_OK)
+        sync_folder(path);
+    else
+        unlink(part);
     return rc;
 }
 

@@ -351,6 +351,7 @@ lp_committer_start(struct lp_committer *c, const struct lp_backend *backend,
         free(c->taken);
         return lp_fail(err, LP_NOMEM, "cannot start the committer thread");
     }
+    (void)pthread_setname_np(c->thread, "lp-commit");
     c->started = true;
     return LP_OK;
 }

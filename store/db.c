@@ -104,7 +104,7 @@ pool_open(struct lp_pool *pool, unsigned size, enum lp_role role, struct lp_err 
 {
     pthread_condattr_t attr;
 
-    pool->slots = calloc(size, sizeof *pool->slots);
+    pool->slots = calloc((size_t)size * 2, sizeof *pool->slots);
     if (pool->slots == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for %u connections", size);
     pool->size = size;
@@ -122,7 +122,7 @@ pool_close(struct lp_pool *pool, const struct lp_backend *backend)
 {
     if (pool->slots == NULL)
         return;
-    for (unsigned i = 0; i < pool->size; i++)
+    for (unsigned i = 0; i < pool->size * 2; i++)
         if (pool->slots[i].conn != NULL)
             backend->close(pool->slots[i].conn);
     pthread_cond_destroy(&pool->free);
@@ -131,12 +131,23 @@ pool_close(struct lp_pool *pool, const struct lp_backend *backend)
     pool->slots = NULL;
 }
 
+/* A thread that reads while it holds a reader must never wait for a connection: those it waits for
+ * may wait for it. */
+static unsigned
+slots_for_us(const struct lp_pool *pool)
+{
+    for (unsigned i = 0; i < pool->size * 2; i++)
+        if (pool->slots[i].busy && pthread_equal(pool->slots[i].owner, pthread_self()))
+            return pool->size * 2;
+    return pool->size;
+}
+
 static struct lp_slot *
-free_slot(struct lp_pool *pool)
+free_slot(struct lp_pool *pool, unsigned count)
 {
     struct lp_slot *closed = NULL;
 
-    for (unsigned i = 0; i < pool->size; i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (pool->slots[i].busy)
             continue;
         if (pool->slots[i].conn != NULL)
@@ -181,15 +192,19 @@ borrow(struct lp_store *store, struct lp_pool *pool, struct lp_slot **out, struc
     struct lp_slot *slot;
     struct timespec until;
     enum lp_code rc;
+    unsigned count;
     int waited = 0;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += BORROW_S;
     pthread_mutex_lock(&pool->lock);
-    while ((slot = free_slot(pool)) == NULL && waited != ETIMEDOUT)
+    count = slots_for_us(pool);
+    while ((slot = free_slot(pool, count)) == NULL && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&pool->free, &pool->lock, &until);
-    if (slot != NULL)
+    if (slot != NULL) {
         slot->busy = true;
+        slot->owner = pthread_self();
+    }
     pthread_mutex_unlock(&pool->lock);
     if (slot == NULL)
         return lp_fail(err, LP_STORE, "all %u database connections were busy for %d s", pool->size,
@@ -365,7 +380,7 @@ lp_store_stats(struct lp_store *store, struct lp_store_stats *out)
                                    .queued = atomic_load(&c->queued),
                                    .last_commit_us = atomic_load(&c->last_commit_us)};
     pthread_mutex_lock(&store->readers.lock);
-    for (unsigned i = 0; i < store->readers.size; i++)
+    for (unsigned i = 0; i < store->readers.size * 2; i++)
         out->readers_busy += store->readers.slots[i].busy ? 1u : 0u;
     pthread_mutex_unlock(&store->readers.lock);
 }

@@ -534,6 +534,7 @@ checkpointer_start(struct lp_conn *conn, struct lp_err *err)
         sqlite3_close_v2(c->db);
         return lp_fail(err, LP_NOMEM, "cannot start the checkpoint thread");
     }
+    (void)pthread_setname_np(c->thread, "lp-checkpoint");
     c->started = true;
     sqlite3_wal_hook(conn->db, on_commit, conn);
     return LP_OK;

@@ -210,12 +210,13 @@ enum lp_code lp_committer_wait(struct lp_committer *committer, struct lp_unit *u
 struct lp_slot {
     struct lp_conn *conn; /* NULL: not open */
     bool busy;
+    pthread_t owner; /* while busy */
 };
 struct lp_pool {
     pthread_mutex_t lock; /* guards busy and count */
     pthread_cond_t free;
     struct lp_slot *slots;
-    unsigned size;
+    unsigned size; /* for threads that hold none; as many again for those that hold one already */
     enum lp_role role;
 };
 struct lp_store {

@@ -711,6 +711,48 @@ a_reader_sees_one_moment(struct lp_store_env *env)
     assert_string_equal(value, "new");
 }
 
+struct nested {
+    struct lp_store_env *env;
+    pthread_barrier_t *barrier;
+};
+
+static void *
+nested_main(void *arg)
+{
+    struct nested *n = arg;
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_reader *reader = NULL;
+    int64_t now;
+
+    lp_test_ok(lp_reader_open(n->env->store, &reader, &err), &err);
+    pthread_barrier_wait(n->barrier); /* every connection of the pool is held by now */
+    lp_test_ok(lp_store_now(n->env->store, &now, &err), &err);
+    lp_reader_close(reader);
+    return NULL;
+}
+
+static void
+a_read_inside_a_reader_never_waits_for_ever(struct lp_store_env *env)
+{
+    struct lp_store_stats stats;
+    pthread_barrier_t barrier;
+    struct nested nested = {env, &barrier};
+    pthread_t threads[4];
+    struct timespec begun, ended;
+
+    pthread_barrier_init(&barrier, NULL, env->options.pool);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    for (unsigned i = 0; i < env->options.pool; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, nested_main, &nested), 0);
+    for (unsigned i = 0; i < env->options.pool; i++)
+        pthread_join(threads[i], NULL);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_true(ended.tv_sec - begun.tv_sec < 20);
+    lp_store_stats(env->store, &stats);
+    assert_int_equal(stats.readers_busy, 0);
+    pthread_barrier_destroy(&barrier);
+}
+
 static void
 the_clock_is_the_databases(struct lp_store_env *env)
 {
@@ -1214,6 +1256,7 @@ const struct lp_store_case lp_store_cases[] = {
      a_transaction_reads_its_own_writes_and_rolls_back},
     {"a_failed_statement_cannot_be_committed", a_failed_statement_cannot_be_committed},
     {"a_reader_sees_one_moment", a_reader_sees_one_moment},
+    {"a_read_inside_a_reader_never_waits_for_ever", a_read_inside_a_reader_never_waits_for_ever},
     {"the_clock_is_the_databases", the_clock_is_the_databases},
     {"migrations_run_once", migrations_run_once},
     {"a_newer_database_is_refused", a_newer_database_is_refused},

@@ -406,6 +406,168 @@ every_fault_of_a_table_is_told(struct lp_engine_env *env)
     lp_err_clear(&err);
 }
 
+/* One table with one fault each; the engine must say exactly that. */
+static void
+one_fault(struct lp_engine_env *env, const struct lp_workflow *workflow, const char *text)
+{
+    struct lp_workflow_set set = {workflow, 1};
+    struct lp_engine *engine = NULL;
+    struct lp_err err = LP_ERR_INIT;
+
+    env->sets[env->set_count++] = &set;
+    if (lp_engine_env_again(env, &engine, &err) != LP_INVALID)
+        fail_msg("accepted: %s", text);
+    env->set_count--;
+    if (strstr(err.msg, text) == NULL)
+        fail_msg("wanted '%s' in '%s'", text, err.msg);
+    assert_int_equal(json_array_size(json_object_get(err.detail, "problems")), 1);
+    lp_err_clear(&err);
+}
+
+static void
+one_bad_step(struct lp_engine_env *env, struct lp_step step, const char *text)
+{
+    const struct lp_step *const steps[] = {&step};
+    struct lp_workflow workflow = {
+        .name = "w", .description = "w", .target = LP_TARGET_SYSTEM, LP_STEPS(steps)};
+
+    if (step.key == NULL)
+        step.key = "s";
+    if (step.title == NULL)
+        step.title = "S";
+    one_fault(env, &workflow, text);
+}
+
+static bool
+everybody(const struct lp_caller *caller, enum lp_action action, const struct lp_workflow *workflow,
+          const struct lp_step *step)
+{
+    (void)caller;
+    (void)action;
+    (void)workflow;
+    (void)step;
+    return true;
+}
+
+static void
+each_fault_of_a_step_is_named(struct lp_engine_env *env)
+{
+    static const struct lp_step leaf = {
+        .key = "leaf", .title = "Leaf", .kind = LP_STEP_ACTION, .no_undo = "x", .run = nothing};
+    static const struct lp_step *const leaves[] = {&leaf};
+    static const struct lp_step g4 = {
+        .key = "g", .title = "G", .kind = LP_STEP_GROUP, .steps = leaves, .step_count = 1};
+    static const struct lp_step *const in4[] = {&g4};
+    static const struct lp_step g3 = {
+        .key = "g", .title = "G", .kind = LP_STEP_GROUP, .steps = in4, .step_count = 1};
+    static const struct lp_step *const in3[] = {&g3};
+    static const struct lp_step g2 = {
+        .key = "g", .title = "G", .kind = LP_STEP_GROUP, .steps = in3, .step_count = 1};
+    static const struct lp_step *const in2[] = {&g2};
+    static const struct lp_page no_build[] = {{.title = "P"}};
+    static const struct lp_form empty = {.count = 0}, unbuilt = {LP_PAGES(no_build)};
+
+    one_bad_step(env, (struct lp_step){.kind = LP_STEP_KIND_COUNT}, "unknown kind");
+    one_bad_step(
+        env,
+        (struct lp_step){.kind = LP_STEP_GROUP, .steps = leaves, .step_count = 1, .no_undo = "x"},
+        "undone through its sub-steps");
+    one_bad_step(env, (struct lp_step){.kind = LP_STEP_ACTION, .run = nothing, .no_undo = ""},
+                 "must say why");
+    one_bad_step(env,
+                 (struct lp_step){
+                     .kind = LP_STEP_ACTION, .run = nothing, .no_undo = "x", .validate = nothing},
+                 "has no use for .validate");
+    one_bad_step(env, (struct lp_step){.kind = LP_STEP_INPUT, .form = &empty, .no_undo = "x"},
+                 "the form has no page");
+    one_bad_step(env, (struct lp_step){.kind = LP_STEP_INPUT, .form = &unbuilt, .no_undo = "x"},
+                 "page 1 of the form has no .build");
+    one_bad_step(
+        env,
+        (struct lp_step){.kind = LP_STEP_ACTION, .run = nothing, .no_undo = "x", .attempts = 5000},
+        ".attempts is above 1000");
+    one_bad_step(env,
+                 (struct lp_step){
+                     .kind = LP_STEP_ACTION, .run = nothing, .no_undo = "x", .backoff_ms = {9, 5}},
+                 ".backoff_ms begins above");
+    one_bad_step(env, (struct lp_step){.kind = LP_STEP_CALLBACK, .no_undo = "x", .wait_ms = -1},
+                 ".wait_ms is negative");
+    one_bad_step(
+        env,
+        (struct lp_step){.kind = LP_STEP_ACTION, .run = nothing, .no_undo = "x", .assignee = "BOB"},
+        "unknown .assignee 'BOB'");
+    one_bad_step(
+        env,
+        (struct lp_step){
+            .kind = LP_STEP_ACTION, .run = nothing, .no_undo = "x", .may_resume = everybody},
+        ".may_resume belongs to input steps");
+    one_bad_step(
+        env,
+        (struct lp_step){
+            .kind = LP_STEP_GROUP, .steps = leaves, .step_count = 1, .effects = LP_EFFECT_DB},
+        "the effects of a group");
+    one_bad_step(env, (struct lp_step){.kind = LP_STEP_GROUP, .steps = in2, .step_count = 1},
+                 "nested deeper than 4");
+    one_bad_step(env, (struct lp_step){.kind = LP_STEP_EACH, .run = nothing, .no_undo = "x"},
+                 "needs .count");
+    one_bad_step(env, (struct lp_step){.kind = LP_STEP_FANOUT, .no_undo = "x"}, "needs .items");
+}
+
+static void
+each_fault_of_a_workflow_is_named(struct lp_engine_env *env)
+{
+    static const struct lp_step *const hole[] = {NULL};
+    struct lp_workflow w = {
+        .name = "w", .description = "w", .target = LP_TARGET_MODIFY, .product = "TestNode"};
+    struct lp_workflow bad = w;
+
+    bad.name = "Not Good";
+    one_fault(env, &bad, "the name must be");
+    bad = w;
+    bad.all_products = true;
+    one_fault(env, &bad, "both .product and .all_products");
+    bad = w;
+    bad.product = NULL;
+    one_fault(env, &bad, "a MODIFY workflow needs .product");
+    bad = w;
+    bad.usable_in = LP_BIT(LP_LC_COUNT);
+    one_fault(env, &bad, ".usable_in names unknown statuses");
+    bad = w;
+    bad.target = LP_TARGET_VALIDATE;
+    bad.without_lock = true;
+    one_fault(env, &bad, ".without_lock is for MODIFY");
+    bad = w;
+    bad.target = LP_TARGET_COUNT;
+    one_fault(env, &bad, "unknown target");
+    bad = w;
+    bad.step_count = 2;
+    one_fault(env, &bad, "the step list is missing");
+    bad = w;
+    bad.steps = hole;
+    bad.step_count = 1;
+    one_fault(env, &bad, "is NULL");
+}
+
+static void
+words_have_two_directions(struct lp_engine_env *env)
+{
+    enum lp_target target;
+    enum lp_role role;
+
+    (void)env;
+    for (int i = 0; i < LP_TARGET_COUNT; i++) {
+        assert_true(lp_target_from_name(lp_target_name((enum lp_target)i), &target));
+        assert_int_equal(target, i);
+    }
+    for (int i = 0; i <= LP_ROLE_ADMIN; i++) {
+        assert_true(lp_role_from_name(lp_role_name((enum lp_role)i), &role));
+        assert_int_equal(role, i);
+    }
+    assert_false(lp_target_from_name("create", &target));
+    assert_false(lp_target_from_name(NULL, &target));
+    assert_false(lp_role_from_name("root", &role));
+}
+
 static void
 definitions_are_stored_once(struct lp_engine_env *env)
 {
@@ -576,6 +738,9 @@ static const struct lp_engine_case cases[] = {
     {"numbers_go_on_after_retention_and_restart", numbers_go_on_after_retention_and_restart},
     {"two_sequencers_share_one_sequence", two_sequencers_share_one_sequence},
     {"every_fault_of_a_table_is_told", every_fault_of_a_table_is_told},
+    {"each_fault_of_a_step_is_named", each_fault_of_a_step_is_named},
+    {"each_fault_of_a_workflow_is_named", each_fault_of_a_workflow_is_named},
+    {"words_have_two_directions", words_have_two_directions},
     {"definitions_are_stored_once", definitions_are_stored_once},
     {"stored_data_must_fit_the_catalog", stored_data_must_fit_the_catalog},
     {"detail_shows_steps_and_deltas", detail_shows_steps_and_deltas},

@@ -206,7 +206,7 @@ seal_hash(int64_t n, int64_t at, int64_t count, const char *heads, const char *p
     return rc;
 }
 
-/* {"chain": [seq, hash]...} of chains with a row since then, in the order of their names behind
+/* {"chain": [seq, hash, at]...} of chains with a row since then, in the order of their names behind
  * `after`; the last one is put there. */
 static enum lp_code
 collect_heads(struct lp_reader *reader, int64_t since, char after[static 128], json_t *heads,
@@ -224,7 +224,8 @@ collect_heads(struct lp_reader *reader, int64_t since, char after[static 128], j
 
         *rows_out += seq;
         json_object_set_new(heads, chain,
-                            json_pack("[Is]", (json_int_t)seq, lp_rows_text(rows, i, "hash")));
+                            json_pack("[IsI]", (json_int_t)seq, lp_rows_text(rows, i, "hash"),
+                                      (json_int_t)lp_rows_int(rows, i, "at")));
         snprintf(after, 128, "%s", chain);
     }
     lp_rows_free(rows);
@@ -389,16 +390,21 @@ verify_chains(struct lp_engine *engine, int64_t *checked, struct lp_err *err)
     return rc;
 }
 
+/* What is older than this may have been removed by retention. */
+static int64_t
+kept_from(const struct lp_engine *engine)
+{
+    return lp_clock_utc_us(engine->clock) - engine->conf->retention_audit_days * DAY_US;
+}
+
 /* A sealed head must still be there, unless retention removed the whole chain. */
 static enum lp_code
-check_head(struct lp_engine *engine, const char *chain, const json_t *head, int64_t sealed_at,
-           struct lp_err *err)
+check_head(struct lp_engine *engine, const char *chain, const json_t *head, struct lp_err *err)
 {
     struct lp_rows *rows = NULL;
     int64_t seq = json_integer_value(json_array_get(head, 0));
     const char *hash = json_string_value(json_array_get(head, 1));
-    int64_t kept_from =
-        lp_clock_utc_us(engine->clock) - engine->conf->retention_audit_days * DAY_US;
+    int64_t at = json_integer_value(json_array_get(head, 2));
     bool whole_chain_gone, same;
     enum lp_code rc = lp_query(engine->store, LP_SQL_AUDIT_HEAD,
                                LP_ARGS(lp_text("chain", chain), lp_int("seq", seq)), &rows, err);
@@ -409,11 +415,33 @@ check_head(struct lp_engine *engine, const char *chain, const json_t *head, int6
     same = hash != NULL && !lp_rows_null(rows, 0, "hash")
            && strcmp(lp_rows_text(rows, 0, "hash"), hash) == 0;
     lp_rows_free(rows);
-    if (same || (whole_chain_gone && sealed_at < kept_from))
+    if (same || (whole_chain_gone && at < kept_from(engine)))
         return LP_OK;
     return lp_fail_at(err, LP_DRIFT, chain, "audit chain %s: row %lld stands in a seal and is %s",
                       chain, (long long)seq,
                       whole_chain_gone ? "gone with its chain" : "missing or another one");
+}
+
+/* Retention takes seals from the front, in a database that is old enough: then the walk begins at
+ * the first that is left. */
+static enum lp_code
+begin_at(struct lp_engine *engine, const struct lp_rows *rows, struct seal *walk,
+         struct lp_err *err)
+{
+    struct lp_rows *made = NULL;
+    enum lp_code rc;
+
+    if (walk->n > 0 || lp_rows_int(rows, 0, "n") == 1)
+        return LP_OK;
+    rc = lp_query(engine->store, LP_SQL_REG_SETTING, LP_ARGS(lp_text("name", "server_key")), &made,
+                  err);
+    if (rc == LP_OK && lp_rows_count(made) > 0
+        && lp_rows_int(made, 0, "changed_at") < kept_from(engine)) {
+        walk->n = lp_rows_int(rows, 0, "n") - 1;
+        snprintf(walk->hash, sizeof walk->hash, "%s", lp_rows_text(rows, 0, "prev_hash"));
+    }
+    lp_rows_free(made);
+    return rc;
 }
 
 static enum lp_code
@@ -441,7 +469,7 @@ check_seal(struct lp_engine *engine, const struct lp_rows *rows, size_t i, struc
     heads = json_loads(text, 0, NULL);
     json_object_foreach(heads, chain, head)
     {
-        rc = check_head(engine, chain, head, at, err);
+        rc = check_head(engine, chain, head, err);
         if (rc != LP_OK)
             return rc;
     }
@@ -466,6 +494,8 @@ verify_seals(struct lp_engine *engine, struct lp_err *err)
         if (rc != LP_OK)
             break;
         count = lp_rows_count(rows);
+        if (count > 0)
+            rc = begin_at(engine, rows, &walk, err);
         for (size_t i = 0; rc == LP_OK && i < count; i++)
             rc = check_seal(engine, rows, i, &walk, err);
         lp_rows_free(rows);

@@ -293,7 +293,7 @@ CREATE TABLE audit_seals (
   n         bigint NOT NULL PRIMARY KEY,
   at        bigint NOT NULL,
   rows      bigint NOT NULL,                    -- audit rows covered
-  heads     text NOT NULL,                       -- {"chain": [seq, hash]...} changed since the seal before
+  heads     text NOT NULL,                       -- {"chain": [seq, hash, at]...} changed since the seal before
   prev_hash text NOT NULL,
   hash      text NOT NULL
 );

@@ -293,7 +293,7 @@ CREATE TABLE audit_seals (
   n         INTEGER NOT NULL PRIMARY KEY,
   at        INTEGER NOT NULL,
   rows      INTEGER NOT NULL,                    -- audit rows covered
-  heads     TEXT NOT NULL,                       -- {"chain": [seq, hash]...} changed since the seal before
+  heads     TEXT NOT NULL,                       -- {"chain": [seq, hash, at]...} changed since the seal before
   prev_hash TEXT NOT NULL,
   hash      TEXT NOT NULL
 ) STRICT;

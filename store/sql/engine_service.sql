@@ -43,7 +43,7 @@ SELECT chain, seq, actor, reason, ticket, correlation_id, body, at, prev_hash, h
 WHERE (chain, seq) > (CAST(:chain AS text), CAST(:seq AS bigint)) ORDER BY chain, seq LIMIT CAST(:limit AS bigint)
 
 -- name: audit_heads
-SELECT a.chain, a.seq, a.hash FROM audit a
+SELECT a.chain, a.seq, a.hash, a.at FROM audit a
 JOIN (SELECT chain AS chain, MAX(seq) AS seq FROM audit WHERE at >= CAST(:since AS bigint) AND chain > CAST(:after AS text)
       GROUP BY chain ORDER BY chain LIMIT CAST(:limit AS bigint)) h
   ON h.chain = a.chain AND h.seq = a.seq

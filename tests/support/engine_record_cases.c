@@ -122,6 +122,22 @@ retention_of_whole_chains_is_no_damage(struct lp_engine_env *env)
     verified(env, 0);
 }
 
+static void
+retention_of_old_seals_is_no_damage(struct lp_engine_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+
+    for (int i = 0; i < 3; i++) {
+        three_rows(env);
+        lp_test_ok(lp_audit_seal(env->engine, &err), &err);
+    }
+    detected(env, "DELETE FROM audit_seals WHERE n = 1", NULL, "seal 2 does not follow seal 0");
+    lp_clock_turn(&env->db.clock, (env->conf->retention_audit_days + 1) * 86400000000);
+    verified(env, 9);
+    detected(env, "DELETE FROM audit_seals WHERE n = 2; UPDATE audit_seals SET heads = '{}'", NULL,
+             "seal 3 was changed");
+}
+
 static void *
 append_rows(void *arg)
 {
@@ -732,6 +748,7 @@ static const struct lp_engine_case cases[] = {
     {"audit_finds_every_kind_of_damage", audit_finds_every_kind_of_damage},
     {"seals_follow_each_other", seals_follow_each_other},
     {"retention_of_whole_chains_is_no_damage", retention_of_whole_chains_is_no_damage},
+    {"retention_of_old_seals_is_no_damage", retention_of_old_seals_is_no_damage},
     {"system_chain_takes_appends_from_all_threads", system_chain_takes_appends_from_all_threads},
     {"failed_append_breaks_no_chain", failed_append_breaks_no_chain},
     {"W33_events_after_commit", W33_events_after_commit},

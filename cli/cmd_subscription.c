@@ -131,7 +131,8 @@ cli_subscription_list(struct cli *cli, struct lp_err *err)
         cli_put(&cli->out, CLI_DIM, "None.\n");
     else {
         subscription_table(cli, rows);
-        cli_putf(&cli->out, CLI_DIM, "%zu subscriptions%s\n", json_array_size(rows),
+        cli_putf(&cli->out, CLI_DIM, "%zu subscription%s%s\n", json_array_size(rows),
+                 json_array_size(rows) == 1 ? "" : "s",
                  more ? "; there are more, --limit=N shows them" : "");
     }
     return LP_OK;

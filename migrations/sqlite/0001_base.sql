@@ -265,7 +265,7 @@ CREATE INDEX named_locks_process ON named_locks (process_id);
 
 -- Events are written with the change and numbered after the commit by one sequencer.
 CREATE TABLE outbox (
-  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  id         INTEGER PRIMARY KEY,
   seq        INTEGER,
   doc        TEXT NOT NULL,                      -- {"name": "invalidateCache", "value": {...}}
   created_at INTEGER NOT NULL

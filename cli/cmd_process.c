@@ -5,47 +5,6 @@
 #include "cli/form.h"
 #include "cli/watch.h"
 
-/* ---- shared by all handlers ---- */
-
-void
-cli_print_json(struct cli *cli, const json_t *value)
-{
-    char *text = value != NULL ? lp_json_text(value) : NULL;
-
-    fprintf(cli->out.file, "%s\n", text != NULL ? text : "null");
-    free(text);
-}
-
-enum lp_code
-cli_fetch(struct cli *cli, const char *path, json_t **value, bool *printed, struct lp_err *err)
-{
-    enum lp_code rc = cli_call(cli, "GET", path, NULL, value, err);
-
-    *printed = rc == LP_OK && cli->json;
-    if (*printed)
-        cli_print_json(cli, *value);
-    return rc;
-}
-
-void
-cli_print_pair(struct cli *cli, const char *label, const char *text)
-{
-    char *clean;
-
-    if (text == NULL || *text == '\0')
-        return;
-    clean = cli_clean(text, false);
-    cli_putf(&cli->out, CLI_DIM, "%-14s", label);
-    fprintf(cli->out.file, " %s\n", clean);
-    free(clean);
-}
-
-char *
-cli_member_time(const json_t *object, const char *key)
-{
-    return cli_time(json_number_value(json_object_get(object, key)));
-}
-
 /* "/api/processes/<id><suffix>", with ticket and reason when it is an action. */
 static enum lp_code
 process_path(struct cli *cli, const char *suffix, bool why, struct cli_path *path,
@@ -189,45 +148,23 @@ process_table(struct cli *cli, const json_t *processes)
     cli_table_free(table);
 }
 
-/* All values of a repeatable option as alternatives "a|b"; owned, NULL when it was not given. */
-static char *
-alternatives(const struct cli *cli, const char *name)
-{
-    struct lp_buf text = LP_BUF_INIT;
-
-    for (size_t i = 0; i < cli->given_count; i++) {
-        if (strcmp(cli->given[i].option->name, name) == 0)
-            lp_buf_printf(&text, "%s%s", text.len > 0 ? "|" : "", cli->given[i].value);
-    }
-    if (text.failed)
-        cli_no_memory();
-    return text.len > 0 ? lp_buf_take(&text) : NULL;
-}
-
-static void
-add_filter(struct lp_buf *filter, const char *field, const char *value)
-{
-    if (value != NULL)
-        lp_buf_printf(filter, "%s%s,%s", filter->len > 0 ? "," : "", field, value);
-}
-
 static enum lp_code
 process_filter(struct cli *cli, struct lp_buf *filter, struct lp_err *err)
 {
-    char *status = alternatives(cli, "status");
+    char *status = cli_alternatives(cli, "status");
     const char *subscription = cli_opt(cli, "subscription");
     char id[37];
     enum lp_code rc = LP_OK;
 
     if (!cli_has(cli, "all"))
-        add_filter(filter, "is_task", cli_has(cli, "tasks") ? "true" : "false");
-    add_filter(filter, "last_status", status);
-    add_filter(filter, "workflow_name", cli_opt(cli, "workflow"));
+        cli_filter_add(filter, "is_task", cli_has(cli, "tasks") ? "true" : "false");
+    cli_filter_add(filter, "last_status", status);
+    cli_filter_add(filter, "workflow_name", cli_opt(cli, "workflow"));
     free(status);
     if (subscription != NULL)
         rc = cli_resolve(cli, CLI_SUBSCRIPTION, subscription, id, err);
     if (rc == LP_OK && subscription != NULL)
-        add_filter(filter, "subscription_id", id);
+        cli_filter_add(filter, "subscription_id", id);
     if (rc == LP_OK && filter->failed)
         cli_no_memory();
     return rc;
@@ -706,30 +643,12 @@ todo_table(struct cli *cli, const json_t *rows)
     cli_table_free(table);
 }
 
-static void
-drift_table(struct cli *cli, const json_t *rows)
-{
-    static const struct cli_column columns[] = {{.title = "Subscription"},
-                                                {.title = "Description", .flexible = true},
-                                                {.title = "Product"},
-                                                {.title = "Out of sync since", .optional = true}};
-    struct cli_table *table = cli_table_new(columns, LP_COUNT(columns));
-    size_t i;
-    json_t *row;
-
-    json_array_foreach(rows, i, row)
-    {
-        char *since = cli_member_time(row, "since");
-
-        cli_table_cell(table, CLI_DIM, cli_short_id(lp_json_str(row, "subscription_id", "")));
-        cli_table_cell(table, CLI_PLAIN, lp_json_str(row, "description", ""));
-        cli_table_cell(table, CLI_PLAIN, lp_json_str(row, "product", ""));
-        cli_table_cell(table, CLI_DIM, since);
-        free(since);
-    }
-    cli_table_print(table, &cli->out);
-    cli_table_free(table);
-}
+static const struct cli_member_column drift_columns[] = {
+    {{.title = "Subscription"}, "subscription_id", CLI_AS_SHORT_ID},
+    {{.title = "Description", .flexible = true}, "description", CLI_AS_TEXT},
+    {{.title = "Product"}, "product", CLI_AS_TEXT},
+    {{.title = "Out of sync since", .optional = true}, "since", CLI_AS_TIME},
+};
 
 enum lp_code
 cli_todo(struct cli *cli, struct lp_err *err)
@@ -752,7 +671,7 @@ cli_todo(struct cli *cli, struct lp_err *err)
     }
     if (json_array_size(drift) > 0) {
         fputs(json_array_size(processes) > 0 ? "\n" : "", cli->out.file);
-        drift_table(cli, drift);
+        cli_member_table(cli, drift_columns, LP_COUNT(drift_columns), drift);
         cli_put(&cli->out, CLI_DIM,
                 "out of sync: `lightpath subscription workflows SUBSCRIPTION` tells what may be "
                 "started, such as validate and reconcile\n");

@@ -65,22 +65,12 @@ subscription_table(struct cli *cli, const json_t *rows)
 }
 
 static void
-add_filter(struct lp_buf *filter, const char *field, const char *value)
-{
-    lp_buf_printf(filter, "%s%s,%s", filter->len > 0 ? "," : "", field, value);
-}
-
-static void
 add_statuses(struct cli *cli, struct lp_buf *filter)
 {
-    struct lp_buf words = LP_BUF_INIT;
+    char *words = cli_alternatives(cli, "status");
 
-    for (size_t i = 0; i < cli->given_count; i++) {
-        if (strcmp(cli->given[i].option->name, "status") == 0)
-            lp_buf_printf(&words, "%s%s", words.len > 0 ? "|" : "", cli->given[i].value);
-    }
-    add_filter(filter, "status", words.len > 0 ? words.data : "!terminated");
-    lp_buf_free(&words);
+    cli_filter_add(filter, "status", words != NULL ? words : "!terminated");
+    free(words);
 }
 
 /* Commas, dashes and bars mean something in a filter; as wildcards for one character they do no
@@ -94,7 +84,7 @@ add_words(struct lp_buf *filter, const char *words)
         if (strchr(",|-!<>=", *p) != NULL)
             *p = '_';
     }
-    add_filter(filter, "description", value);
+    cli_filter_add(filter, "description", value);
     free(value);
 }
 
@@ -109,10 +99,9 @@ cli_subscription_list(struct cli *cli, struct lp_err *err)
     enum lp_code rc = cli_opt_int(cli, "limit", 1, 100000, 100, &limit, err);
 
     add_statuses(cli, &filter);
-    if (cli_has(cli, "product"))
-        add_filter(&filter, "product", cli_opt(cli, "product"));
+    cli_filter_add(&filter, "product", cli_opt(cli, "product"));
     if (cli_has(cli, "out-of-sync"))
-        add_filter(&filter, "insync", "false");
+        cli_filter_add(&filter, "insync", "false");
     if (cli->arg_count > 0)
         add_words(&filter, cli->args[0]);
     if (filter.failed)

@@ -7,59 +7,9 @@
 #define LP_VERSION "unknown"
 #endif
 
-/* ---- tables made from members ---- */
-
-/* A column that shows one member of every row. */
-struct member_column {
-    struct cli_column column;
-    const char *member;
-    enum { TEXT, STATUS, TIME, SHORT_ID, FLAG } as;
-};
-
-static void
-member_cell(struct cli_table *table, const struct member_column *c, const json_t *row)
-{
-    const char *text = lp_json_str(row, c->member, "");
-    json_t *value = json_object_get(row, c->member);
-    char *made = NULL;
-
-    if (c->as == TIME)
-        made = cli_member_time(row, c->member);
-    else if (c->as == FLAG)
-        text = json_is_true(value) ? "yes" : "";
-    else if (c->as == SHORT_ID)
-        text = cli_short_id(text);
-    else if (json_is_integer(value))
-        made = cli_strfmt("%lld", (long long)json_integer_value(value));
-    cli_table_cell(table, c->as == STATUS ? cli_status_color(text) : CLI_PLAIN,
-                   made != NULL ? made : text);
-    free(made);
-}
-
-static void
-member_table(struct cli *cli, const struct member_column *columns, size_t count, const json_t *rows)
-{
-    struct cli_column *heads = cli_alloc(count * sizeof *heads);
-    struct cli_table *table;
-    size_t i;
-    json_t *row;
-
-    for (size_t c = 0; c < count; c++)
-        heads[c] = columns[c].column;
-    table = cli_table_new(heads, count);
-    json_array_foreach(rows, i, row)
-    {
-        for (size_t c = 0; c < count; c++)
-            member_cell(table, &columns[c], row);
-    }
-    cli_table_print(table, &cli->out);
-    cli_table_free(table);
-    free(heads);
-}
-
 static enum lp_code
-fetch_table(struct cli *cli, const char *path, const struct member_column *columns, size_t count,
-            struct lp_err *err)
+fetch_table(struct cli *cli, const char *path, const struct cli_member_column *columns,
+            size_t count, struct lp_err *err)
 {
     json_auto_t *rows = NULL;
     bool printed = false;
@@ -70,7 +20,7 @@ fetch_table(struct cli *cli, const char *path, const struct member_column *colum
     if (json_array_size(rows) == 0)
         cli_put(&cli->out, CLI_DIM, "None.\n");
     else
-        member_table(cli, columns, count, rows);
+        cli_member_table(cli, columns, count, rows);
     return LP_OK;
 }
 
@@ -79,12 +29,12 @@ fetch_table(struct cli *cli, const char *path, const struct member_column *colum
 enum lp_code
 cli_product_list(struct cli *cli, struct lp_err *err)
 {
-    static const struct member_column columns[] = {
-        {{.title = "Product"}, "name", TEXT},
-        {{.title = "Type", .optional = true}, "product_type", TEXT},
-        {{.title = "Tag", .optional = true}, "tag", TEXT},
-        {{.title = "Status"}, "status", STATUS},
-        {{.title = "Description", .flexible = true}, "description", TEXT},
+    static const struct cli_member_column columns[] = {
+        {{.title = "Product"}, "name", CLI_AS_TEXT},
+        {{.title = "Type", .optional = true}, "product_type", CLI_AS_TEXT},
+        {{.title = "Tag", .optional = true}, "tag", CLI_AS_TEXT},
+        {{.title = "Status"}, "status", CLI_AS_STATUS},
+        {{.title = "Description", .flexible = true}, "description", CLI_AS_TEXT},
     };
 
     return fetch_table(cli, "/api/products/", columns, LP_COUNT(columns), err);
@@ -93,11 +43,11 @@ cli_product_list(struct cli *cli, struct lp_err *err)
 enum lp_code
 cli_workflow_list(struct cli *cli, struct lp_err *err)
 {
-    static const struct member_column columns[] = {
-        {{.title = "Workflow"}, "name", TEXT},
-        {{.title = "Target"}, "target", TEXT},
-        {{.title = "Task", .optional = true}, "is_task", FLAG},
-        {{.title = "Description", .flexible = true}, "description", TEXT},
+    static const struct cli_member_column columns[] = {
+        {{.title = "Workflow"}, "name", CLI_AS_TEXT},
+        {{.title = "Target"}, "target", CLI_AS_TEXT},
+        {{.title = "Task", .optional = true}, "is_task", CLI_AS_FLAG},
+        {{.title = "Description", .flexible = true}, "description", CLI_AS_TEXT},
     };
     struct cli_path path;
     enum lp_code rc;
@@ -337,15 +287,15 @@ cli_token_create(struct cli *cli, struct lp_err *err)
 enum lp_code
 cli_token_list(struct cli *cli, struct lp_err *err)
 {
-    static const struct member_column columns[] = {
-        {{.title = "Token"}, "id", SHORT_ID},
-        {{.title = "Name", .flexible = true}, "name", TEXT},
-        {{.title = "Role"}, "role", TEXT},
-        {{.title = "Made by", .flexible = true, .optional = true}, "created_by", TEXT},
-        {{.title = "Made", .optional = true}, "created_at", TIME},
-        {{.title = "Last used", .optional = true}, "used_at", TIME},
-        {{.title = "Expires"}, "expires_at", TIME},
-        {{.title = "Revoked"}, "revoked_at", TIME},
+    static const struct cli_member_column columns[] = {
+        {{.title = "Token"}, "id", CLI_AS_SHORT_ID},
+        {{.title = "Name", .flexible = true}, "name", CLI_AS_TEXT},
+        {{.title = "Role"}, "role", CLI_AS_TEXT},
+        {{.title = "Made by", .flexible = true, .optional = true}, "created_by", CLI_AS_TEXT},
+        {{.title = "Made", .optional = true}, "created_at", CLI_AS_TIME},
+        {{.title = "Last used", .optional = true}, "used_at", CLI_AS_TIME},
+        {{.title = "Expires"}, "expires_at", CLI_AS_TIME},
+        {{.title = "Revoked"}, "revoked_at", CLI_AS_TIME},
     };
 
     return fetch_table(cli, "/api/tokens/", columns, LP_COUNT(columns), err);

@@ -23,6 +23,8 @@ cli_handler cli_product_list, cli_workflow_list, cli_engine_pause, cli_engine_re
     cli_engine_status, cli_audit_show, cli_audit_verify, cli_token_create, cli_token_list,
     cli_token_revoke, cli_db_backup, cli_events, cli_version, cli_completion;
 
+/* ---- print.c: what handlers share ---- */
+
 /** Prints a JSON value in one line. */
 void cli_print_json(struct cli *cli, const json_t *value);
 /** GET path, then print it with -o json. *value is the answer (owned), *printed tells whether it
@@ -33,6 +35,23 @@ enum lp_code cli_fetch(struct cli *cli, const char *path, json_t **value, bool *
 void cli_print_pair(struct cli *cli, const char *label, const char *text);
 /** A number member as local time; owned. */
 char *cli_member_time(const json_t *object, const char *key);
+
+/** All values of a repeatable option as alternatives "a|b"; owned, NULL when it was not given. */
+char *cli_alternatives(const struct cli *cli, const char *name);
+/** Adds "field,value" to a filter; nothing when value is NULL. */
+void cli_filter_add(struct lp_buf *filter, const char *field, const char *value);
+
+/** A column that shows one member of every row. */
+struct cli_member_column {
+    struct cli_column column;
+    const char *member;
+    enum { CLI_AS_TEXT, CLI_AS_STATUS, CLI_AS_TIME, CLI_AS_SHORT_ID, CLI_AS_FLAG } as;
+};
+void cli_member_table(struct cli *cli, const struct cli_member_column *columns, size_t count,
+                      const json_t *rows);
+
+/* ---- cmd_process.c ---- */
+
 /** Runs a form to its end, prints the new process and follows it with --watch. `form` is cleared.
  */
 struct cli_form;

@@ -39,15 +39,23 @@ cli_strdup(const char *text)
     return copy;
 }
 
+static char *LP_PRINTF(1, 0) format_text(const char *fmt, va_list args)
+{
+    char *text = NULL;
+
+    if (vasprintf(&text, fmt, args) < 0)
+        cli_no_memory();
+    return text;
+}
+
 char *
 cli_strfmt(const char *fmt, ...)
 {
-    char *text = NULL;
+    char *text;
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        cli_no_memory();
+    text = format_text(fmt, args);
     va_end(args);
     return text;
 }
@@ -175,12 +183,11 @@ cli_put(const struct cli_screen *screen, enum cli_color color, const char *text)
 void
 cli_putf(const struct cli_screen *screen, enum cli_color color, const char *fmt, ...)
 {
-    char *text = NULL;
+    char *text;
     va_list args;
 
     va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0)
-        cli_no_memory();
+    text = format_text(fmt, args);
     va_end(args);
     cli_put(screen, color, text);
     free(text);

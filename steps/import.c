@@ -111,3 +111,10 @@ lp_import_store(struct lp_run *run, const char *source, const json_t *rows, int6
     }
     return rc;
 }
+
+enum lp_code
+lp_import_stored(struct lp_run *run, const char *source, int64_t imported_at, json_t **rows,
+                 struct lp_err *err)
+{
+    return lp_import_rows_of(run->store, source, imported_at, run->process_id, rows, err);
+}

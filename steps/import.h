@@ -28,5 +28,8 @@ enum lp_code lp_import_partner(struct lp_store *store, struct lp_reader *reader,
  * the same time. */
 enum lp_code lp_import_store(struct lp_run *run, const char *source, const json_t *rows,
                              int64_t *imported_at, struct lp_err *err) LP_MUST_CHECK;
+/** What lp_import_store of this process kept: [{"key", "document"}...]. New reference. */
+enum lp_code lp_import_stored(struct lp_run *run, const char *source, int64_t imported_at,
+                              json_t **rows, struct lp_err *err) LP_MUST_CHECK;
 
 #endif

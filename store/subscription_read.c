@@ -511,3 +511,40 @@ lp_import_row_newest(struct lp_store *store, struct lp_reader *reader, const cha
     lp_rows_free(rows);
     return rc;
 }
+
+static enum lp_code
+import_row(const struct lp_rows *rows, size_t row, json_t *list, struct lp_err *err)
+{
+    const char *text = lp_rows_text(rows, row, "doc");
+    json_t *doc = NULL;
+    enum lp_code rc = lp_json_load(text, strlen(text), &doc, err);
+
+    if (rc == LP_OK
+        && json_array_append_new(list, json_pack("{s:s, s:o}", "key",
+                                                 lp_rows_text(rows, row, "key"), "document", doc))
+               != 0)
+        rc = lp_fail(err, LP_NOMEM, "no memory for the rows of an import");
+    return rc;
+}
+
+enum lp_code
+lp_import_rows_of(struct lp_store *store, const char *source, int64_t imported_at,
+                  const char *process_id, json_t **out, struct lp_err *err)
+{
+    json_auto_t *list = json_array();
+    struct lp_rows *rows = NULL;
+    enum lp_code rc =
+        lp_query(store, LP_SQL_IMPORT_ROWS_OF,
+                 LP_ARGS(lp_text("source", source), lp_int("imported_at", imported_at),
+                         lp_text("process_id", process_id)),
+                 &rows, err);
+
+    if (rc != LP_OK)
+        return rc;
+    for (size_t i = 0; i < lp_rows_count(rows) && rc == LP_OK; i++)
+        rc = import_row(rows, i, list, err);
+    lp_rows_free(rows);
+    if (rc == LP_OK)
+        *out = lp_json_take(&list);
+    return rc;
+}

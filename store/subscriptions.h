@@ -156,6 +156,10 @@ enum lp_code lp_import_row_add(struct lp_unit *unit, const char *source, const c
                                const json_t *doc, const char *process_id, int64_t imported_at,
                                int64_t keep, struct lp_err *err) LP_MUST_CHECK;
 
+/** The rows that a process queued at a time, as [{"key", "document"}...] by key. New reference. */
+enum lp_code lp_import_rows_of(struct lp_store *store, const char *source, int64_t imported_at,
+                               const char *process_id, json_t **rows,
+                               struct lp_err *err) LP_MUST_CHECK;
 /** Newest import row of a source and key; LP_NOT_FOUND. *doc is a new reference. */
 enum lp_code lp_import_row_newest(struct lp_store *store, struct lp_reader *reader,
                                   const char *source, const char *key, json_t **doc,

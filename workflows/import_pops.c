@@ -292,10 +292,44 @@ static const struct lp_form form = {LP_PAGES(pages), .finish = import_finish};
 
 /* ---- steps ---- */
 
-/* Again, because the database may have changed since the form; the text is not kept behind this
- * step. */
+/* Rows that are left out, for the report and the children; the others live in import_rows alone, so
+   that the state of a large import stays small. */
+static json_t *
+left_out(const json_t *rows)
+{
+    json_t *list = json_array();
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach(rows, i, row) if (json_object_get(row, "existing") != NULL)
+        json_array_append_new(
+            list, json_pack("{s:O, s:O, s:O}", "row", json_object_get(row, "row"), "code",
+                            json_object_get(json_object_get(row, "document"), "code"),
+                            "subscription_id", json_object_get(row, "existing")));
+    return list;
+}
+
 static enum lp_code
-read_file(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+keep_rows(struct lp_run *run, const json_t *state, const json_t *rows, json_t *delta,
+          struct lp_err *err)
+{
+    int64_t at = 0;
+    enum lp_code rc = lp_import_store(run, lp_json_str(state, "source", ""), rows, &at, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (lp_json_set_int(delta, "imported_at", at) != 0
+        || lp_json_set_int(delta, "row_count", (int64_t)json_array_size(rows)) != 0
+        || json_object_set_new(delta, "skipped", left_out(rows)) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for the rows of the file");
+    lp_run_unset(run, "csv");
+    return LP_OK;
+}
+
+/* Checked again, because the database may have changed since the form; then nothing or everything
+ * is kept. */
+static enum lp_code
+store_rows(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
     struct lp_problems problems;
     const struct examined x = {.catalog = run->catalog,
@@ -315,36 +349,12 @@ read_file(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err 
         return rc;
     lp_run_progress(run, "%zu rows, %zu of them exist", json_array_size(rows),
                     count_existing(rows));
-    if (json_object_set(delta, "rows", rows) != 0)
-        return lp_fail(err, LP_NOMEM, "no memory for the rows of the file");
-    lp_run_unset(run, "csv");
-    return LP_OK;
-}
-
-static const struct lp_step step_read = {
-    .key = "read",
-    .title = "Read the file",
-    .kind = LP_STEP_ACTION,
-    .effects = LP_EFFECT_NONE,
-    .run = read_file,
-    .no_undo = "reads only",
-};
-
-static enum lp_code
-store_rows(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
-{
-    int64_t at = 0;
-    enum lp_code rc = lp_import_store(run, lp_json_str(state, "source", "csv"),
-                                      json_object_get(state, "rows"), &at, err);
-
-    if (rc == LP_OK && lp_json_set_int(delta, "imported_at", at) != 0)
-        rc = lp_fail(err, LP_NOMEM, "no memory for the rows of the file");
-    return rc;
+    return keep_rows(run, state, rows, delta, err);
 }
 
 static const struct lp_step step_store = {
     .key = "store",
-    .title = "Keep the source rows",
+    .title = "Check the file and keep its rows",
     .kind = LP_STEP_ACTION,
     .effects = LP_EFFECT_DB,
     .run = store_rows,
@@ -374,17 +384,35 @@ child_pages(const struct lp_run *run, const json_t *state, const json_t *row)
                      page);
 }
 
+static json_t *
+skipped_codes(const json_t *state)
+{
+    const json_t *skipped = json_object_get(state, "skipped"), *row;
+    json_t *codes = json_object();
+    size_t i;
+
+    json_array_foreach(skipped, i, row)
+        json_object_set_new(codes, lp_json_str(row, "code", ""), json_true());
+    return codes;
+}
+
 static enum lp_code
 children(struct lp_run *run, const json_t *state, json_t *items, struct lp_err *err)
 {
-    const json_t *rows = json_object_get(state, "rows"), *row;
+    json_auto_t *codes = skipped_codes(state);
+    json_auto_t *rows = NULL;
+    const json_t *row;
     size_t i;
+    enum lp_code rc = lp_import_stored(run, lp_json_str(state, "source", ""),
+                                       lp_json_int(state, "imported_at", 0), &rows, err);
 
+    if (rc != LP_OK)
+        return rc;
     json_array_foreach(rows, i, row)
     {
         const char *code = lp_json_str(json_object_get(row, "document"), "code", "");
 
-        if (json_object_get(row, "existing") != NULL)
+        if (json_object_get(codes, code) != NULL)
             continue;
         if (json_array_append_new(items,
                                   json_pack("{s:s, s:s, s:o}", "item", code, "workflow",
@@ -398,9 +426,8 @@ children(struct lp_run *run, const json_t *state, json_t *items, struct lp_err *
 static bool
 any_to_create(const json_t *state)
 {
-    const json_t *rows = json_object_get(state, "rows");
-
-    return count_existing(rows) < json_array_size(rows);
+    return (int64_t)json_array_size(json_object_get(state, "skipped"))
+           < lp_json_int(state, "row_count", 0);
 }
 
 static const struct lp_step step_create = {
@@ -410,7 +437,7 @@ static const struct lp_step step_create = {
     .effects = LP_EFFECT_DB,
     .when = any_to_create,
     .items = children,
-    .max_open = 16,
+    .max_open = 128, /* each look at the children costs as much as the list is long */
     .no_undo =
         "each PoP has a process of its own, which can be rolled back, and a terminate workflow",
 };
@@ -418,21 +445,14 @@ static const struct lp_step step_create = {
 static enum lp_code
 report(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
-    const json_t *rows = json_object_get(state, "rows"), *row;
     json_t *created = json_object_get(state, "create");
-    json_t *skipped = json_array(), *result;
-    size_t i;
+    json_t *result = json_pack("{s:O, s:O}", "rows", json_object_get(state, "row_count"), "skipped",
+                               json_object_get(state, "skipped"));
 
-    json_array_foreach(rows, i, row) if (json_object_get(row, "existing") != NULL)
-        json_array_append_new(
-            skipped, json_pack("{s:O, s:O, s:O}", "row", json_object_get(row, "row"), "code",
-                               json_object_get(json_object_get(row, "document"), "code"),
-                               "subscription_id", json_object_get(row, "existing")));
-    result = json_pack("{s:I, s:o}", "rows", (json_int_t)json_array_size(rows), "skipped", skipped);
     if (result == NULL || (created != NULL && json_object_set(result, "children", created) != 0)
         || json_object_set_new(delta, "report", result) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for the report");
-    lp_run_unset(run, "rows");
+    lp_run_unset(run, "skipped");
     return LP_OK;
 }
 
@@ -445,7 +465,7 @@ static const struct lp_step step_report = {
     .no_undo = "writes only its own report",
 };
 
-static const struct lp_step *const steps[] = {&step_read, &step_store, &step_create, &step_report};
+static const struct lp_step *const steps[] = {&step_store, &step_create, &step_report};
 
 static const struct lp_workflow list[] = {
     {.name = "task_import_pops",

@@ -209,3 +209,9 @@ WHERE source = :source AND key = :key
 -- name: import_row_newest
 SELECT i.doc, i.imported_at, i.process_id FROM import_rows i
 WHERE i.source = :source AND i.key = :key ORDER BY i.imported_at DESC LIMIT 1
+
+-- What one import left, by the start of the primary key.
+-- name: import_rows_of
+SELECT i.key, i.doc FROM import_rows i
+WHERE i.source = :source AND i.imported_at = :imported_at AND i.process_id = :process_id
+ORDER BY i.key

@@ -120,6 +120,36 @@ class Imports(Cli):
         self.assertEqual(self.json("subscription", "show", "IA02")["pop"]["latitude_udeg"], 46200000)
         self.assertEqual(self.json("todo"), {"processes": [], "out_of_sync": []})
 
+    def test_skip_mark_done_and_abort_by_hand(self):
+        self.partner("Hand")
+        rows = [f"HA0{i},HA0{i} Site,45.{i},9.1" for i in range(3)]
+        self.cli("pop", "import", self.csv(*rows), "--owner", "Hand", "--source", "hand", "--watch")
+        self.cli("pop", "import", self.csv(*(row.replace(",45.", ",46.") for row in rows)), "--owner", "Hand", "--source", "hand",
+                 "--skip-existing", "--watch")
+        failed = []
+        for i in range(3):
+            self.cli("process", "start", "validate_pop", f"HA0{i}", "--watch", code=10)
+            failed.append(self.json("process", "list", "--tasks", "--workflow", "validate_pop", "--limit", "1")[0]["process_id"])
+        self.cli("process", "skip", failed[0], code=2)
+        self.cli("process", "skip", failed[0], "--reason", "known", "--ticket", "T-9", "--watch")
+        steps = {s["key"]: s["status"] for s in self.json("process", "show", failed[0])["steps"]}
+        self.assertEqual(steps["compare"], "skipped")
+        self.assertIn("T-9", self.cli("audit", "show", failed[0]).stdout)
+        self.cli("process", "mark-done", failed[1], "--reason", "measured by hand", "--delta", '{"seen": 1}', "--watch")
+        done = self.json("process", "show", failed[1])
+        self.assertEqual((done["last_status"], done["current_state"]["seen"]), ("completed", 1))
+        self.cli("process", "mark-done", failed[1], "--reason", "again", code=5)
+        self.cli("process", "mark-done", failed[2], "--reason", "x", "--delta", "[1]", code=2)
+        self.cli("process", "abort", failed[2], "--reason", "not needed", "--watch")
+        self.assertEqual(self.json("process", "show", failed[2])["last_status"], "aborted")
+        self.cli("process", "retry", failed[2], code=5)
+        self.cli("process", "delete", failed[2])
+        self.cli("process", "show", failed[2], code=4)
+        self.cli("subscription", "sync", "HA02", "--reason", "looked")
+        self.cli("process", "start", "reconcile_pop", "HA02", "--watch")
+        for line in self.cli("process", "steps", failed[1]).stdout, self.cli("process", "show", failed[0]).stdout:
+            self.assertIn("Compare with what should be", line)
+
     def test_faults_are_told_with_row_and_column(self):
         self.partner("Faults")
         before = len(self.json("subscription", "list", "--limit", "1000"))

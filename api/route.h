@@ -52,9 +52,8 @@ typedef enum lp_code lp_handler(struct lp_request *req, json_t **out, struct lp_
 
 struct lp_route {
     enum lp_method method;
-    const char
-        *path;      /* "/api/processes/{process_id}/resume"; a final slash makes no difference */
-    const char *op; /* operation id */
+    const char *path; /* "/api/processes/{process_id}/resume"; a final slash makes no difference */
+    const char *op;   /* operation id */
     const char *tag;
     const char *text;
     enum lp_role role; /* LP_ROLE_NONE: nobody needs to be known */

@@ -670,7 +670,6 @@ lp_api_run(struct lp_api *api, const struct lp_api_services *services, struct lp
     api->streams = lp_streams_new(api);
     if (api->streams == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for the event streams");
-    lp_engine_on_events(services->engine, lp_streams_poke, api->streams);
     if (pthread_create(&api->loop, NULL, loop, api) != 0)
         return lp_fail(err, LP_INTERNAL, "cannot start the API thread");
     pthread_setname_np(api->loop, "api-loop");

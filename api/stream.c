@@ -15,6 +15,7 @@
 #define RING          1024
 #define PAGE          500
 #define KEEP_ALIVE_US 15000000
+#define POLL_US       1000000    /* without a sequencer in this program */
 #define STALLED_US    60000000   /* a listener that takes nothing for so long is cut off */
 #define MAX_AGE_US    3600000000 /* then it reconnects, and its token is looked at again */
 #define BLOCK         4096
@@ -44,6 +45,8 @@ struct lp_streams {
     struct lp_stream *first; /* loop thread */
     int64_t keep_alive_us;   /* loop thread; 0 = no listeners */
     bool news_fetching;      /* loop thread */
+    bool look;               /* loop thread: read once, whatever was announced */
+    int64_t poll_us;         /* loop thread: next look without an announcement; 0 = none */
     atomic_bool news_done;
     atomic_llong newest;  /* as the engine said */
     pthread_mutex_t lock; /* guards the ring */
@@ -305,8 +308,12 @@ lp_stream_response(struct lp_stream *stream, struct lp_request *req)
     if (streams->ring_newest == 0)
         streams->ring_newest = stream->base; /* what came before the first listener is not news */
     pthread_mutex_unlock(&streams->lock);
-    if (streams->keep_alive_us == 0)
+    if (streams->keep_alive_us == 0) {
         streams->keep_alive_us = stream->born_us + KEEP_ALIVE_US;
+        streams->poll_us = stream->api->services.poll_events ? stream->born_us + POLL_US : 0;
+        streams->look = true; /* something may have come before the engine knew of us */
+        lp_engine_on_events(stream->api->services.engine, lp_streams_poke, streams);
+    }
     atomic_fetch_add(&stream->api->stats.streams, 1);
     return response;
 }
@@ -319,8 +326,10 @@ look_for_news(struct lp_streams *streams)
         streams->news_fetching = false;
     if (streams->first == NULL || streams->news_fetching)
         return;
-    if (ring_newest(streams) < atomic_load(&streams->newest))
+    if (streams->look || ring_newest(streams) < atomic_load(&streams->newest)) {
+        streams->look = false;
         streams->news_fetching = lp_pool_call(streams->api->pool, fetch_news, streams);
+    }
 }
 
 static bool
@@ -335,13 +344,18 @@ lp_streams_tick(struct lp_streams *streams, int64_t now)
     bool beat = streams->keep_alive_us != 0 && now >= streams->keep_alive_us;
     int64_t newest;
 
+    if (streams->poll_us != 0 && now >= streams->poll_us) {
+        streams->poll_us = now + POLL_US;
+        streams->look = true;
+    }
     look_for_news(streams);
     if (streams->first == NULL) {
         if (streams->keep_alive_us != 0 && !streams->news_fetching) {
             pthread_mutex_lock(&streams->lock);
             ring_clear(streams); /* nobody listens: nothing is kept, nothing is read */
             pthread_mutex_unlock(&streams->lock);
-            streams->keep_alive_us = 0;
+            streams->keep_alive_us = streams->poll_us = 0;
+            lp_engine_on_events(streams->api->services.engine, NULL, NULL);
         }
         return 0;
     }
@@ -360,7 +374,9 @@ lp_streams_tick(struct lp_streams *streams, int64_t now)
     }
     if (beat)
         streams->keep_alive_us = now + KEEP_ALIVE_US;
-    return streams->keep_alive_us;
+    return streams->poll_us != 0 && streams->poll_us < streams->keep_alive_us
+               ? streams->poll_us
+               : streams->keep_alive_us;
 }
 
 void
@@ -426,6 +442,7 @@ lp_on_events(struct lp_request *req, json_t **out, struct lp_err *err)
 {
     const char *from =
         req->last_event_id != NULL ? req->last_event_id : lp_request_query(req, "last_event_id");
+    int streams = atomic_load(&req->api->stats.streams);
     enum lp_code rc;
     int64_t newest = newest_id(req, &rc, err);
     int64_t after = newest;
@@ -434,6 +451,9 @@ lp_on_events(struct lp_request *req, json_t **out, struct lp_err *err)
     (void)out;
     if (rc != LP_OK)
         return rc;
+    if (streams >= req->api->options.conf->api_max_connections / 4 * 3)
+        return lp_fail(err, LP_RETRYABLE,
+                       "too many listeners: a quarter of the connections is kept for requests");
     if (from != NULL && from[0] != '\0') {
         if (strspn(from, "0123456789") != strlen(from) || strlen(from) > 18)
             return lp_fail_at(err, LP_INVALID, "header/Last-Event-ID",

@@ -151,8 +151,10 @@ listen_api(struct lp_daemon *daemon, struct lp_err *err)
 static enum lp_code
 serve(struct lp_daemon *daemon, struct lp_err *err)
 {
-    struct lp_api_services services = {
-        .engine = daemon->engine, .store = daemon->store, .catalog = daemon->catalog};
+    struct lp_api_services services = {.engine = daemon->engine,
+                                       .store = daemon->store,
+                                       .catalog = daemon->catalog,
+                                       .poll_events = !daemon->line->executor};
     enum lp_code rc = LP_OK;
 
     if (daemon->api != NULL)

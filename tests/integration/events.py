@@ -184,7 +184,7 @@ class Events(lightpathd.Case):
 
 class Crowd(lightpathd.Case):
     COUNT = 300 if lightpathd.REDUCED else 1000
-    settings = {"api.max_connections": 1200, "api.threads": 2}
+    settings = {"api.max_connections": 1400, "api.threads": 2}
 
     def threads(self):
         return len(os.listdir(f"/proc/{self.daemon.child.pid}/task"))
@@ -205,6 +205,32 @@ class Crowd(lightpathd.Case):
             self.assertIn(f"lightpath_event_streams {self.COUNT}\n", text)
         finally:
             for stream in streams:
+                stream.close()
+
+    def test_listeners_leave_room_for_requests(self):
+        with lightpathd.Daemon({"api.max_connections": 16}) as daemon:
+            streams = [Stream(daemon) for _ in range(12)]
+            for stream in streams:
+                stream.wait(len)
+            reply = daemon.get("/api/events", timeout=5)
+            self.problem(reply, 503, detail="too many listeners")
+            self.assertEqual(daemon.get("/api/settings/status").status, 200)
+            for stream in streams:
+                stream.close()
+
+    def test_without_an_executor(self):
+        """Another program numbers the events; this one looks for them."""
+        if lightpathd.store != "pg":
+            self.skipTest("two programs share PostgreSQL only")
+        with lightpathd.Daemon() as worker:
+            with lightpathd.Daemon({"store.url": worker.settings["store.url"], "daemon.name": "front"}, arguments=["--role", "api"]) as front:
+                stream = Stream(front)
+                stream.wait(len)
+                process = completed(worker)[0]
+                wanted = {"type": "processes", "id": process}
+                stream.until(lambda seen: any(e[2]["value"] == wanted for e in seen))
+                other = front.start_process("task_clean_up_tasks", [{}])
+                worker.wait_process(other)
                 stream.close()
 
     def test_listeners_end_with_the_daemon(self):

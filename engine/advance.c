@@ -298,6 +298,8 @@ rw_body(struct lp_txn *txn, void *arg, struct lp_err *err)
     lp_step_fn *fn = function_of(rw->proc, rw->run.step);
     enum lp_code rc;
 
+    if (rw->built) /* its unit is filled already: begin anew from what is stored */
+        return lp_fail(err, LP_STORE, "the transaction has to be repeated");
     rw->run.txn = txn;
     rc = lp_run_call(&rw->run, fn, rw->proc->state, rw->delta, err);
     if (rc != LP_OK)
@@ -706,10 +708,10 @@ next(struct lp_thread *thread, struct lp_proc *proc)
 }
 
 static bool
-claim(struct lp_proc *proc)
+claimed(struct lp_proc *proc)
 {
     struct lp_err err = LP_ERR_INIT;
-    enum lp_code rc = lp_proc_claim(proc, &err);
+    enum lp_code rc = lp_proc_claimed(proc, &err);
 
     if (rc == LP_OK)
         return true;
@@ -734,7 +736,11 @@ lp_proc_advance(struct lp_thread *thread, struct lp_proc *proc)
     while (again) {
         switch (proc->phase) {
         case LP_PH_CLAIM:
-            again = claim(proc);
+            lp_proc_claim(proc);
+            again = false;
+            break;
+        case LP_PH_CLAIMED:
+            again = claimed(proc);
             break;
         case LP_PH_NEXT:
             again = next(thread, proc);

@@ -52,10 +52,11 @@ size_t lp_places_find(const struct lp_places *places, const char *key, size_t *e
 #define LP_UNDO_PREFIX "undo:"
 
 enum lp_phase {
-    LP_PH_CLAIM, /* a hint: try to get the lease */
-    LP_PH_NEXT,  /* owned and recovered: run what comes next */
-    LP_PH_IO,    /* T1 is committed: do the external operation */
-    LP_PH_ACK,   /* the committer answered */
+    LP_PH_CLAIM,   /* a hint: try to get the lease */
+    LP_PH_CLAIMED, /* the claim was answered: recover */
+    LP_PH_NEXT,    /* owned and recovered: run what comes next */
+    LP_PH_IO,      /* T1 is committed: do the external operation */
+    LP_PH_ACK,     /* the committer answered */
 };
 
 /** What the acknowledgement of a flush leads to. */
@@ -138,10 +139,11 @@ struct lp_proc {
     bool pending_success;  /* the row is done: go behind it */
     size_t pending_jump;   /* place to go to (skipped group); 0: the next */
     size_t fence_index, wake_index;
-    int64_t started_at; /* of the attempt, UTC us */
-    int64_t wake_known; /* wake_at this flush stores; 0 none */
-    int64_t wait_n;     /* number of the wait (INPUT, CALLBACK) */
-    bool woken;         /* what it waits for came while the flush was under way */
+    struct lp_rows *claimed[4]; /* answers of the claim; owned */
+    int64_t started_at;         /* of the attempt, UTC us */
+    int64_t wake_known;         /* wake_at this flush stores; 0 none */
+    int64_t wait_n;             /* number of the wait (INPUT, CALLBACK) */
+    bool woken;                 /* what it waits for came while the flush was under way */
     bool tell_parent;
 };
 
@@ -191,14 +193,15 @@ struct lp_executor {
 
     /* keeper.c */
     pthread_cond_t tick;
-    bool tick_now;             /* guarded by lock */
-    int64_t next_due_us;       /* UTC; earliest wake_at known here, 0 none */
-    bool orphans;              /* owned rows without a proc may exist: the store failed */
-    bool crowded;              /* ready work and no thread: look again soon */
-    bool slept;                /* keeper is in a long sleep */
-    atomic_llong lease_end_us; /* CLOCK_BOOTTIME; INT64_MAX embedded */
-    atomic_uint lapse;         /* lost leases: a step begun before stays cancelled */
-    atomic_llong stop_by_us;   /* CLOCK_BOOTTIME; 0 = not stopping */
+    bool tick_now;         /* guarded by lock */
+    int64_t next_due_us;   /* UTC; earliest wake_at known here, 0 none */
+    bool orphans;          /* owned rows without a proc may exist: the store failed */
+    int64_t crowded_at_us; /* CLOCK_BOOTTIME since when ready work has found no thread; 0 it does */
+    uint64_t taken, crowded_taken; /* work taken up so far, and when the crowd began */
+    bool slept;                    /* keeper is in a long sleep */
+    atomic_llong lease_end_us;     /* CLOCK_BOOTTIME; INT64_MAX embedded */
+    atomic_uint lapse;             /* lost leases: a step begun before stays cancelled */
+    atomic_llong stop_by_us;       /* CLOCK_BOOTTIME; 0 = not stopping */
 };
 
 /** Puts a proc into the ready list. */
@@ -207,8 +210,10 @@ void lp_executor_ready(struct lp_executor *executor, struct lp_proc *proc);
 void lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc);
 /** A hint: makes a proc in phase CLAIM, or marks the one there is. */
 void lp_executor_offer(struct lp_executor *executor, const char *id, int priority);
-/** Lock held: ready work has waited, one more thread may help. */
+/** Lock held: ready work has waited for a while; one more thread when those at work make too little
+ * of it. */
 void lp_executor_relieve(struct lp_executor *executor);
+enum { LP_CROWDED_US = 5000 };
 bool lp_executor_stopping(struct lp_executor *executor);
 /** The thread is about to do something that may take long (true), or is back (false): others take
  * over its share. */
@@ -227,8 +232,12 @@ void lp_keeper_retire(struct lp_executor *executor);
 
 /* ---- load.c: claim and recovery ---- */
 
-/** LP_OK: owned, phase NEXT. LP_NOT_FOUND: not ours to take. LP_STORE ...: try later. */
-enum lp_code lp_proc_claim(struct lp_proc *proc, struct lp_err *err) LP_MUST_CHECK;
+/** Leaves the claim to be submitted; the answer comes with phase CLAIMED. */
+void lp_proc_claim(struct lp_proc *proc);
+/** Reads the answer. LP_OK: owned, phase NEXT. LP_NOT_FOUND: not ours to take. LP_STORE ...: try
+ * later. */
+enum lp_code lp_proc_claimed(struct lp_proc *proc, struct lp_err *err) LP_MUST_CHECK;
+enum { LP_CLAIM_HEAD, LP_CLAIM_STEPS, LP_CLAIM_INPUTS, LP_CLAIM_ATTEMPT, LP_CLAIM_ROWS };
 struct lp_proc *lp_proc_new(struct lp_executor *executor, const char *id);
 void lp_proc_free(struct lp_proc *proc);
 /** Moves to a place without a row of its own yet. */
@@ -272,6 +281,8 @@ enum lp_code lp_flush_build(struct lp_proc *proc, const struct lp_flush *flush,
 /** Leaves a built unit (NULL: proc->ack is set already) to be submitted by lp_flush_hand_over. */
 void lp_flush_send(struct lp_proc *proc, struct lp_unit *unit);
 void lp_flush_hand_over(struct lp_thread *thread);
+/** The committer's answer to a claim or a flush. */
+void lp_flush_done(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err);
 /** T1: the attempt is running (EXTERNAL, CALLBACK). */
 void lp_flush_attempt(struct lp_proc *proc);
 /** Gives the lease back without a word in the log. */

@@ -9,6 +9,7 @@
 
 enum {
     STACK_BYTES = 512 * 1024,
+    WORK_PER_THREAD = 16, /* short steps that are worth waking another thread for */
     QUICK_THREADS = 2, /* as many threads as can be busy with short steps at once without getting in
                           each other's way */
     POLL_MS = 1000,
@@ -81,26 +82,12 @@ spawn(struct lp_executor *executor)
     pthread_attr_destroy(&attr);
 }
 
-/** Lock held. Wakes or makes a thread when fewer than the wanted number are at work; the newest
- * idle one has the warmest cache. */
+/** Lock held. The newest idle thread has the warmest cache. */
 static void
-call_thread(struct lp_executor *executor)
+one_more(struct lp_executor *executor)
 {
-    size_t busy = executor->thread_count - executor->idle_count - executor->slow_count;
     struct lp_thread *thread = executor->idle;
 
-    if (executor->ready_count == 0)
-        return;
-    if (busy >= executor->thread_target) {
-        if (executor->thread_count < executor->thread_max || thread != NULL) {
-            bool tell = executor->slept && !executor->crowded;
-
-            executor->crowded = true;
-            if (tell)
-                pthread_cond_signal(&executor->tick);
-        }
-        return;
-    }
     if (thread != NULL) {
         executor->idle = thread->next_idle;
         executor->idle_count--;
@@ -111,29 +98,41 @@ call_thread(struct lp_executor *executor)
     }
 }
 
-/** Lock held: a short-step thread has been busy for long, another one may help. */
+/**
+ * Lock held. Steps are short or they tell (lp_thread_slow): one thread does several before another
+ * has woken up, so a second one is called only for a longer list. Who was wrong about being short
+ * is helped by the keeper.
+ */
 static void
-relieve(struct lp_executor *executor)
+call_thread(struct lp_executor *executor)
 {
-    struct lp_thread *thread = executor->idle;
+    size_t busy = executor->thread_count - executor->idle_count - executor->slow_count;
+    size_t wanted = 1 + executor->ready_count / WORK_PER_THREAD;
 
-    executor->crowded = false;
     if (executor->ready_count == 0)
         return;
-    if (thread != NULL) {
-        executor->idle = thread->next_idle;
-        executor->idle_count--;
-        thread->called = true;
-        pthread_cond_signal(&thread->wake);
-    } else if (executor->thread_count < executor->thread_max) {
-        spawn(executor);
+    if (busy < wanted && busy < executor->thread_target) {
+        one_more(executor);
+    } else if (executor->crowded_at_us == 0) {
+        executor->crowded_at_us = lp_clock_mono_us(executor->engine->clock);
+        executor->crowded_taken = executor->taken;
+        if (executor->slept)
+            pthread_cond_signal(&executor->tick);
     }
 }
 
 void
 lp_executor_relieve(struct lp_executor *executor)
 {
-    relieve(executor);
+    bool slow = executor->taken - executor->crowded_taken < executor->ready_count;
+
+    executor->crowded_at_us = 0;
+    if (executor->ready_count == 0)
+        return;
+    if (slow)
+        one_more(executor);
+    executor->crowded_at_us = lp_clock_mono_us(executor->engine->clock);
+    executor->crowded_taken = executor->taken;
 }
 
 /** Lock held. */
@@ -171,6 +170,7 @@ take(struct lp_executor *executor)
         if (ready->first == NULL)
             ready->last = &ready->first;
         executor->ready_count--;
+        executor->taken++;
         return proc;
     }
     return NULL;

@@ -339,23 +339,33 @@ lp_flush_build(struct lp_proc *proc, const struct lp_flush *flush, struct lp_uni
 /* ---- sending ---- */
 
 static void
-acked(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
+keep_answer(struct lp_proc *proc, struct lp_unit *unit)
+{
+    const struct lp_rows *rows;
+
+    if (proc->phase == LP_PH_CLAIMED) {
+        for (size_t i = 0; i < LP_CLAIM_ROWS; i++)
+            proc->claimed[i] = lp_unit_rows_take(unit, i);
+        return;
+    }
+    rows = proc->fence_index == SIZE_MAX ? NULL : lp_unit_rows(unit, proc->fence_index);
+    if (rows != NULL && lp_rows_count(rows) == 1)
+        proc->requests = lp_rows_int(rows, 0, "requests");
+    proc->woken =
+        proc->wake_index != SIZE_MAX && lp_rows_count(lp_unit_rows(unit, proc->wake_index)) > 0;
+    lp_events_poke(proc->engine);
+}
+
+void
+lp_flush_done(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
 {
     struct lp_proc *proc = arg;
 
     proc->ack = code;
-    if (code == LP_OK) {
-        const struct lp_rows *rows =
-            proc->fence_index == SIZE_MAX ? NULL : lp_unit_rows(unit, proc->fence_index);
-
-        if (rows != NULL && lp_rows_count(rows) == 1)
-            proc->requests = lp_rows_int(rows, 0, "requests");
-        proc->woken =
-            proc->wake_index != SIZE_MAX && lp_rows_count(lp_unit_rows(unit, proc->wake_index)) > 0;
-        lp_events_poke(proc->engine);
-    } else {
+    if (code == LP_OK)
+        keep_answer(proc, unit);
+    else
         lp_err_move(&proc->ack_err, err);
-    }
     lp_executor_ready(proc->executor, proc);
 }
 
@@ -380,7 +390,7 @@ lp_flush_hand_over(struct lp_thread *thread)
     thread->sending = NULL;
     thread->unit = NULL;
     if (unit != NULL)
-        lp_store_submit(proc->engine->store, unit, acked, proc);
+        lp_store_submit(proc->engine->store, unit, lp_flush_done, proc);
     else if (proc != NULL)
         lp_executor_ready(proc->executor, proc);
 }

@@ -14,9 +14,8 @@
 
 enum {
     SWEEP_MOST = 2000, /* processes announced at once */
-    AGAIN_MS = 20, /* after a full sweep: the rest as soon as the queue has drained */
-    CROWDED_MS = 20,
-    WATCH_MS = 1000, /* while steps run */
+    AGAIN_MS = 20,     /* after a full sweep: the rest as soon as the queue has drained */
+    WATCH_MS = 1000,   /* while steps run */
     LONG_MS = 3600000,
     STORE_RETRY_MS = 250,
 };
@@ -303,8 +302,10 @@ sleep_ms(struct lp_executor *executor, const struct pace *pace)
 
     if (executor->tick_now)
         return 0;
-    if (executor->crowded)
-        ms = CROWDED_MS;
+    if (executor->crowded_at_us != 0) {
+        left = (executor->crowded_at_us + LP_CROWDED_US - now + 999) / 1000;
+        ms = left < ms ? left : ms;
+    }
     if (executor->in_flight > 0 && ms > WATCH_MS)
         ms = WATCH_MS;
     if (executor->next_due_us != 0) {
@@ -339,7 +340,8 @@ wait_for_work(struct lp_executor *executor, const struct pace *pace, bool *ended
     if (ms > 0 && !executor->ended)
         pthread_cond_timedwait(&executor->tick, &executor->lock, &until);
     executor->slept = false;
-    if (executor->crowded)
+    if (executor->crowded_at_us != 0
+        && lp_clock_mono_us(executor->engine->clock) >= executor->crowded_at_us + LP_CROWDED_US)
         lp_executor_relieve(executor);
     asked = executor->tick_now
             || (executor->next_due_us != 0

@@ -37,6 +37,8 @@ forget_head(struct lp_proc *proc)
     json_decref(proc->state);
     json_decref(proc->pending);
     lp_err_clear(&proc->ack_err);
+    for (size_t i = 0; i < LP_CLAIM_ROWS; i++)
+        lp_rows_free(proc->claimed[i]);
 }
 
 void
@@ -451,40 +453,55 @@ recover(struct claim *c, struct lp_err *err)
     return find_place(c, last, err);
 }
 
-enum lp_code
-lp_proc_claim(struct lp_proc *proc, struct lp_err *err)
+void
+lp_proc_claim(struct lp_proc *proc)
 {
-    struct lp_engine *engine = proc->engine;
+    static const enum lp_stmt reads[] = {[LP_CLAIM_STEPS] = LP_SQL_RUN_CLAIM_STEPS,
+                                         [LP_CLAIM_INPUTS] = LP_SQL_RUN_CLAIM_INPUTS,
+                                         [LP_CLAIM_ATTEMPT] = LP_SQL_RUN_CLAIM_ATTEMPT};
     struct lp_unit *unit = lp_unit_new();
-    struct claim c = {.proc = proc};
-    size_t head, steps, inputs, attempt;
-    enum lp_code rc;
 
-    lp_unit_key(unit, proc->id);
-    head = lp_unit_add(unit, LP_SQL_RUN_CLAIM,
-                       LP_ARGS(lp_text("owner", engine->incarnation), lp_text("id", proc->id),
-                               lp_text("labels", proc->executor->labels)));
-    steps = lp_unit_add(unit, LP_SQL_RUN_CLAIM_STEPS, LP_ARGS(lp_text("id", proc->id)));
-    inputs = lp_unit_add(unit, LP_SQL_RUN_CLAIM_INPUTS, LP_ARGS(lp_text("id", proc->id)));
-    attempt = lp_unit_add(unit, LP_SQL_RUN_CLAIM_ATTEMPT, LP_ARGS(lp_text("id", proc->id)));
-    lp_unit_want_rows(unit, head);
-    lp_unit_want_rows(unit, steps);
-    lp_unit_want_rows(unit, inputs);
-    lp_unit_want_rows(unit, attempt);
-    rc = lp_store_commit(engine->store, unit, err);
-    c.head = lp_unit_rows(unit, head);
-    if (rc == LP_OK && lp_rows_count(c.head) != 1)
+    lp_unit_add(unit, LP_SQL_RUN_CLAIM,
+                LP_ARGS(lp_text("owner", proc->engine->incarnation), lp_text("id", proc->id),
+                        lp_text("labels", proc->executor->labels)));
+    for (size_t i = LP_CLAIM_STEPS; i < LP_CLAIM_ROWS; i++)
+        lp_unit_add(unit, reads[i], LP_ARGS(lp_text("id", proc->id)));
+    for (size_t i = 0; i < LP_CLAIM_ROWS; i++)
+        lp_unit_want_rows(unit, i);
+    lp_flush_send(proc, unit);
+    proc->phase = LP_PH_CLAIMED;
+}
+
+static void
+drop_rows(struct lp_proc *proc)
+{
+    for (size_t i = 0; i < LP_CLAIM_ROWS; i++) {
+        lp_rows_free(proc->claimed[i]);
+        proc->claimed[i] = NULL;
+    }
+}
+
+enum lp_code
+lp_proc_claimed(struct lp_proc *proc, struct lp_err *err)
+{
+    struct claim c = {.proc = proc,
+                      .head = proc->claimed[LP_CLAIM_HEAD],
+                      .steps = proc->claimed[LP_CLAIM_STEPS],
+                      .inputs = proc->claimed[LP_CLAIM_INPUTS],
+                      .attempt = proc->claimed[LP_CLAIM_ATTEMPT]};
+    enum lp_code rc = proc->ack;
+
+    if (rc != LP_OK)
+        lp_err_move(err, &proc->ack_err);
+    else if (lp_rows_count(c.head) != 1)
         rc = lp_fail(err, LP_NOT_FOUND, "process %s is not free to be taken", proc->id);
     if (rc == LP_OK) {
-        c.steps = lp_unit_rows(unit, steps);
-        c.inputs = lp_unit_rows(unit, inputs);
-        c.attempt = lp_unit_rows(unit, attempt);
-        rc = read_head(proc, c.head, err);
-        if (rc == LP_OK)
-            rc = recover(&c, err);
-        __atomic_add_fetch(&engine->stats.claims, 1, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&proc->engine->stats.claims, 1, __ATOMIC_RELAXED);
         proc->phase = LP_PH_NEXT;
+        rc = read_head(proc, c.head, err);
     }
-    lp_unit_free(unit);
+    if (rc == LP_OK)
+        rc = recover(&c, err);
+    drop_rows(proc);
     return rc;
 }

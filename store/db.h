@@ -144,6 +144,8 @@ size_t lp_unit_add(struct lp_unit *unit, enum lp_stmt stmt, const struct lp_arg 
 /** Keeps the rows that statement returns (RETURNING); read them with lp_unit_rows after success. */
 void lp_unit_want_rows(struct lp_unit *unit, size_t index);
 const struct lp_rows *lp_unit_rows(const struct lp_unit *unit, size_t index);
+/** The same, handed over: the caller frees them, also after the unit. */
+struct lp_rows *lp_unit_rows_take(struct lp_unit *unit, size_t index);
 /** Rows that statement changed; valid after success. */
 int64_t lp_unit_changed(const struct lp_unit *unit, size_t index);
 /** Batches lock in id order and never hold two units of one key (normally the process id). */

@@ -154,6 +154,16 @@ lp_unit_rows(const struct lp_unit *unit, size_t index)
     return item_of(unit, index)->rows;
 }
 
+struct lp_rows *
+lp_unit_rows_take(struct lp_unit *unit, size_t index)
+{
+    struct lp_item *item = item_of(unit, index);
+    struct lp_rows *rows = item->rows;
+
+    item->rows = NULL;
+    return rows;
+}
+
 int64_t
 lp_unit_changed(const struct lp_unit *unit, size_t index)
 {

@@ -25,6 +25,8 @@ void lp_buf_char(struct lp_buf *buf, char c);
 void lp_buf_printf(struct lp_buf *buf, const char *fmt, ...) LP_PRINTF(2, 3);
 /** Appends compact JSON text. */
 void lp_buf_json(struct lp_buf *buf, const json_t *value);
+/** Appends text as a JSON string, quoted and escaped as in canonical JSON. */
+void lp_buf_json_string(struct lp_buf *buf, const char *text, size_t len);
 void lp_buf_reset(struct lp_buf *buf); /* keeps the memory */
 void lp_buf_free(struct lp_buf *buf);
 /** Hands the memory over (never NULL unless failed); the buffer is empty afterwards. */

@@ -102,6 +102,12 @@ write_string(struct lp_buf *out, const char *text, size_t len)
     lp_buf_char(out, '"');
 }
 
+void
+lp_buf_json_string(struct lp_buf *buf, const char *text, size_t len)
+{
+    write_string(buf, text, len);
+}
+
 static void
 write_integer(struct lp_buf *out, json_int_t value)
 {

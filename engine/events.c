@@ -50,8 +50,16 @@ lp_event_add(struct lp_unit *unit, json_t *value, int64_t now_us)
 void
 lp_event_process(struct lp_unit *unit, const char *process_id, int64_t now_us)
 {
-    lp_event_add(unit, json_pack("{s:s, s:s}", "type", "processes", "id", "LIST"), now_us);
-    lp_event_add(unit, json_pack("{s:s, s:s}", "type", "processes", "id", process_id), now_us);
+    static const char before[] =
+        "{\"name\":\"invalidateCache\",\"value\":{\"type\":\"processes\",\"id\":\"";
+    const char *const ids[] = {"LIST", process_id};
+    char text[160];
+
+    for (size_t i = 0; i < LP_COUNT(ids); i++) { /* once per step: without a tree */
+        snprintf(text, sizeof text, "%s%s\"}}", before, ids[i]);
+        lp_unit_add(unit, LP_SQL_EVENT_INSERT,
+                    LP_ARGS(lp_text("doc", text), lp_int("now", now_us)));
+    }
 }
 
 void

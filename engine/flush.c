@@ -181,16 +181,35 @@ add_attempt(struct build *b)
     head->open_attempt = b->flush->row == LP_SS_AWAITING_CALLBACK;
 }
 
+/** Every step has this row: keys and statuses need no escaping, so it is written as canonical text
+ * at once. */
+static enum lp_code
+add_plain_audit(struct build *b, const struct lp_caller *caller, struct lp_err *err)
+{
+    struct lp_proc *proc = b->proc;
+    char text[LP_KEY_MAX + 160];
+
+    snprintf(text, sizeof text,
+             "{\"attempt\":%lld,\"epoch\":%lld,\"event\":\"step\",\"key\":\"%s\","
+             "\"status\":\"%s\"}",
+             (long long)proc->head.attempt, (long long)proc->epoch, proc->key,
+             lp_step_status_name(b->flush->row));
+    return lp_audit_add_text(b->body, &proc->head.chain, caller, text, b->now, err);
+}
+
 static enum lp_code
 add_audit(struct build *b, struct lp_err *err)
 {
     struct lp_proc *proc = b->proc;
     struct lp_caller own = lp_proc_caller(proc);
     const struct lp_caller *caller = b->flush->caller != NULL ? b->flush->caller : &own;
-    json_auto_t *body = json_pack("{s:s, s:s, s:s, s:I, s:I}", "event", "step", "key", proc->key,
-                                  "status", lp_step_status_name(b->flush->row), "attempt",
-                                  (json_int_t)proc->head.attempt, "epoch", (json_int_t)proc->epoch);
+    json_auto_t *body = NULL;
 
+    if (b->flush->error == NULL && b->flush->audit == NULL)
+        return add_plain_audit(b, caller, err);
+    body = json_pack("{s:s, s:s, s:s, s:I, s:I}", "event", "step", "key", proc->key, "status",
+                     lp_step_status_name(b->flush->row), "attempt", (json_int_t)proc->head.attempt,
+                     "epoch", (json_int_t)proc->epoch);
     if (b->flush->error != NULL)
         lp_json_set_str(body, "error", b->flush->error->msg);
     if (b->flush->audit != NULL)

@@ -146,6 +146,10 @@ struct lp_chain {
 enum lp_code lp_audit_add(struct lp_unit *unit, struct lp_chain *chain,
                           const struct lp_caller *caller, const json_t *body, int64_t now_us,
                           struct lp_err *err) LP_MUST_CHECK;
+/** The same for a body that is canonical text already. */
+enum lp_code lp_audit_add_text(struct lp_unit *unit, struct lp_chain *chain,
+                               const struct lp_caller *caller, const char *body, int64_t now_us,
+                               struct lp_err *err) LP_MUST_CHECK;
 
 /** Locks the system chain of this incarnation, queues a row on it, commits the unit and moves the
  * head only when that worked. Appends are serialised: rare operator actions on things that are no

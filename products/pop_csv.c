@@ -13,7 +13,7 @@
 static const struct column {
     const char *name;
     const char *usual[4];
-    const char *member; /* in the document; NULL: not a member */
+    const char *member; /* in the document */
     const char *inside; /* the member is an object: field in it */
     bool required;
 } columns[LP_POP_COLUMN_COUNT] = {
@@ -24,7 +24,7 @@ static const struct column {
     [LP_POP_LONGITUDE] =
         {"longitude", {"longitude", "lon", "lng", "long"}, LP_F_POP_LONGITUDE_UDEG, NULL, true},
     [LP_POP_CITY] = {"city", {"city", "town"}, LP_F_POP_ADDRESS, LP_F_POP_ADDRESS_CITY, false},
-    [LP_POP_KEY] = {"key", {"key", "source_key", "id"}, NULL, NULL, false},
+    [LP_POP_KEY] = {"key", {"key", "source_key", "id"}, "import_key", NULL, false},
 };
 
 const char *
@@ -166,8 +166,6 @@ put_cell(struct reading *r, const struct lp_csv_row *row, enum lp_pop_column col
     const struct column *c = &columns[column];
     const char *text = cell(r, row, column);
 
-    if (c->member == NULL)
-        return 0;
     if (*text == '\0') {
         if (c->required)
             lp_pop_csv_problem(r->problems, (int64_t)row->number, shown(r, column),
@@ -188,7 +186,7 @@ column_of(const struct reading *r, const json_t *loc)
     const char *member = json_string_value(json_array_get(loc, 0));
 
     for (size_t i = 0; member != NULL && i < LP_POP_COLUMN_COUNT; i++)
-        if (columns[i].member != NULL && strcmp(columns[i].member, member) == 0)
+        if (strcmp(columns[i].member, member) == 0)
             return shown(r, (enum lp_pop_column)i);
     return member == NULL ? "?" : member;
 }
@@ -263,7 +261,8 @@ read_row(struct reading *r, const struct lp_csv_row *row, struct lp_err *err)
         failed |= check_distinct(r, row, LP_POP_KEY, key);
     if (!failed && lp_problems_count(r->problems) == before)
         rc = check_document(r, row, document, err);
-    json_object_del(document, "subscription_instance_id");
+    json_object_del(document, "subscription_instance_id"); /* both only stood there to be checked */
+    json_object_del(document, "import_key");
     failed |=
         json_array_append_new(r->rows, json_pack("{s:I, s:s, s:O}", "row", (json_int_t)row->number,
                                                  "key", key, "document", document));

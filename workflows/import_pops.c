@@ -132,6 +132,7 @@ static const struct lp_field form_fields[] = {
     {.name = "source",
      .description = "Name of the source; rows of the same source and key are compared later",
      .kind = LP_FIELD_STRING,
+     .required = true,
      .required_in = -1,
      .pattern = "[A-Za-z0-9][A-Za-z0-9._-]*",
      .has_min = true,
@@ -140,6 +141,7 @@ static const struct lp_field form_fields[] = {
      .max = 64},
     {.name = "mode",
      .kind = LP_FIELD_ENUM,
+     .required = true,
      .required_in = -1,
      .values = modes,
      .value_count = LP_COUNT(modes)},
@@ -161,6 +163,7 @@ static const struct lp_field form_fields[] = {
     {.name = "ignore_other_columns",
      .description = "Columns that nothing was asked of are no fault",
      .kind = LP_FIELD_BOOL,
+     .required = true,
      .required_in = -1},
 };
 

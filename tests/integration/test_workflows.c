@@ -696,6 +696,12 @@ OPT_080_nothing_of_a_bad_file(struct env *t)
     assert_string_equal(
         refusal(t, "task_import_pops", import_pages(TWO, "{\"partner_name\":\"Nobody\"}")),
         "there is no active partner 'Nobody'");
+    assert_string_equal(refusal(t, "task_import_pops", import_pages(TWO, "{\"source\":null}")),
+                        "Input should be a valid string");
+    assert_string_equal(refusal(t, "task_import_pops", import_pages(TWO, "{\"mode\":\"x\"}")),
+                        "Input should be 'all-or-nothing' or 'skip-existing'");
+    assert_string_equal(refusal(t, "task_import_pops", import_pages("", "{}")),
+                        "String should have at least 1 character");
     assert_int_equal(lp_engine_env_int(&t->e, "SELECT count(*) FROM import_rows"), 0);
     assert_int_equal(
         lp_engine_env_int(&t->e,

@@ -135,6 +135,31 @@ OPT_080_every_fault_of_every_row(void **state)
 }
 
 static void
+keys_and_cities_follow_the_catalog(void **state)
+{
+    char text[700], key[300];
+    struct read r;
+
+    (void)state;
+    memset(key, 'k', sizeof key - 1);
+    key[sizeof key - 1] = '\0';
+    (void)snprintf(text, sizeof text,
+                   "code,name,lat,lon,key,city\nMI01,MI01,1,1,%s,\nMI02,MI02,1,1, x,\"a\nb\"\n",
+                   key);
+    r = read_csv(text, NULL, false);
+    assert_string_equal(told(&r, 0),
+                        "row 2, column key: String should have at most 255 characters");
+    assert_string_equal(
+        told(&r, 1),
+        "row 3, column city: must be one line that neither begins nor ends with a blank");
+    assert_string_equal(
+        told(&r, 2),
+        "row 3, column key: must be one line that neither begins nor ends with a blank");
+    assert_int_equal(lp_problems_count(&r.problems), 3);
+    drop(&r);
+}
+
+static void
 the_demo_file_is_good(void **state)
 {
     char path[512], *text = NULL;
@@ -179,6 +204,7 @@ main(void)
         cmocka_unit_test(columns_are_mapped),
         cmocka_unit_test(OPT_081_header_is_checked),
         cmocka_unit_test(OPT_080_every_fault_of_every_row),
+        cmocka_unit_test(keys_and_cities_follow_the_catalog),
         cmocka_unit_test(the_demo_file_is_good),
     };
 

@@ -285,6 +285,7 @@ void lp_executor_set_paused(struct lp_engine *engine, bool paused);
 extern const struct lp_step lp_step_start, lp_step_link, lp_step_lock, lp_step_unlock, lp_step_done;
 extern const struct lp_step lp_step_set_active, lp_step_set_terminated; /* key set_status */
 extern const struct lp_workflow_set lp_workflows_builtin;
+extern const struct lp_workflow_set lp_workflows_validation; /* validate_all.c */
 
 struct lp_executor; /* executor.c */
 struct lp_events;   /* events.c */

@@ -345,6 +345,13 @@ add_workflow(struct lp_engine *engine, const struct lp_workflow *wf, struct faul
     check_steps(faults, reg->steps, reg->step_count, 1);
 }
 
+static void
+add_set(struct lp_engine *engine, const struct lp_workflow_set *set, struct faults *faults)
+{
+    for (size_t i = 0; i < set->count; i++)
+        add_workflow(engine, &set->rows[i], faults);
+}
+
 static enum lp_code
 faults_fail(const struct faults *faults, struct lp_err *err)
 {
@@ -365,19 +372,22 @@ lp_registry_build(struct lp_engine *engine, const struct lp_workflow_set *const 
 {
     json_auto_t *list = json_array();
     struct faults faults = {.list = list};
-    size_t total = lp_workflows_builtin.count;
+    static const struct lp_workflow_set *const own[] = {&lp_workflows_builtin,
+                                                        &lp_workflows_validation};
+    size_t total = 0;
     enum lp_code rc;
 
+    for (size_t i = 0; i < LP_COUNT(own); i++)
+        total += own[i]->count;
     for (size_t i = 0; i < count; i++)
         total += sets[i]->count;
     engine->workflows = calloc(total == 0 ? 1 : total, sizeof *engine->workflows);
     if (engine->workflows == NULL || list == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for %zu workflows", total);
-    for (size_t i = 0; i < lp_workflows_builtin.count; i++)
-        add_workflow(engine, &lp_workflows_builtin.rows[i], &faults);
+    for (size_t i = 0; i < LP_COUNT(own); i++)
+        add_set(engine, own[i], &faults);
     for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < sets[i]->count; j++)
-            add_workflow(engine, &sets[i]->rows[j], &faults);
+        add_set(engine, sets[i], &faults);
     rc = faults_fail(&faults, err);
     for (size_t i = 0; rc == LP_OK && i < engine->workflow_count; i++)
         rc = build_definition(&engine->workflows[i], err);

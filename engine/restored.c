@@ -106,11 +106,13 @@ lp_engine_demand_not_restored(struct lp_engine *engine, const struct lp_caller *
     enum lp_code rc = still_restored(engine, &restored, err);
 
     if (rc != LP_OK || !restored || workflow->target == LP_TARGET_VALIDATE
+        || workflow->only_validates
         || (caller->role == LP_ROLE_ADMIN && caller->reason != NULL && caller->reason[0] != '\0'))
         return rc;
     return lp_fail(err, LP_PRECONDITION,
                    "The database was restored from a backup: only validations run until "
-                   "everything was validated (an administrator may override with a reason)");
+                   "everything was validated; start task_validate_subscriptions (an "
+                   "administrator may override with a reason)");
 }
 
 void

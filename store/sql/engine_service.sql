@@ -342,3 +342,13 @@ SELECT p.id FROM process_locks l JOIN processes p ON p.id = l.process_id
 WHERE l.subscription_id = :id AND l.mode = 'exclusive' AND p.is_task = 0 AND p.status NOT IN ('completed', 'aborted')
 ORDER BY 1
 
+
+-- ---- task_validate_subscriptions ----
+
+-- name: validate_oldest
+SELECT s.id, s.product_id, s.status FROM subscriptions s WHERE s.status <> 'terminated'
+ORDER BY COALESCE(s.validated_at, 0), s.id LIMIT CAST(:limit AS bigint)
+
+-- name: validate_running
+SELECT p.id FROM processes p WHERE p.workflow = :workflow
+  AND p.status NOT IN ('completed', 'aborted') AND p.status IN ('created', 'running', 'resumed', 'waiting') LIMIT 1

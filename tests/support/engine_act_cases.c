@@ -273,6 +273,52 @@ resume_all_retries_and_counts(struct lp_engine_env *env)
     stop(env);
 }
 
+/* A restored database comes back to normal work through one task. */
+static void
+validate_all_ends_the_restored_state(struct lp_engine_env *env)
+{
+    enum { NODES = 30 };
+    struct lp_engine *again = NULL, *first = env->engine;
+    struct lp_err err = LP_ERR_INIT;
+    char id[LP_UUID_LEN + 1], sub[LP_UUID_LEN + 1], code[16];
+    json_t *state;
+
+    for (int i = 0; i < NODES; i++) {
+        json_t *input;
+
+        snprintf(code, sizeof code, "N%d", i);
+        input = json_pack("{s:s}", "code", code);
+        lp_engine_env_subscription(env, "TestNode", input, LP_LC_ACTIVE, sub, NULL);
+        json_decref(input);
+    }
+    lp_engine_env_sql(env, "INSERT INTO settings VALUES ('restored', '1', 'x', 1)");
+    lp_test_ok(lp_engine_env_again(env, &again, &err), &err);
+    env->engine = again;
+    run(env);
+    start(env, "task_validate_subscriptions", id);
+    assert_int_equal(
+        lp_engine_start(again, &lp_test_vip, "task_plain", NULL, NULL, NULL, sub, &err),
+        LP_PRECONDITION);
+    lp_err_clear(&err);
+    stands(env, id, "completed", "done");
+    assert_int_equal(lp_engine_env_int(env, "SELECT COUNT(*) FROM processes WHERE status = "
+                                            "'completed' AND workflow = 'validate_node'"),
+                     NODES);
+    assert_int_equal(lp_engine_env_int(env, "SELECT COUNT(*) FROM subscriptions WHERE validated_at "
+                                            "IS NULL OR insync = 0"),
+                     0);
+    state = state_of(env, id);
+    assert_int_equal(lp_json_int(json_object_get(state, "validations"), "total", 0), NODES);
+    json_decref(state);
+    for (int i = 0; i < 500 && __atomic_load_n(&again->restored, __ATOMIC_ACQUIRE); i++)
+        usleep(10000);
+    start(env, "task_plain", id);
+    stands(env, id, "completed", "done");
+    stop(env);
+    lp_engine_free(again);
+    env->engine = first;
+}
+
 static const struct lp_engine_case cases[] = {
     {"skip_goes_on_behind_the_step", skip_goes_on_behind_the_step},
     {"mark_done_gives_its_state", mark_done_gives_its_state},
@@ -281,5 +327,6 @@ static const struct lp_engine_case cases[] = {
     {"awaiting_process_is_settled_by_hand", awaiting_process_is_settled_by_hand},
     {"pause_holds_everything_and_one_flag_lets_go", pause_holds_everything_and_one_flag_lets_go},
     {"resume_all_retries_and_counts", resume_all_retries_and_counts},
+    {"validate_all_ends_the_restored_state", validate_all_ends_the_restored_state},
 };
 const struct lp_engine_cases lp_engine_act_cases = {cases, LP_COUNT(cases)};

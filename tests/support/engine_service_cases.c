@@ -181,6 +181,49 @@ idempotency_key_gives_the_first_process(struct lp_engine_env *env)
     assert_string_not_equal(first, second);
 }
 
+struct twin {
+    struct lp_engine *engine;
+    pthread_barrier_t *line;
+    char id[LP_UUID_LEN + 1];
+    enum lp_code rc;
+};
+
+static void *
+start_twin(void *arg)
+{
+    struct twin *twin = arg;
+    struct lp_err err = LP_ERR_INIT;
+
+    pthread_barrier_wait(twin->line);
+    twin->rc = lp_engine_start(twin->engine, &lp_test_operator, "task_plain", NULL, "k", "h",
+                               twin->id, &err);
+    lp_err_clear(&err);
+    return NULL;
+}
+
+/* A client that repeats itself before it has the answer. */
+static void
+twin_requests_start_one_process(struct lp_engine_env *env)
+{
+    enum { TWINS = 6 };
+    struct twin twins[TWINS];
+    pthread_t threads[TWINS];
+    pthread_barrier_t line;
+
+    pthread_barrier_init(&line, NULL, TWINS);
+    for (int i = 0; i < TWINS; i++) {
+        twins[i] = (struct twin){.engine = env->engine, .line = &line};
+        assert_int_equal(pthread_create(&threads[i], NULL, start_twin, &twins[i]), 0);
+    }
+    for (int i = 0; i < TWINS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(twins[i].rc, LP_OK);
+        assert_string_equal(twins[i].id, twins[0].id);
+    }
+    pthread_barrier_destroy(&line);
+    assert_int_equal(lp_engine_env_int(env, "SELECT COUNT(*) FROM processes"), 1);
+}
+
 /* ---- locks ---- */
 
 struct racer {
@@ -1207,6 +1250,7 @@ static const struct lp_engine_case cases[] = {
     {"start_stores_everything", start_stores_everything},
     {"start_refuses", start_refuses},
     {"idempotency_key_gives_the_first_process", idempotency_key_gives_the_first_process},
+    {"twin_requests_start_one_process", twin_requests_start_one_process},
     {"W10_lock_race", W10_lock_race},
     {"W11_lock_has_owner", W11_lock_has_owner},
     {"W11_terminated_neighbours", W11_terminated_neighbours},

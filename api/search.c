@@ -168,14 +168,19 @@ by_key(struct parser *p, const char *key, const struct value *value)
 {
     static const struct {
         const char *key, *column;
-        bool inside; /* matches inside a text, not only the whole value */
+        enum { EXACT, WHOLE, INSIDE } how; /* EXACT: stored in lower case and indexed */
     } columns[] = {
-        {"subscription_id", "s.id", false},     {"id", "s.id", false},
-        {"status", "s.status", false},          {"product", "s.product", false},
-        {"product_name", "s.product", false},   {"product_id", "s.product_id", false},
-        {"customer", "s.customer_id", false},   {"customer_id", "s.customer_id", false},
-        {"description", "s.description", true}, {"subscription_description", "s.description", true},
-        {"note", "COALESCE(s.note, '')", true},
+        {"subscription_id", "s.id", EXACT},
+        {"id", "s.id", EXACT},
+        {"status", "s.status", EXACT},
+        {"product", "s.product", WHOLE},
+        {"product_name", "s.product", WHOLE},
+        {"product_id", "s.product_id", EXACT},
+        {"customer", "s.customer_id", EXACT},
+        {"customer_id", "s.customer_id", EXACT},
+        {"description", "s.description", INSIDE},
+        {"subscription_description", "s.description", INSIDE},
+        {"note", "COALESCE(s.note, '')", INSIDE},
     };
 
     if (strcmp(key, "tag") == 0 || strcmp(key, "product_type") == 0 || strcmp(key, "type") == 0)
@@ -188,11 +193,18 @@ by_key(struct parser *p, const char *key, const struct value *value)
                                                                          : "1 = 0");
         return LP_OK;
     }
-    for (size_t i = 0; i < LP_COUNT(columns); i++)
-        if (strcmp(key, columns[i].key) == 0)
-            return like(p, columns[i].column,
-                        pattern(p, columns[i].inside ? "%" : "", value->text,
-                                columns[i].inside || value->prefix ? "%" : ""));
+    for (size_t i = 0; i < LP_COUNT(columns); i++) {
+        bool inside = columns[i].how == INSIDE;
+
+        if (strcmp(key, columns[i].key) != 0)
+            continue;
+        if (columns[i].how == EXACT && !value->prefix) {
+            lp_buf_printf(&p->out->sql, "%s = ", columns[i].column);
+            return place(p, value->text);
+        }
+        return like(p, columns[i].column,
+                    pattern(p, inside ? "%" : "", value->text, inside || value->prefix ? "%" : ""));
+    }
     return by_member(p, key, value);
 }
 

@@ -629,8 +629,8 @@ loop(void *arg)
         take_done(api);
         stream_at = lp_streams_tick(api->streams, now);
         check_deadlines(api, now);
-        give_back(api);
         MHD_run(api->mhd); /* never waits: our own epoll is the only place that does */
+        give_back(api);
     }
 }
 

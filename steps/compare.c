@@ -26,14 +26,16 @@ add_problems(const struct lp_problems *problems, json_t *list, struct lp_err *er
 {
     const json_t *problem;
     enum lp_code rc = LP_OK;
-    char input[LP_TEXT_MAX], place[LP_TEXT_MAX];
+    char input[LP_TEXT_MAX], place[LP_TEXT_MAX], wanted[LP_TEXT_MAX];
     size_t i;
 
     json_array_foreach(problems->list, i, problem)
     {
         lp_text_loc(json_object_get(problem, "loc"), place);
         lp_text_value(NULL, json_object_get(problem, "input"), input);
-        rc = differ(list, place, lp_json_str(problem, "msg", "a valid value"), input, err);
+        (void)snprintf(wanted, sizeof wanted, "a valid value (%.400s)",
+                       lp_json_str(problem, "msg", ""));
+        rc = differ(list, place, wanted, input, err);
         if (rc != LP_OK)
             return rc;
     }

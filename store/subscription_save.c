@@ -354,14 +354,25 @@ write_changes(struct saving *s, struct lp_err *err)
     return LP_OK;
 }
 
+/* Locking, unlocking and notes leave the document alone: nothing of it is looked at, so that a
+   subscription whose stored document has become invalid can still be locked, compared and repaired.
+ */
+static bool
+only_header(const struct lp_subscription *sub)
+{
+    return sub->version > 0 && sub->status == sub->stored_status
+           && lp_json_same(sub->root, sub->stored);
+}
+
 static enum lp_code
 prepare(struct saving *s, const struct lp_catalog *catalog, struct lp_err *err)
 {
     struct lp_subscription *sub = s->sub;
-    enum lp_code rc = lp_model_validate(catalog, sub->product, sub->root, sub->status, err);
+    enum lp_code rc = lp_subscription_header_text(sub, &s->header, err);
 
-    if (rc == LP_OK)
-        rc = lp_subscription_header_text(sub, &s->header, err);
+    if (rc != LP_OK || only_header(sub))
+        return rc;
+    rc = lp_model_validate(catalog, sub->product, sub->root, sub->status, err);
     if (rc == LP_OK)
         rc = lp_model_split(catalog, sub->product, sub->root, &s->after, err);
     if (rc == LP_OK && sub->stored != NULL)

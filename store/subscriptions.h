@@ -59,9 +59,9 @@ struct lp_save_context {
     const char *actor;
     const struct lp_clock *clock;
 };
-/** Validates, then queues everything that changed. Nothing changed: queues nothing, *changed =
- * false. Terminated subscriptions give up their block_keys and references' users are guarded in
- * SQL. */
+/** Validates when the document or the status changed, then queues everything that changed. Nothing
+ * changed: queues nothing, *changed = false. Terminated subscriptions give up their block_keys and
+ * references' users are guarded in SQL. */
 enum lp_code lp_subscription_save(struct lp_unit *unit, struct lp_subscription *sub,
                                   const struct lp_catalog *catalog,
                                   const struct lp_save_context *context, bool *changed,

@@ -585,6 +585,30 @@ D07_validate_compares(struct env *t)
     assert_non_null(strstr(reason, "customer_id: expected an active Partner, found Partner "));
 }
 
+static void
+D07_validate_reads_the_document(struct env *t)
+{
+    char id[LP_UUID_LEN + 1], process[LP_UUID_LEN + 1], reason[512];
+
+    make_partner(t, "Research Net", t->partner);
+    make_pop(t, MILANO, id);
+    lp_engine_env_sql(
+        &t->e,
+        "UPDATE blocks SET doc = '{\"code\":\"MI01\",\"full_name\":\"Milano\",\"latitude_udeg\":1,"
+        "\"longitude_udeg\":1,\"import_source\":\"s\",\"import_key\":\"k\"}' WHERE block = 'PoP'");
+    lp_engine_env_sql(&t->e, "UPDATE subscriptions SET customer_id = '%s' WHERE id = '%s'",
+                      "00000000-0000-4000-8000-000000000009", id);
+    start(t, "validate_pop", target_page(id), process);
+    ends(t, process, "inconsistent_data", reason);
+    assert_non_null(strstr(reason, "full_name: expected a valid value (full name must begin with "
+                                   "the PoP code MI01), found Milano"));
+    assert_non_null(
+        strstr(reason, "description: expected Milano (Point of Presence), found MI01 Milano"));
+    assert_non_null(
+        strstr(reason, "customer_id: expected an active Partner, found no such subscription"));
+    assert_non_null(strstr(reason, "import: expected a row k of source s, found nothing"));
+}
+
 static json_t *
 import_pages(const char *csv, const char *more)
 {
@@ -846,6 +870,7 @@ static const struct test_case {
     CASE(users_are_named),
     CASE(D07_validate_compares),
     CASE(D07_validate_compares_with_the_import),
+    CASE(D07_validate_reads_the_document),
     CASE(the_demo_file_is_imported),
     CASE(OPT_080_nothing_of_a_bad_file),
     CASE(D39_terminated_pop_can_be_imported_again),

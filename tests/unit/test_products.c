@@ -140,13 +140,49 @@ descriptions(void **state)
     assert_null(lp_product_of("pop"));
 }
 
+static void
+the_list_is_whole(void **state)
+{
+    size_t count = 0;
+    const struct lp_product *const *list = lp_products(&count);
+
+    (void)state;
+    assert_int_equal(count, 2);
+    for (size_t i = 0; i < count; i++) {
+        assert_ptr_equal(lp_product_of(list[i]->type), list[i]);
+        assert_non_null(list[i]->describe);
+    }
+}
+
+static void
+a_contact_stands_once(void **state)
+{
+    json_auto_t *root = json_loads(
+        "{\"contacts\":[{\"name\":\"a\",\"email\":\"a@b\"},{\"name\":\"c\",\"email\":\"c@b\"},"
+        "{\"name\":\"a\",\"email\":\"a@b\"}]}",
+        0, NULL);
+    struct lp_problems problems;
+
+    (void)state;
+    lp_problems_init(&problems);
+    lp_product_partner.check(NULL, root, &problems);
+    assert_int_equal(lp_problems_count(&problems), 1);
+    assert_string_equal(lp_json_str(json_array_get(problems.list, 0), "msg", ""),
+                        "contact 3 repeats contact 1");
+    lp_problems_free(&problems);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(T23),          cmocka_unit_test(coordinates_are_written_short),
-        cmocka_unit_test(OPT_001),      cmocka_unit_test(OPT_002),
+        cmocka_unit_test(T23),
+        cmocka_unit_test(coordinates_are_written_short),
+        cmocka_unit_test(OPT_001),
+        cmocka_unit_test(OPT_002),
         cmocka_unit_test(descriptions),
+        cmocka_unit_test(the_list_is_whole),
+        cmocka_unit_test(a_contact_stands_once),
     };
 
     return LP_RUN_TESTS(tests);

@@ -691,6 +691,57 @@ two_saves_in_one_unit(struct env *e)
     lp_subscription_free(rack);
 }
 
+/* ---- what does not fit is named ---- */
+
+static void
+damaged_rows_are_named(struct env *e)
+{
+    static const struct {
+        const char *sql, *message;
+    } rows[] = {
+        {"UPDATE blocks SET block = 'Shelf' WHERE block = 'RackPort'",
+         "holds a block 'Shelf' the catalog lacks"},
+        {"UPDATE subscriptions SET status = 'lost'", "has an unknown status"},
+        {"UPDATE subscriptions SET product_id = 'x', product = 'Gone'",
+         "is of product 'Gone', which the catalog lacks"},
+    };
+    struct lp_subscription *rack = stored(e, "Rack", RACK, LP_LC_ACTIVE), *none = NULL;
+
+    for (size_t i = 0; i < LP_COUNT(rows); i++) {
+        lp_store_env_exec(&e->db, rows[i].sql);
+        assert_int_equal(
+            lp_subscription_load(e->db.store, NULL, e->catalog, rack->id, &none, &e->err),
+            LP_STORE);
+        assert_non_null(strstr(e->err.msg, rack->id));
+        assert_non_null(strstr(e->err.msg, rows[i].message));
+    }
+    lp_subscription_free(rack);
+}
+
+static void
+wrong_changes_are_refused(struct env *e)
+{
+    struct lp_subscription *rack = stored(e, "Rack", "{\"rack_name\":\"R1\"}", LP_LC_PROVISIONING);
+    json_t *wrong = json_deep_copy(rack->root);
+    char text[2100];
+
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    assert_int_equal(lp_subscription_set_description(rack, text, &e->err), LP_INVALID);
+    text[2000] = '\0';
+    lp_test_ok(lp_subscription_set_description(rack, text, &e->err), &e->err);
+    assert_int_equal(lp_subscription_set_description(rack, "", &e->err), LP_INVALID);
+    assert_int_equal(
+        lp_subscription_set_status(rack, e->catalog, LP_LC_ACTIVE, &e->db.clock, &e->err),
+        LP_INVALID);
+    assert_int_equal(rack->status, LP_LC_PROVISIONING);
+    json_object_set_new(wrong, "weights", json_string("heavy"));
+    assert_int_equal(lp_subscription_set_root(rack, e->catalog, wrong, &e->db.clock, &e->err),
+                     LP_INVALID);
+    assert_null(json_object_get(rack->root, "weights"));
+    lp_subscription_free(rack);
+}
+
 /* ---- import rows ---- */
 
 static void
@@ -764,6 +815,8 @@ static const struct test_case {
     CASE(any_version_comes_back),
     CASE(a_removed_block_may_come_back),
     CASE(two_saves_in_one_unit),
+    CASE(damaged_rows_are_named),
+    CASE(wrong_changes_are_refused),
     CASE(the_newest_import_row_counts),
     CASE(saving_leaves_the_validation_time_alone),
 };

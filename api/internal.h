@@ -136,6 +136,7 @@ struct lp_api {
     size_t openapi_len;
     char *metrics_counts; /* guarded by fixed_lock */
     int64_t metrics_us;
+    atomic_int searches;         /* that read blocks, running now */
     pthread_mutex_t long_lock;   /* held by the one backup or verification that may run */
     atomic_ullong failures_seen; /* write failures of the store that a later write has outlived */
     atomic_llong healthy_us;     /* monotonic time of the last good look at the store */

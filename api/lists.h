@@ -33,6 +33,7 @@ struct lp_search {
     char names[64][8];
     struct lp_arena *arena;
     const struct lp_catalog *catalog;
+    bool reads_blocks; /* a word is looked for in what blocks hold: no index helps */
 };
 enum lp_code lp_search_parse(const char *query, struct lp_search *out,
                              struct lp_err *err) LP_MUST_CHECK;

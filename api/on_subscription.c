@@ -280,6 +280,28 @@ search_rows(struct lp_request *req, const struct lp_search *search, int64_t from
     return rc;
 }
 
+/** A rare word in the blocks of very many subscriptions takes long: such searches never take more
+ * than half of the handler threads. */
+static enum lp_code
+begin_search(struct lp_request *req, const struct lp_search *search, struct lp_err *err)
+{
+    int most = (int)(req->api->options.conf->api_threads + 1) / 2;
+
+    if (!search->reads_blocks)
+        return LP_OK;
+    if (atomic_fetch_add(&req->api->searches, 1) < most)
+        return LP_OK;
+    atomic_fetch_sub(&req->api->searches, 1);
+    return lp_fail(err, LP_RETRYABLE, "%d searches are running; try again", most);
+}
+
+static void
+end_search(struct lp_request *req, const struct lp_search *search)
+{
+    if (search->reads_blocks)
+        atomic_fetch_sub(&req->api->searches, 1);
+}
+
 enum lp_code
 lp_on_subscription_search(struct lp_request *req, json_t **out, struct lp_err *err)
 {
@@ -306,9 +328,15 @@ lp_on_subscription_search(struct lp_request *req, json_t **out, struct lp_err *e
     search->catalog = req->api->services.catalog;
     rc = lp_search_parse(query, search, err);
     if (rc == LP_OK)
-        rc = search_rows(req, search, ranged ? from : 0, ranged ? to - from : PAGE, out, err);
+        rc = begin_search(req, search, err);
+    if (rc != LP_OK) {
+        lp_buf_free(&search->sql);
+        return rc;
+    }
+    rc = search_rows(req, search, ranged ? from : 0, ranged ? to - from : PAGE, out, err);
     if (rc == LP_OK && ranged)
         rc = search_total(req, search, &total, err);
+    end_search(req, search);
     if (rc == LP_OK && ranged)
         range_header(req, "subscriptions", from, to, total, total >= TOTAL_MAX);
     lp_buf_free(&search->sql);

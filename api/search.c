@@ -101,6 +101,7 @@ anywhere(struct parser *p, const struct value *value)
     const char *text = pattern(p, "%", value->text, "%");
     enum lp_code rc = LP_OK;
 
+    p->out->reads_blocks = true;
     lp_buf_char(&p->out->sql, '(');
     for (size_t i = 0; i < LP_COUNT(columns) && rc == LP_OK; i++) {
         rc = like(p, columns[i], text);
@@ -149,6 +150,7 @@ by_member(struct parser *p, const char *key, const struct value *value)
 
     if (head == NULL)
         return lp_fail(p->err, LP_NOMEM, "no memory for the search");
+    p->out->reads_blocks = true;
     lp_buf_str(&p->out->sql, "EXISTS (SELECT 1 FROM blocks b WHERE b.subscription_id = s.id AND (");
     for (size_t i = 0; i < LP_COUNT(tails) && rc == LP_OK; i++) {
         const char *text =

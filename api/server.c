@@ -340,13 +340,15 @@ say_and_close(int fd, const char *status, const char *slug, const char *detail)
 {
     char body[256];
     char head[512];
+    struct lp_uuid id = lp_uuid_v4();
     int body_len = snprintf(body, sizeof body,
                             "{\"type\":\"%s\",\"title\":\"%s\",\"status\":%.3s,\"detail\":\"%s\"}",
                             slug, status + 4, status, detail);
     int len = snprintf(head, sizeof head,
                        "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
-                       "Retry-After: 1\r\nConnection: close\r\n\r\n%s",
-                       status, body_len, body);
+                       "X-Request-ID: %s\r\nX-Process-Time: 0.000000\r\nRetry-After: 1\r\n"
+                       "Connection: close\r\n\r\n%s",
+                       status, body_len, id.text, body);
 
     (void)!send(fd, head, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
@@ -694,6 +696,8 @@ lp_api_stop(struct lp_api *api, int64_t timeout_ms)
     api->pool = NULL;
     /* From here this thread is the loop: send what is still unsent, then close. */
     take_done(api);
+    lp_streams_close_all(
+        api->streams); /* those that were being read for, too: nothing stays suspended */
     until = lp_api_now(api) + UNSENT_GRACE_US;
     do {
         MHD_UNSIGNED_LONG_LONG ms = 1;

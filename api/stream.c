@@ -384,6 +384,8 @@ lp_streams_close_all(struct lp_streams *streams)
 {
     for (struct lp_stream *stream = streams->first; stream != NULL; stream = stream->next) {
         stream->ended = true;
+        if (stream->fetching && atomic_exchange(&stream->fetched, false))
+            stream->fetching = false;
         if (stream->suspended && !stream->fetching)
             resume(stream);
     }

@@ -30,6 +30,7 @@ struct lp_daemon {
     struct lp_catalog *catalog;
     struct lp_queue *queue;
     struct lp_engine *engine;
+    bool engine_runs;
     struct lp_api *api;
     int signal_fd;
     char **retired; /* texts of the configuration that a reload replaced; readers may still hold

@@ -129,8 +129,10 @@ start_engine(struct lp_daemon *daemon, struct lp_err *err)
     options.queue = daemon->queue;
     options.sets = lp_workflow_sets(&options.set_count);
     rc = lp_engine_new(&options, &daemon->engine, err);
-    if (rc == LP_OK && daemon->line->executor)
+    if (rc == LP_OK && daemon->line->executor) {
         rc = lp_engine_run(daemon->engine, err);
+        daemon->engine_runs = rc == LP_OK;
+    }
     return rc;
 }
 
@@ -287,6 +289,19 @@ release(struct lp_daemon *daemon)
     lp_conf_free(daemon->conf);
 }
 
+/** The start failed after the engine ran: it is stopped before anything is taken from under it. */
+static void
+abandon(struct lp_daemon *daemon)
+{
+    struct lp_err ignored = LP_ERR_INIT;
+
+    if (daemon->api != NULL)
+        lp_api_stop(daemon->api, 0);
+    if (lp_engine_stop(daemon->engine, daemon->conf->daemon_stop_timeout_ms, &ignored) != LP_OK)
+        lp_log_err(daemon->log, LP_LOG_WARN, "daemon.abandoned", &ignored);
+    lp_err_clear(&ignored);
+}
+
 enum lp_code
 lp_daemon_run(const struct lp_command_line *line, struct lp_err *err)
 {
@@ -301,6 +316,8 @@ lp_daemon_run(const struct lp_command_line *line, struct lp_err *err)
             != LP_OK) /* threads still work on something: leave without taking it from under them */
             _exit(lp_code_info(rc)->exit);
     }
+    if (daemon.engine_runs && rc != LP_OK)
+        abandon(&daemon);
     release(&daemon);
     return rc;
 }

@@ -164,6 +164,13 @@ class Start(Folder):
         self.refused(self.daemon(), ["something else"])
         self.assertEqual(self.dump(path), before)
 
+    def test_late_failure(self):
+        """What fails after everything runs is stopped in order."""
+        os.makedirs(os.path.join(self.data, "lightpathd.url"))
+        self.refused(self.daemon(), ["lightpathd.url"])
+        os.rmdir(os.path.join(self.data, "lightpathd.url"))
+        self.daemon().start()
+
     def test_no_migrate(self):
         self.refused(self.daemon(arguments=["--no-migrate"]), [])
         self.offline("db", "migrate")

@@ -229,7 +229,10 @@ lp_proc_finish(struct lp_proc *proc, struct lp_run *run, enum lp_code rc, json_t
     else if (rc == LP_STORE)
         lp_proc_lost(proc, err);
     else if (rc == LP_FENCED) {
+        /* the lease ran out, or somebody has it: if it is still ours after all, it is found again
+         */
         __atomic_add_fetch(&proc->engine->stats.fenced, 1, __ATOMIC_RELAXED);
+        lp_keeper_orphan(proc->executor);
         lp_executor_drop(proc->executor, proc);
     } else if (rc != LP_CANCELLED || !stopped(proc, err))
         lp_proc_failed(proc, err, NULL);

@@ -24,7 +24,9 @@ static struct {
     char undo_order[200];
     char token[2][LP_UUID_LEN + 1];
     char route[200];
-    int64_t turn_us; /* the slow action turns the clock so far */
+    int64_t turn_us;     /* the slow action turns the clock so far */
+    bool answer_at_once; /* the other side answers before the action has returned */
+    bool bad_items;
 } g;
 
 static void
@@ -223,6 +225,13 @@ hand_out(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *
     if (g.turn_us != 0)
         lp_test_turn(run->services, g.turn_us);
     json_object_set_new(delta, "handed", json_true());
+    if (g.answer_at_once) {
+        struct lp_run_env *env = run->services;
+        json_auto_t *body = json_pack("{s:b, s:b}", "good", 1, "early", 1);
+
+        return lp_engine_callback(env->engine, run->process_id, strrchr(g.route, '/') + 1, body,
+                                  false, err);
+    }
     return LP_OK;
 }
 
@@ -249,11 +258,27 @@ items(struct lp_run *run, const json_t *state, json_t *out, struct lp_err *err)
         char name[20];
 
         snprintf(name, sizeof name, "item %d", i);
+        if (g.bad_items && i % 3 == 0) {
+            json_array_append_new(out, json_pack("{s:s, s:s, s:[{s:i}]}", "item", name, "workflow",
+                                                 "child", "pages", "no_such_field", i));
+            continue;
+        }
         json_array_append_new(out, json_pack("{s:s, s:s, s:[{s:s}]}", "item", name, "workflow",
                                              lp_json_str(state, "child", "child"), "pages",
                                              "item_name", name));
     }
     return LP_OK;
+}
+
+static enum lp_code
+failing_items(struct lp_run *run, const json_t *state, json_t *out, struct lp_err *err)
+{
+    enum lp_code rc = items(run, state, out, err);
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(out, i, item) lp_json_set_str(item, "workflow", "failing_child");
+    return rc;
 }
 
 static enum lp_code
@@ -427,6 +452,17 @@ static const struct lp_step u2 = {.key = "u2", .title = "Two", .kind = LP_STEP_A
 static const struct lp_step *const undo_steps[] = {&u1, &a, &each, &u2, &ask};
 static const struct lp_step *const undo_gate_steps[] = {&u1, &gated_io, &b};
 
+static const struct lp_step *const failing_child_steps[] = {&failing};
+static const struct lp_step fan_failing = {.key = "fan", .title = "Fan out", .kind = LP_STEP_FANOUT, .items = failing_items,
+    .no_undo = "a test"};
+static const struct lp_step *const fan_fail_steps[] = {&fan_failing};
+static const struct lp_step stuck = {.key = "stuck", .title = "Stuck", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_DB,
+    .timeout_ms = 50, .no_undo = "a test", .run = gate};
+static const struct lp_step *const stuck_steps[] = {&stuck};
+static const struct lp_step labelled = {.key = "labelled", .title = "Labelled", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_DB,
+    .label = "lab", .no_undo = "a test", .run = effect};
+static const struct lp_step *const label_steps[] = {&a, &labelled};
+
 static const struct lp_step make = ACTION(make, make_site);
 static const struct lp_step *const create_steps[] = {&make};
 static const struct lp_step *const check_steps[] = {&failing};
@@ -449,6 +485,10 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("fans", fan_steps),
     {.name = "child", .description = "For a test", .target = LP_TARGET_SYSTEM, .is_task = true, .form = &form_name, LP_STEPS(child_steps)},
     WORKFLOW("eaches", each_steps),
+    {.name = "failing_child", .description = "For a test", .target = LP_TARGET_SYSTEM, .form = &form_name, LP_STEPS(failing_child_steps)},
+    WORKFLOW("fan_fails", fan_fail_steps),
+    WORKFLOW("stucks", stuck_steps),
+    WORKFLOW("labels", label_steps),
     WORKFLOW("whens", when_steps),
     WORKFLOW("rws", rw_steps),
     WORKFLOW("locks", lock_steps),
@@ -1496,6 +1536,247 @@ W51_fanout_atomic(struct lp_run_env *env)
     nothing_held(env, id);
 }
 
+/* ---- more that can go wrong ---- */
+
+static void
+callback_before_the_wait(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+    json_t *state;
+
+    g.answer_at_once = true;
+    lp_run_env_start(env);
+    lp_test_start(env, "calls", NULL, id);
+    lp_test_wait(env, id, "completed");
+    state = lp_test_state(env, id);
+    assert_true(lp_json_true(json_object_get(state, "answer"), "early"));
+    assert_true(lp_json_true(json_object_get(state, "callback_result"), "early"));
+    json_decref(state);
+}
+
+static void
+refused_children_are_told(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+    const json_t *fan_sum;
+    json_t *state;
+
+    g.bad_items = true;
+    lp_run_env_start(env);
+    lp_test_start(env, "fans", NULL, id);
+    lp_test_wait(env, id, "completed");
+    state = lp_test_state(env, id);
+    fan_sum = json_object_get(state, "fan");
+    assert_int_equal(lp_json_int(fan_sum, "total", 0), ITEMS);
+    assert_int_equal(lp_json_int(fan_sum, "failed", 0), ITEMS / 3);
+    assert_int_equal(lp_json_int(fan_sum, "completed", 0), ITEMS - ITEMS / 3);
+    assert_non_null(json_object_get(json_object_get(fan_sum, "refused"), "item 3"));
+    json_decref(state);
+}
+
+static void
+parent_waits_for_failed_children(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1], child[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    g.fail_times = 1;
+    g.fail_code = LP_REFUSED;
+    lp_test_start(env, "fan_fails", NULL, id);
+    lp_test_until(env,
+                  "SELECT count(*) FROM processes WHERE parent_id = :id AND status = 'completed'",
+                  id, ITEMS - 1);
+    lp_test_wait(env, id, "waiting");
+    lp_test_until(env,
+                  "SELECT count(*) FROM processes WHERE id = :id AND wait_reason LIKE '11 of 12 "
+                  "done, 1 failed%'",
+                  id, 1);
+    snprintf(child, sizeof child, "%s",
+             lp_test_text(
+                 env, "SELECT id FROM processes WHERE parent_id = :id AND status = 'failed'", id));
+    resume(env, child, NULL);
+    lp_test_wait(env, id, "completed");
+}
+
+static void
+abort_takes_children_along(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    g.fail_times = 1000;
+    g.fail_code = LP_REFUSED;
+    lp_test_start(env, "fan_fails", NULL, id);
+    lp_test_until(env, "SELECT count(*) FROM processes WHERE parent_id = :id AND status = 'failed'",
+                  id, ITEMS);
+    abort_process(env, id, false);
+    lp_test_wait(env, id, "aborted");
+    lp_test_until(env,
+                  "SELECT count(*) FROM processes WHERE parent_id = :id AND status = 'aborted'", id,
+                  ITEMS);
+    nothing_held(env, id);
+}
+
+static void
+crash_as_other(struct lp_run_env *env)
+{
+    env->conf_lines[0] = "daemon.name=other";
+    env->conf_count = 1;
+    crash_in_io(env);
+}
+
+/** Nobody can prove at once that it is dead: the lease has to run out. */
+static void
+lease_of_another_runs_out(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    snprintf(g.route, sizeof g.route, "%s/token", env->db.dir);
+    lp_run_env_crash(env, crash_as_other);
+    unlink(g.route);
+    snprintf(id, sizeof id, "%s", lp_test_text(env, "SELECT id FROM processes WHERE :id = ''", ""));
+    lp_run_env_start(env);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(effects(env, id, "a"), 1);
+    assert_int_equal(effects(env, id, "b"), 1);
+    nothing_held(env, id);
+}
+
+static void
+crash_again(struct lp_run_env *env)
+{
+    g.kill = true;
+    lp_run_env_start(env);
+    pause();
+}
+
+static void
+crashing_step_is_given_up(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    snprintf(g.route, sizeof g.route, "%s/token", env->db.dir);
+    lp_run_env_crash(env, crash_in_io);
+    for (int i = 0; i < 4; i++)
+        lp_run_env_crash(env, crash_again);
+    unlink(g.route);
+    snprintf(id, sizeof id, "%s", lp_test_text(env, "SELECT id FROM processes WHERE :id = ''", ""));
+    lp_run_env_start(env);
+    lp_test_wait(env, id, "failed");
+    assert_non_null(
+        strstr(lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
+               "ended 5 times"));
+    resume(env, id, NULL);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(effects(env, id, "crashing"), 1);
+}
+
+static void
+lost_lease_stops_the_step(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+    struct lp_engine_stats stats;
+
+    if (env->db.dialect == LP_DIALECT_SQLITE)
+        return; /* whoever owns the file has no lease to lose */
+    lp_run_env_start(env);
+    lp_test_start(env, "gates_io", NULL, id);
+    at_gate(1);
+    lp_clock_turn(&env->db.clock, 5000000); /* this program slept five seconds */
+    for (int ms = 0;
+         ms < 5000 && lp_test_int(env, "SELECT lease_epoch FROM processes WHERE id = :id", id) < 2;
+         ms += 5)
+        usleep(5000);
+    g.open = 1;
+    lp_test_wait(env, id, "completed");
+    lp_engine_stats(env->engine, &stats);
+    assert_true(stats.lease_losses >= 1);
+    assert_int_equal(effects(env, id, "gated"), 1);
+    assert_int_equal(effects(env, id, "b"), 1);
+}
+
+static void
+two_executors_share_the_work(struct lp_run_env *env)
+{
+    enum { MANY = 60 };
+    struct lp_run_env second = *env;
+    char ids[MANY][LP_UUID_LEN + 1];
+
+    if (env->db.dialect == LP_DIALECT_SQLITE)
+        return; /* the file has one owner */
+    second.db.store = NULL;
+    second.conf = NULL;
+    second.conf_lines[0] = "daemon.name=second";
+    second.conf_count = 1;
+    lp_store_env_reopen(&second.db);
+    lp_run_env_start(env);
+    lp_run_env_start(&second);
+    for (size_t i = 0; i < MANY; i++)
+        lp_test_start(i % 2 == 0 ? env : &second, "simple", NULL, ids[i]);
+    for (size_t i = 0; i < MANY; i++) {
+        lp_executor_hint(env->engine, ids[i], 0);
+        lp_executor_hint(second.engine, ids[i], 0);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        lp_test_wait(env, ids[i], "completed");
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(effects(env, ids[i], "a"), 1);
+        assert_int_equal(effects(env, ids[i], "c"), 1);
+        assert_int_equal(step_rows(env, ids[i], "1 = 1"), 5);
+    }
+    /* pause and abort reach the other program */
+    lp_test_start(&second, "gates_io", NULL, ids[0]);
+    at_gate(1);
+    abort_process(env, ids[0], false);
+    lp_test_wait(env, ids[0], "aborted");
+    lp_run_env_stop(&second);
+    lp_store_close(second.db.store);
+    lp_conf_free(second.conf);
+}
+
+static void
+stuck_forever(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    env->conf_lines[0] = "executor.stuck_grace_ms=100";
+    env->conf_count = 1;
+    lp_run_env_start(env);
+    lp_test_start(env, "stucks", NULL, id);
+    pause();
+}
+
+static void
+stuck_thread_ends_the_program(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_end_by(env, stuck_forever, SIGABRT);
+    snprintf(id, sizeof id, "%s", lp_test_text(env, "SELECT id FROM processes WHERE :id = ''", ""));
+    g.open = 1;
+    lp_run_env_start(env);
+    lp_test_wait(env, id, "completed");
+}
+
+static void
+labels_choose_the_executor(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    lp_test_start(env, "labels", NULL, id);
+    lp_test_wait(env, id, "waiting");
+    assert_string_equal(lp_test_text(env, "SELECT label FROM processes WHERE id = :id", id), "lab");
+    usleep(200000);
+    lp_test_wait(env, id, "waiting");
+    lp_run_env_stop(env);
+    env->conf_lines[0] = "executor.labels=field,lab";
+    env->conf_count = 1;
+    lp_run_env_start(env);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(effects(env, id, "a"), 1);
+}
+
 /* ---- the table ---- */
 
 /* clang-format off */
@@ -1537,6 +1818,16 @@ static const struct engine_case {
     CASE(W39_no_refresh),
     CASE(W43_last_validated),
     CASE(W51_fanout_atomic),
+    CASE(callback_before_the_wait),
+    CASE(refused_children_are_told),
+    CASE(parent_waits_for_failed_children),
+    CASE(abort_takes_children_along),
+    CASE(lease_of_another_runs_out),
+    CASE(crashing_step_is_given_up),
+    CASE(lost_lease_stops_the_step),
+    CASE(two_executors_share_the_work),
+    CASE(stuck_thread_ends_the_program),
+    CASE(labels_choose_the_executor),
 };
 
 struct case_run {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,6 +106,12 @@ lp_run_env_stop(struct lp_run_env *env)
 void
 lp_run_env_crash(struct lp_run_env *env, void (*fn)(struct lp_run_env *env))
 {
+    lp_run_env_end_by(env, fn, SIGKILL);
+}
+
+void
+lp_run_env_end_by(struct lp_run_env *env, void (*fn)(struct lp_run_env *env), int number)
+{
     int status = 0;
     pid_t pid;
 
@@ -112,13 +119,15 @@ lp_run_env_crash(struct lp_run_env *env, void (*fn)(struct lp_run_env *env))
     env->db.store = NULL;
     pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_DUMPABLE, 0);
+        (void)alarm(60);
         lp_store_env_reopen(&env->db);
         fn(env);
         _exit(3); /* it should not have come so far */
     }
     assert_true(pid > 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == number);
     lp_store_env_reopen(&env->db);
 }
 

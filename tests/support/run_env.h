@@ -31,6 +31,8 @@ void lp_run_env_stop(struct lp_run_env *env);
 /** Runs fn in a child program with its own engine on the same database; it must end by SIGKILL of
  * its own hand. */
 void lp_run_env_crash(struct lp_run_env *env, void (*fn)(struct lp_run_env *env));
+/** The same with another signal. */
+void lp_run_env_end_by(struct lp_run_env *env, void (*fn)(struct lp_run_env *env), int number);
 /** "tester" with role admin. */
 extern const struct lp_caller lp_test_caller;
 /** Starts a workflow and fails the test when it is refused. pages may be NULL. */

@@ -163,6 +163,7 @@ CREATE INDEX subscriptions_status ON subscriptions (status, created_at, id);
 CREATE INDEX subscriptions_product ON subscriptions (product_id, created_at, id);
 CREATE INDEX subscriptions_product_name ON subscriptions (lower(product), created_at, id);
 CREATE INDEX subscriptions_customer ON subscriptions (customer_id, created_at, id);
+CREATE INDEX subscriptions_validation ON subscriptions ((COALESCE(validated_at, 0)), id) WHERE status <> 'terminated';
 CREATE INDEX subscriptions_description ON subscriptions (lower(description), created_at, id);
 CREATE INDEX subscriptions_insync ON subscriptions (insync, created_at, id);
 CREATE INDEX subscriptions_start ON subscriptions ((COALESCE(start_date, 0)), created_at, id);

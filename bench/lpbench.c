@@ -428,7 +428,7 @@ bench_parked(struct bench *b, int count)
 {
     long before;
 
-    park(b, 500); /* caches, threads and pools are warm */
+    park(b, 4000); /* the caches of the database are full, threads and pools are warm */
     before = resident_kb();
     park(b, count);
     (void)printf("{\"kb\": %ld, \"count\": %d}\n", resident_kb() - before, count);

@@ -1,4 +1,5 @@
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,10 @@ complain(const struct lp_err *err)
         fprintf(stderr, "lightpathd: %s\n", text);
 }
 
+/* One arena a core and thread, as is usual, would keep hundreds of megabytes of free memory: step
+ * threads mostly wait. */
+enum { MALLOC_ARENAS = 4 };
+
 int
 main(int argc, char **argv)
 {
@@ -173,6 +178,7 @@ main(int argc, char **argv)
     enum lp_code rc = parse(argc, argv, &parsed, &err);
     int status;
 
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
     if (rc == LP_CANCELLED)
         return 0;
     if (rc == LP_OK)

@@ -6,6 +6,7 @@
  * PostgreSQL once a second.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -292,7 +293,23 @@ watch(struct lp_executor *executor)
 
 struct pace {
     int64_t beat_us, sweep_us; /* CLOCK_BOOTTIME of the next ones; INT64_MAX none */
+    bool worked;               /* something was in flight since memory was given back */
 };
+
+/** What many threads allocated and freed stays with their arenas: after work it goes back to the
+ * system, once. */
+static void
+give_back(struct lp_executor *executor, struct pace *pace)
+{
+    bool busy;
+
+    pthread_mutex_lock(&executor->lock);
+    busy = executor->in_flight > 0;
+    pthread_mutex_unlock(&executor->lock);
+    if (!busy && pace->worked)
+        malloc_trim(0);
+    pace->worked = busy;
+}
 
 /** Lock held: milliseconds until something is due. */
 static int64_t
@@ -383,6 +400,7 @@ lp_keeper_main(void *arg)
         int64_t now = lp_clock_mono_us(engine->clock);
 
         watch(executor);
+        give_back(executor, &pace);
         if (!ended && now >= pace.beat_us)
             pace.beat_us =
                 now + (heartbeat(executor) ? conf->executor_heartbeat_ms : STORE_RETRY_MS) * 1000;

@@ -60,19 +60,22 @@ DELETE FROM audit_seals WHERE n IN (
   SELECT o.n FROM (SELECT n, at FROM audit_seals ORDER BY n LIMIT CAST(:most AS bigint)) AS o
   WHERE o.at < CAST(:cutoff AS bigint) AND o.n < (SELECT max(n) FROM audit_seals));
 
--- A version is dropped when a newer one of the same block is there, or when the block was removed.
+-- A version is dropped so long after it was superseded, or the block removed: a version of the subscription that is still kept finds
+-- every block it had.
 -- name: retention_blocks
 DELETE FROM block_history WHERE (instance_id, version) IN (
   SELECT h.instance_id, h.version FROM block_history h
   WHERE h.at < CAST(:cutoff AS bigint)
-    AND (h.doc IS NULL OR EXISTS (SELECT 1 FROM block_history n WHERE n.instance_id = h.instance_id AND n.version > h.version))
+    AND (h.doc IS NULL OR EXISTS (SELECT 1 FROM block_history n WHERE n.instance_id = h.instance_id AND n.version > h.version
+      AND n.at < CAST(:cutoff AS bigint)))
   ORDER BY h.at LIMIT CAST(:most AS bigint));
 
 -- name: retention_headers
 DELETE FROM subscription_history WHERE (subscription_id, version) IN (
   SELECT h.subscription_id, h.version FROM subscription_history h
   WHERE h.at < CAST(:cutoff AS bigint)
-    AND EXISTS (SELECT 1 FROM subscription_history n WHERE n.subscription_id = h.subscription_id AND n.version > h.version)
+    AND EXISTS (SELECT 1 FROM subscription_history n WHERE n.subscription_id = h.subscription_id AND n.version > h.version
+      AND n.at < CAST(:cutoff AS bigint))
   ORDER BY h.at LIMIT CAST(:most AS bigint));
 
 -- name: retention_find_imports

@@ -33,7 +33,12 @@ struct lp_search {
     char names[64][8];
     struct lp_arena *arena;
     const struct lp_catalog *catalog;
-    bool reads_blocks; /* a word is looked for in what blocks hold: no index helps */
+    enum lp_dialect dialect;
+    /** Is this phrase in so many documents that asking the newest subscriptions one by one is
+     * quicker? NULL = no. */
+    bool (*is_common)(void *arg, const char *match);
+    void *arg;
+    bool reads_blocks; /* a common phrase is among them */
 };
 enum lp_code lp_search_parse(const char *query, struct lp_search *out,
                              struct lp_err *err) LP_MUST_CHECK;

@@ -7,10 +7,11 @@
 #include "api/lists.h"
 #include "base/json.h"
 
-#define PAGE        250
-#define OFFSET_MAX  10000
-#define TOTAL_MAX   10001
-#define QUERY_CHARS 512
+#define PAGE         250
+#define OFFSET_MAX   10000
+#define TOTAL_MAX    10001
+#define TOTAL_COMMON 1001 /* with a common phrase every row costs a look into the index */
+#define QUERY_CHARS  512
 
 /* ---- shared with the process list ---- */
 
@@ -237,6 +238,12 @@ parse_range(const char *text, int64_t *from, int64_t *to, bool *given)
     return *from >= 0 && *from < *to;
 }
 
+static int64_t
+most_counted(const struct lp_search *search)
+{
+    return search->reads_blocks ? TOTAL_COMMON : TOTAL_MAX;
+}
+
 static enum lp_code
 search_total(struct lp_request *req, const struct lp_search *search, int64_t *total,
              struct lp_err *err)
@@ -247,7 +254,7 @@ search_total(struct lp_request *req, const struct lp_search *search, int64_t *to
 
     lp_buf_printf(&sql,
                   "SELECT COUNT(*) AS n FROM (SELECT 1 FROM subscriptions s WHERE %s LIMIT %d) t",
-                  search->sql.data, TOTAL_MAX);
+                  search->sql.data, (int)most_counted(search));
     rc = lp_query_text(req->api->services.store, sql.data, search->args, search->arg_count, &rows,
                        err);
     if (rc == LP_OK)
@@ -278,6 +285,27 @@ search_rows(struct lp_request *req, const struct lp_search *search, int64_t from
     lp_rows_free(rows);
     lp_buf_free(&sql);
     return rc;
+}
+
+/* In more documents than this a phrase is common. */
+#define COMMON 2000
+
+static bool
+is_common(void *arg, const char *match)
+{
+    struct lp_request *req = arg;
+    struct lp_store *store = req->api->services.store;
+    struct lp_rows *rows = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    bool common = false;
+
+    if (lp_query(store, LP_SQL_API_PHRASE,
+                 LP_ARGS(lp_text("match", match), lp_int("most", COMMON + 1)), &rows, &err)
+        == LP_OK)
+        common = lp_rows_int(rows, 0, "n") > COMMON;
+    lp_rows_free(rows);
+    lp_err_clear(&err); /* the search itself will tell what is wrong */
+    return common;
 }
 
 /** A rare word in the blocks of very many subscriptions takes long: such searches never take more
@@ -326,6 +354,9 @@ lp_on_subscription_search(struct lp_request *req, json_t **out, struct lp_err *e
         return lp_fail(err, LP_NOMEM, "no memory for the search");
     search->arena = req->arena;
     search->catalog = req->api->services.catalog;
+    search->dialect = lp_store_dialect(req->api->services.store);
+    search->is_common = is_common;
+    search->arg = req;
     rc = lp_search_parse(query, search, err);
     if (rc == LP_OK)
         rc = begin_search(req, search, err);
@@ -338,7 +369,7 @@ lp_on_subscription_search(struct lp_request *req, json_t **out, struct lp_err *e
         rc = search_total(req, search, &total, err);
     end_search(req, search);
     if (rc == LP_OK && ranged)
-        range_header(req, "subscriptions", from, to, total, total >= TOTAL_MAX);
+        range_header(req, "subscriptions", from, to, total, total >= most_counted(search));
     lp_buf_free(&search->sql);
     return rc;
 }

@@ -92,26 +92,85 @@ struct value {
     bool prefix; /* word* */
 };
 
-/** A word anywhere: header texts and everything the blocks hold. */
-static enum lp_code
-anywhere(struct parser *p, const struct value *value)
-{
-    static const char *const columns[] = {"s.description", "s.id",     "s.product",
-                                          "s.customer_id", "s.status", "COALESCE(s.note, '')"};
-    const char *text = pattern(p, "%", value->text, "%");
-    enum lp_code rc = LP_OK;
+/* ---- words: full text of header and blocks (search_words, or a GIN index) ---- */
 
-    p->out->reads_blocks = true;
-    lp_buf_char(&p->out->sql, '(');
-    for (size_t i = 0; i < LP_COUNT(columns) && rc == LP_OK; i++) {
-        rc = like(p, columns[i], text);
-        lp_buf_str(&p->out->sql, " OR ");
+#define PG_HEADER(alias)                                                                           \
+    alias ".description || ' ' || " alias ".product || ' ' || " alias ".status || ' ' || " alias   \
+          ".id || ' ' || " alias ".customer_id || ' ' || COALESCE(" alias ".note, '')"
+
+/** Text around the argument: what a dialect calls "this subscription has the phrase". Rare phrases
+ * are looked up first; for common ones the newest subscriptions are asked one by one, which ends
+ * soon. */
+static const char *const word_sql[LP_DIALECT_COUNT][2][3] = {
+    [LP_DIALECT_SQLITE] =
+        {{"s.id IN (SELECT d.subscription_id FROM search_docs d WHERE d.n IN (SELECT rowid FROM "
+          "search_words WHERE search_words MATCH ",
+          "))", NULL},
+         {"EXISTS (SELECT 1 FROM search_docs d CROSS JOIN search_words ON search_words.rowid = d.n "
+          "WHERE d.subscription_id = s.id AND search_words MATCH ",
+          ")", NULL}},
+    [LP_DIALECT_POSTGRES] =
+        {{"s.id IN (SELECT b.subscription_id FROM blocks b WHERE to_tsvector('simple', left(b.doc, "
+          "200000)) @@ to_tsquery('simple', ",
+          ") UNION SELECT x.id FROM subscriptions x WHERE to_tsvector('simple', " PG_HEADER(
+              "x") ") @@ to_tsquery('simple', ",
+          "))"},
+         {"(EXISTS (SELECT 1 FROM blocks b WHERE b.subscription_id = s.id AND "
+          "to_tsvector('simple', left(b.doc, 200000)) @@ to_tsquery('simple', ",
+          ")) OR to_tsvector('simple', " PG_HEADER("s") ") @@ to_tsquery('simple', ", "))"}},
+};
+
+/** The phrase in the language of the index: quoted as a whole, so that nothing in it is an
+ * operator. */
+static const char *
+phrase(struct parser *p, const char *text, bool prefix)
+{
+    bool pg = p->out->dialect == LP_DIALECT_POSTGRES;
+    char quote = pg ? '\'' : '"';
+    char *out = lp_arena_alloc(p->out->arena, 2 * strlen(text) + 8);
+    size_t n = 0;
+
+    if (out == NULL)
+        return NULL;
+    out[n++] = quote;
+    for (; *text != '\0'; text++) {
+        if (*text == quote || (pg && *text == '\\'))
+            out[n++] = *text;
+        out[n++] = *text;
     }
-    lp_buf_str(&p->out->sql, "EXISTS (SELECT 1 FROM blocks b WHERE b.subscription_id = s.id AND ");
-    if (rc == LP_OK)
-        rc = like(p, "b.doc", text);
-    lp_buf_str(&p->out->sql, "))");
-    return rc;
+    out[n++] = quote;
+    if (prefix) {
+        out[n++] = pg ? ':' : ' ';
+        out[n++] = '*';
+    }
+    out[n] = '\0';
+    return out;
+}
+
+static enum lp_code
+has_phrase(struct parser *p, const char *text, bool prefix)
+{
+    const char *match = text == NULL ? NULL : phrase(p, text, prefix);
+    struct lp_search *out = p->out;
+    bool common;
+    const char *const *sql;
+
+    if (match == NULL)
+        return lp_fail(p->err, LP_NOMEM, "no memory for the search");
+    if (out->arg_count == LP_COUNT(out->args))
+        return fault(p, "too many words");
+    common = out->is_common != NULL && out->is_common(out->arg, match);
+    out->reads_blocks = out->reads_blocks || common;
+    sql = word_sql[out->dialect][common];
+    snprintf(out->names[out->arg_count], sizeof out->names[0], "w%zu", out->arg_count);
+    out->args[out->arg_count] = lp_text(out->names[out->arg_count], match);
+    for (size_t i = 0; i < 3 && sql[i] != NULL; i++) {
+        lp_buf_str(&out->sql, sql[i]);
+        if (i < 2 && (i == 0 || sql[2] != NULL))
+            lp_buf_printf(&out->sql, "CAST(:%s AS text)", out->names[out->arg_count]);
+    }
+    out->arg_count++;
+    return LP_OK;
 }
 
 /** product_id of the products whose tag or type is the value. */
@@ -137,31 +196,6 @@ by_product(struct parser *p, const struct value *value, bool tag)
         any = true;
     }
     lp_buf_str(&p->out->sql, any ? ")" : "1 = 0)");
-    return rc;
-}
-
-/** A member of any block, looked up in the stored text: "key":"value" or "key":value. */
-static enum lp_code
-by_member(struct parser *p, const char *key, const struct value *value)
-{
-    const char *head = lp_arena_printf(p->out->arena, "\"%s\":", key);
-    const char *tails[] = {"\"%", ",%", "}%"};
-    enum lp_code rc = LP_OK;
-
-    if (head == NULL)
-        return lp_fail(p->err, LP_NOMEM, "no memory for the search");
-    p->out->reads_blocks = true;
-    lp_buf_str(&p->out->sql, "EXISTS (SELECT 1 FROM blocks b WHERE b.subscription_id = s.id AND (");
-    for (size_t i = 0; i < LP_COUNT(tails) && rc == LP_OK; i++) {
-        const char *text =
-            lp_arena_printf(p->out->arena, "%s%s%s", head, i == 0 ? "\"" : "", value->text);
-
-        if (i > 0)
-            lp_buf_str(&p->out->sql, " OR ");
-        rc = text == NULL ? lp_fail(p->err, LP_NOMEM, "no memory for the search")
-                          : like(p, "b.doc", pattern(p, "%", text, value->prefix ? "%" : tails[i]));
-    }
-    lp_buf_str(&p->out->sql, "))");
     return rc;
 }
 
@@ -207,7 +241,8 @@ by_key(struct parser *p, const char *key, const struct value *value)
         return like(p, columns[i].column,
                     pattern(p, inside ? "%" : "", value->text, inside || value->prefix ? "%" : ""));
     }
-    return by_member(p, key, value);
+    /* any member of a block: its name, directly followed by the value */
+    return has_phrase(p, lp_arena_printf(p->out->arena, "%s %s", key, value->text), value->prefix);
 }
 
 /* ---- grammar ---- */
@@ -330,7 +365,7 @@ positive(struct parser *p)
         p->at++;
         return keyed(p, value.text);
     }
-    return anywhere(p, &value);
+    return has_phrase(p, value.text, value.prefix);
 }
 
 static enum lp_code

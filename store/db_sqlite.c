@@ -567,7 +567,9 @@ conn_close(struct lp_conn *conn)
 
 static const char role_pragmas[][100] = {
     [LP_CONN_READER] = "PRAGMA query_only=ON; PRAGMA cache_size=-4000;",
-    [LP_CONN_WRITER] = "PRAGMA cache_size=-16000;",
+    /* the triggers that keep search_words write to an FTS5 table, which SQLite before 3.41 allows
+       to trusted schemas only */
+    [LP_CONN_WRITER] = "PRAGMA cache_size=-16000; PRAGMA trusted_schema=ON;",
     [LP_CONN_ADMIN] = "PRAGMA cache_size=-4000;",
 };
 

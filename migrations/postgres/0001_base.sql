@@ -358,3 +358,8 @@ BEGIN
     + COALESCE((SELECT CAST(value AS bigint) FROM settings WHERE name = 'clock_shift_us'), 0);
 END
 $$;
+
+-- Words of subscription headers and of block documents (a tsvector holds a megabyte at most).
+CREATE INDEX subscriptions_words ON subscriptions USING gin (to_tsvector('simple',
+  description || ' ' || product || ' ' || status || ' ' || id || ' ' || customer_id || ' ' || COALESCE(note, '')));
+CREATE INDEX blocks_words ON blocks USING gin (to_tsvector('simple', left(doc, 200000)));

@@ -350,3 +350,47 @@ CREATE TABLE import_rows (
   process_id  TEXT,
   PRIMARY KEY (source, key, imported_at)
 ) STRICT;
+
+-- Words of subscription headers and of block documents, kept by triggers in the commit that changes them. The text itself is not stored
+-- twice (contentless); search_docs gives each source a number that never changes.
+CREATE TABLE search_docs (
+  n               INTEGER PRIMARY KEY,           -- rowid in search_words
+  source          TEXT NOT NULL UNIQUE,          -- block instance id, or subscription id
+  subscription_id TEXT NOT NULL
+) STRICT;
+CREATE INDEX search_docs_subscription ON search_docs (subscription_id);
+CREATE VIRTUAL TABLE search_words USING fts5 (words, content = '', tokenize = 'unicode61');
+
+CREATE TRIGGER blocks_words_insert AFTER INSERT ON blocks BEGIN
+  INSERT INTO search_docs (source, subscription_id) VALUES (new.instance_id, new.subscription_id);
+  INSERT INTO search_words (rowid, words) VALUES ((SELECT n FROM search_docs WHERE source = new.instance_id), new.doc);
+END;
+CREATE TRIGGER blocks_words_update AFTER UPDATE OF doc ON blocks WHEN old.doc <> new.doc BEGIN
+  INSERT INTO search_words (search_words, rowid, words)
+    VALUES ('delete', (SELECT n FROM search_docs WHERE source = old.instance_id), old.doc);
+  INSERT INTO search_words (rowid, words) VALUES ((SELECT n FROM search_docs WHERE source = new.instance_id), new.doc);
+END;
+CREATE TRIGGER blocks_words_delete AFTER DELETE ON blocks BEGIN
+  INSERT INTO search_words (search_words, rowid, words)
+    VALUES ('delete', (SELECT n FROM search_docs WHERE source = old.instance_id), old.doc);
+  DELETE FROM search_docs WHERE source = old.instance_id;
+END;
+
+CREATE TRIGGER subscriptions_words_insert AFTER INSERT ON subscriptions BEGIN
+  INSERT INTO search_docs (source, subscription_id) VALUES (new.id, new.id);
+  INSERT INTO search_words (rowid, words) VALUES ((SELECT n FROM search_docs WHERE source = new.id),
+    new.description || ' ' || new.product || ' ' || new.status || ' ' || new.id || ' ' || new.customer_id || ' ' || COALESCE(new.note, ''));
+END;
+CREATE TRIGGER subscriptions_words_update AFTER UPDATE OF description, product, status, customer_id, note ON subscriptions
+WHEN old.description <> new.description OR old.product <> new.product OR old.status <> new.status
+  OR old.customer_id <> new.customer_id OR old.note IS NOT new.note BEGIN
+  INSERT INTO search_words (search_words, rowid, words) VALUES ('delete', (SELECT n FROM search_docs WHERE source = old.id),
+    old.description || ' ' || old.product || ' ' || old.status || ' ' || old.id || ' ' || old.customer_id || ' ' || COALESCE(old.note, ''));
+  INSERT INTO search_words (rowid, words) VALUES ((SELECT n FROM search_docs WHERE source = new.id),
+    new.description || ' ' || new.product || ' ' || new.status || ' ' || new.id || ' ' || new.customer_id || ' ' || COALESCE(new.note, ''));
+END;
+CREATE TRIGGER subscriptions_words_delete AFTER DELETE ON subscriptions BEGIN
+  INSERT INTO search_words (search_words, rowid, words) VALUES ('delete', (SELECT n FROM search_docs WHERE source = old.id),
+    old.description || ' ' || old.product || ' ' || old.status || ' ' || old.id || ' ' || old.customer_id || ' ' || COALESCE(old.note, ''));
+  DELETE FROM search_docs WHERE source = old.id;
+END;

@@ -33,3 +33,11 @@ WHERE status IN ('created', 'resumed') AND lease_owner IS NULL;
 
 -- name: api_metrics_outbox
 SELECT COUNT(*) AS n FROM outbox WHERE seq IS NULL;
+
+-- In how many documents a phrase is, counted up to a bound.
+-- name: api_phrase sqlite
+SELECT COUNT(*) AS n FROM (SELECT 1 FROM search_words WHERE search_words MATCH CAST(:match AS text) LIMIT CAST(:most AS bigint)) t;
+
+-- name: api_phrase postgres
+SELECT COUNT(*) AS n FROM (SELECT 1 FROM blocks b WHERE to_tsvector('simple', left(b.doc, 200000)) @@ to_tsquery('simple', CAST(:match AS text))
+  LIMIT CAST(:most AS bigint)) t;

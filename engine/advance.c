@@ -406,7 +406,8 @@ external(struct lp_thread *thread, struct lp_proc *proc)
 static bool
 skip(struct lp_proc *proc, const char *key, const char *title, size_t jump)
 {
-    snprintf(proc->key, sizeof proc->key, "%s", key);
+    if (proc->head.row_seq == 0) /* a row that is there already keeps its key */
+        snprintf(proc->key, sizeof proc->key, "%s", key);
     snprintf(proc->title, sizeof proc->title, "%s", title == NULL ? key : title);
     proc->started_at = lp_clock_utc_us(proc->engine->clock);
     lp_flush_submit(proc, &LP_FLUSH(.row = LP_SS_SKIPPED, .status = LP_PS_RUNNING,

@@ -27,6 +27,7 @@ static struct {
     int64_t turn_us;     /* the slow action turns the clock so far */
     bool answer_at_once; /* the other side answers before the action has returned */
     bool bad_items;
+    char site[LP_UUID_LEN + 1]; /* of fan_sites */
 } g;
 
 static void
@@ -282,6 +283,41 @@ failing_items(struct lp_run *run, const json_t *state, json_t *out, struct lp_er
 }
 
 static enum lp_code
+same_site(struct lp_run *run, const json_t *state, json_t *out, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    (void)err;
+    for (int i = 0; i < 3; i++) {
+        char name[20];
+
+        snprintf(name, sizeof name, "check %d", i);
+        json_array_append_new(out, json_pack("{s:s, s:s, s:[{s:s}]}", "item", name, "workflow",
+                                             "validate_site", "pages", "subscription_id", g.site));
+    }
+    return LP_OK;
+}
+
+static enum lp_code
+none(struct lp_run *run, const json_t *state, size_t *count, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    *count = 0;
+    if (atomic_fetch_sub(&g.fail_times, 1) > 0)
+        return lp_fail(err, LP_DRIFT, "the list is not to be had");
+    return LP_OK;
+}
+
+static enum lp_code
+progress(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    lp_run_progress(run, "%d of %d", 1, 2);
+    lp_run_progress(run, "%d of %d", 2, 2); /* too soon after the first to be worth a write */
+    return lp_run_time_left_ms(run) > 0 ? effect(run, state, delta, err) : LP_INTERNAL;
+}
+
+static enum lp_code
 three(struct lp_run *run, const json_t *state, size_t *count, struct lp_err *err)
 {
     (void)run;
@@ -463,6 +499,17 @@ static const struct lp_step labelled = {.key = "labelled", .title = "Labelled", 
     .label = "lab", .no_undo = "a test", .run = effect};
 static const struct lp_step *const label_steps[] = {&a, &labelled};
 
+static const struct lp_step fan_site = {.key = "fan", .title = "Fan out", .kind = LP_STEP_FANOUT, .items = same_site,
+    .no_undo = "a test"};
+static const struct lp_step *const fan_site_steps[] = {&fan_site};
+static const struct lp_step each_none = {.key = "each_none", .title = "None", .kind = LP_STEP_EACH, .effects = LP_EFFECT_DB, .count = none,
+    .run = each_run, .no_undo = "a test"};
+static const struct lp_step *const each_none_steps[] = {&each_none, &b};
+static const struct lp_step crashing_db = ACTION(crashing_db, crashes);
+static const struct lp_step *const when_crash_steps[] = {&skipped_group, &crashing_db};
+static const struct lp_step progressing = EXTERNAL(progress, progress);
+static const struct lp_step *const progress_steps[] = {&progressing};
+
 static const struct lp_step make = ACTION(make, make_site);
 static const struct lp_step *const create_steps[] = {&make};
 static const struct lp_step *const check_steps[] = {&failing};
@@ -487,6 +534,10 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("eaches", each_steps),
     {.name = "failing_child", .description = "For a test", .target = LP_TARGET_SYSTEM, .form = &form_name, LP_STEPS(failing_child_steps)},
     WORKFLOW("fan_fails", fan_fail_steps),
+    WORKFLOW("fan_sites", fan_site_steps),
+    WORKFLOW("each_none", each_none_steps),
+    WORKFLOW("when_crash", when_crash_steps),
+    WORKFLOW("progresses", progress_steps),
     WORKFLOW("stucks", stuck_steps),
     WORKFLOW("labels", label_steps),
     WORKFLOW("whens", when_steps),
@@ -1777,6 +1828,157 @@ labels_choose_the_executor(struct lp_run_env *env)
     assert_int_equal(effects(env, id, "a"), 1);
 }
 
+static void
+children_that_exclude_each_other(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+    json_t *state;
+
+    lp_run_env_start(env);
+    create_site(env, g.site);
+    lp_test_start(env, "fan_sites", NULL, id);
+    lp_test_wait(env, id, "completed");
+    state = lp_test_state(env, id);
+    /* three want the same lock at once: one gets it, what the others meet depends on how far it is
+     */
+    assert_int_equal(lp_json_int(json_object_get(state, "fan"), "total", 0), 3);
+    assert_int_equal(lp_json_int(json_object_get(state, "fan"), "completed", 0)
+                         + lp_json_int(json_object_get(state, "fan"), "failed", 0),
+                     3);
+    assert_true(lp_json_int(json_object_get(state, "fan"), "completed", 0) >= 1);
+    assert_int_equal(lp_test_int(env, "SELECT count(*) FROM processes WHERE parent_id = :id", id),
+                     lp_json_int(json_object_get(state, "fan"), "completed", 0));
+    json_decref(state);
+    assert_int_equal(insync(env, g.site), 1);
+}
+
+static void
+rollback_puts_back_in_sync(struct lp_run_env *env)
+{
+    char site[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    create_site(env, site);
+    g.fail_times = 1;
+    g.fail_code = LP_REFUSED;
+    start_on(env, "modify_site", site, id);
+    lp_test_wait(env, id, "failed");
+    assert_int_equal(insync(env, site), 0);
+    abort_process(env, id, true);
+    lp_test_wait(env, id, "aborted");
+    assert_int_equal(insync(env, site), 1);
+    nothing_held(env, id);
+}
+
+static void
+each_of_nothing_and_of_the_unknown(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    g.fail_times = 1;
+    lp_test_start(env, "each_none", NULL, id);
+    lp_test_wait(env, id, "failed"); /* it could not be counted */
+    resume(env, id, NULL);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(step_rows(env, id, "key = 'each_none/0' AND status = 'skipped'"), 1);
+    assert_int_equal(effects(env, id, "b"), 1);
+}
+
+static void
+crash_behind_a_skipped_group(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    g.kill = true;
+    lp_run_env_start(env);
+    lp_test_start(env, "when_crash", NULL, id);
+    pause();
+}
+
+static void
+goes_on_behind_a_skipped_group(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    snprintf(g.route, sizeof g.route, "%s/token", env->db.dir);
+    lp_run_env_crash(env, crash_behind_a_skipped_group);
+    unlink(g.route);
+    snprintf(id, sizeof id, "%s", lp_test_text(env, "SELECT id FROM processes WHERE :id = ''", ""));
+    assert_string_equal(lp_test_text(env, "SELECT last_key FROM processes WHERE id = :id", id),
+                        "no_group");
+    lp_run_env_start(env);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(effects(env, id, "a") + effects(env, id, "gated"), 0);
+    assert_int_equal(effects(env, id, "crashing_db"), 1);
+    assert_int_equal(step_rows(env, id, "key = 'no_group'"), 1);
+}
+
+static void
+odd_requests_do_no_harm(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1], sql[400];
+
+    lp_run_env_start(env);
+    lp_test_start(env, "inputs", NULL, id);
+    lp_test_wait(env, id, "suspended");
+    snprintf(sql, sizeof sql, "UPDATE processes SET requests = 5, wake_at = 1 WHERE id = '%s'", id);
+    lp_store_env_exec(&env->db, sql); /* counted, but not there */
+    lp_executor_hint(env->engine, id, 0);
+    lp_test_until(env, "SELECT requests FROM processes WHERE id = :id", id, 0);
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO process_requests (id, process_id, kind, actor, correlation_id, created_at) "
+        "VALUES ('r1', '%s', 'wake', 'tester', 'c', 1); UPDATE processes SET requests = 1, "
+        "wake_at = 1 WHERE id = '%s'",
+        id, id);
+    lp_store_env_exec(&env->db, sql);
+    lp_executor_hint(env->engine, id, 0);
+    lp_test_until(env, "SELECT count(*) FROM process_requests WHERE process_id = :id", id, 0);
+    lp_test_until(env,
+                  "SELECT count(*) FROM processes WHERE id = :id AND status = 'suspended' AND "
+                  "requests = 0 AND lease_owner IS NULL",
+                  id, 1);
+    resume(env, id, "[{\"x\": 1}]");
+    lp_test_until(env,
+                  "SELECT count(*) FROM process_steps WHERE process_id = :id AND key = 'ask_again'",
+                  id, 1);
+}
+
+static void
+corrupt_state_is_for_a_person(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    lp_test_start(env, "inputs", NULL, id);
+    lp_test_wait(env, id, "suspended");
+    lp_store_env_exec(&env->db, "UPDATE process_inputs SET doc = '{\"half' WHERE kind = 'initial'");
+    lp_store_env_exec(&env->db, "UPDATE processes SET status = 'resumed'");
+    lp_executor_hint(env->engine, id, 0);
+    lp_test_wait(env, id, "failed");
+    assert_non_null(
+        strstr(lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
+               "cannot be read"));
+    assert_string_equal(lp_test_text(env, "SELECT assignee FROM processes WHERE id = :id", id),
+                        "NOC");
+}
+
+static void
+progress_is_shown(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    lp_test_start(env, "progresses", NULL, id);
+    lp_test_wait(env, id, "completed");
+    lp_test_until(
+        env,
+        "SELECT count(*) FROM process_inputs WHERE process_id = :id AND kind = 'progress' "
+        "AND step_key = 'progress' AND doc LIKE '%1 of 2%'",
+        id, 1);
+}
+
 /* ---- the table ---- */
 
 /* clang-format off */
@@ -1828,6 +2030,13 @@ static const struct engine_case {
     CASE(two_executors_share_the_work),
     CASE(stuck_thread_ends_the_program),
     CASE(labels_choose_the_executor),
+    CASE(children_that_exclude_each_other),
+    CASE(rollback_puts_back_in_sync),
+    CASE(each_of_nothing_and_of_the_unknown),
+    CASE(goes_on_behind_a_skipped_group),
+    CASE(odd_requests_do_no_harm),
+    CASE(corrupt_state_is_for_a_person),
+    CASE(progress_is_shown),
 };
 
 struct case_run {

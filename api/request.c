@@ -309,7 +309,8 @@ static void
 add_cors(const struct lp_request *req, struct MHD_Response *response)
 {
     if (req->origin == NULL
-        || !lp_http_origin_listed(req->origin, req->api->options.conf->api_cors_origins))
+        || !lp_http_origin_listed(req->origin,
+                                  lp_conf_live_text(&req->api->options.conf->api_cors_origins)))
         return;
     MHD_add_response_header(response, "Access-Control-Allow-Origin", req->origin);
     MHD_add_response_header(response, "Vary", "Origin");
@@ -394,10 +395,11 @@ answer(struct lp_request *req)
     add_headers(req, response);
     req->state = LP_REQ_ANSWERED;
     req->conn->answering = true;
-    lp_conn_deadline(req->conn, stream ? 0
-                                       : lp_api_now(req->api)
-                                             + req->api->options.conf->api_request_timeout_s
-                                                   * ANSWER_TIMES * 1000000);
+    lp_conn_deadline(req->conn,
+                     stream ? 0
+                            : lp_api_now(req->api)
+                                  + lp_conf_live_int(&req->api->options.conf->api_request_timeout_s)
+                                        * ANSWER_TIMES * 1000000);
     rc = MHD_queue_response(req->mhd, (unsigned)req->reply.status, response);
     MHD_destroy_response(response);
     return rc;
@@ -498,13 +500,13 @@ look_origin(struct lp_request *req)
     bool listed;
 
     if (!req->conn->local_socket && !conf->api_auth
-        && !lp_http_host_allowed(req->host, conf->api_hosts))
+        && !lp_http_host_allowed(req->host, lp_conf_live_text(&conf->api_hosts)))
         refuse(req, 403, LP_DENIED, "header/Host",
                "this Host name is not accepted; add it to api.hosts, or use localhost");
     if (!write)
         return;
     if (req->origin != NULL) {
-        listed = lp_http_origin_listed(req->origin, conf->api_cors_origins)
+        listed = lp_http_origin_listed(req->origin, lp_conf_live_text(&conf->api_cors_origins))
                  || lp_http_origin_is_host(req->origin, req->host);
         if (!listed)
             refuse(req, 403, LP_DENIED, "header/Origin",
@@ -525,7 +527,7 @@ look_body(struct lp_request *req)
     if (write && (body || req->method == LP_POST) && !lp_http_is_json(req->content_type))
         refuse(req, 415, LP_INVALID, "header/Content-Type",
                "a request that changes something has Content-Type: application/json");
-    if (req->framing.length > (uint64_t)req->api->options.conf->api_max_body)
+    if (req->framing.length > (uint64_t)lp_conf_live_int(&req->api->options.conf->api_max_body))
         refuse(req, 413, LP_TOO_LARGE, "body", "the body is larger than api.max_body");
 }
 
@@ -632,7 +634,8 @@ first_call(struct lp_request *req)
     if (req->refused
         && (req->expect != NULL
             || req->framing.length
-                   > (uint64_t)req->api->options.conf->api_max_body + DISCARD_MAX)) {
+                   > (uint64_t)lp_conf_live_int(&req->api->options.conf->api_max_body)
+                         + DISCARD_MAX)) {
         req->reply.close = true;
         return answer_refusal(req);
     }
@@ -642,7 +645,7 @@ first_call(struct lp_request *req)
 static enum MHD_Result
 take_body(struct lp_request *req, const char *data, size_t size)
 {
-    uint64_t max = (uint64_t)req->api->options.conf->api_max_body;
+    uint64_t max = (uint64_t)lp_conf_live_int(&req->api->options.conf->api_max_body);
 
     req->body_seen += size;
     atomic_fetch_add(&req->api->stats.bytes_in, size);
@@ -717,7 +720,8 @@ lp_request_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
     struct lp_conn *conn = lp_request_conn(mhd);
 
     if (conn != NULL) {
-        int64_t by = lp_api_now(api) + api->options.conf->api_request_timeout_s * 1000000;
+        int64_t by =
+            lp_api_now(api) + lp_conf_live_int(&api->options.conf->api_request_timeout_s) * 1000000;
 
         free(conn->uri);
         conn->uri = strdup(uri);
@@ -740,7 +744,7 @@ lp_request_completed(void *cls, struct MHD_Connection *mhd, void **req_slot,
         conn->answering = false;
         lp_conn_deadline(conn, lp_api_now(api)
                                    + (api->options.conf->api_idle_timeout_s
-                                      + api->options.conf->api_request_timeout_s)
+                                      + lp_conf_live_int(&api->options.conf->api_request_timeout_s))
                                          * 1000000);
     }
     if (req == NULL)

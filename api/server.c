@@ -414,7 +414,9 @@ adopt(struct lp_api *api, int fd, const union address *peer, socklen_t len, bool
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     conn_link(api, conn);
     lp_conn_deadline(
-        conn, lp_api_now(api) + (conf->api_idle_timeout_s + conf->api_request_timeout_s) * 1000000);
+        conn, lp_api_now(api)
+                  + (conf->api_idle_timeout_s + lp_conf_live_int(&conf->api_request_timeout_s))
+                        * 1000000);
     if (MHD_add_connection(api->mhd, fd, &peer->any, len) != MHD_YES && api->by_fd[fd] == conn)
         conn_free(conn); /* libmicrohttpd has closed the socket */
 }

@@ -22,6 +22,27 @@ struct lp_conf {
     char *path; /* file read, or NULL */
 };
 
+/** Values of reloadable keys change while threads read them (one at a time, in place; an old text
+ * stays alive): read them through these. lp_conf_live_int(&conf->api_max_body),
+ * lp_conf_live_text(&conf->api_hosts). */
+static inline int64_t
+lp_conf_live_int(const int64_t *value)
+{
+    return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
+
+static inline bool
+lp_conf_live_bool(const bool *value)
+{
+    return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
+
+static inline const char *
+lp_conf_live_text(char *const *value)
+{
+    return __atomic_load_n(value, __ATOMIC_ACQUIRE);
+}
+
 enum lp_conf_type { LP_CONF_TYPE_STR, LP_CONF_TYPE_INT, LP_CONF_TYPE_BOOL };
 
 struct lp_conf_key {

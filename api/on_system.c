@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -16,6 +17,7 @@
 
 #define HEALTH_FRESH_US 1000000
 #define USER_LOG_MAX    4096
+#define BACKUP_NAME_MAX 200 /* bytes; SQLite adds to it while it writes */
 
 /* ---- health and pages ---- */
 
@@ -230,13 +232,30 @@ expiry(const json_t *value, int64_t *out, struct lp_err *err)
     *out = 0;
     if (value == NULL || json_is_null(value))
         return LP_OK;
-    if (json_is_string(value))
-        return lp_time_parse(json_string_value(value), out, err);
+    if (json_is_string(value)) {
+        enum lp_code rc = lp_time_parse(json_string_value(value), out, err);
+
+        if (rc == LP_OK && *out < 1) /* 0 would mean never */
+            *out = 1;
+        return rc;
+    }
     if (json_number_value(value) < 1 || json_number_value(value) > 253402300800.0)
         return lp_fail_at(err, LP_INVALID, "/body/expires_at",
                           "expires_at is no time between 1970 and the year 10000");
     *out = (int64_t)(json_number_value(value) * 1e6);
     return LP_OK;
+}
+
+/** Names that stand in the audit for something else than a token. */
+static bool
+is_own_actor(const char *name)
+{
+    static const char *const own[] = {"SYSTEM", "local", "anonymous"};
+
+    for (size_t i = 0; i < LP_COUNT(own); i++)
+        if (strcasecmp(name, own[i]) == 0)
+            return true;
+    return false;
 }
 
 enum lp_code
@@ -249,9 +268,12 @@ lp_on_token_create(struct lp_request *req, json_t **out, struct lp_err *err)
     int64_t expires = 0;
     enum lp_code rc = expiry(json_object_get(req->json, "expires_at"), &expires, err);
 
-    if (rc == LP_OK && (!lp_http_text_sane(name, 400) || name[strspn(name, " ")] == '\0'))
+    if (rc == LP_OK && (!lp_http_text_sane(name, 100) || name[strspn(name, " ")] == '\0'))
         rc = lp_fail_at(err, LP_INVALID, "/body/name",
-                        "the name is blank or has control characters");
+                        "the name is blank, longer than 100 bytes, or has control characters");
+    if (rc == LP_OK && is_own_actor(name))
+        rc = lp_fail_at(err, LP_INVALID, "/body/name",
+                        "'%s' is what Lightpath calls itself; choose another name", name);
     if (rc == LP_OK)
         rc = lp_token_create(req->api->services.store, name, role, req->caller.actor, expires, text,
                              &token, err);
@@ -327,6 +349,20 @@ check_inside(struct lp_request *req, const char *path, struct lp_err *err)
     return LP_OK;
 }
 
+/** SQLite reads files of these names as part of a database beside them, and ours appear under
+ * .part first. */
+static bool
+name_is_taken(const char *wanted)
+{
+    static const char *const ends[] = {"-journal", "-wal", "-shm", ".part"};
+    size_t len = strlen(wanted);
+
+    for (size_t i = 0; i < LP_COUNT(ends); i++)
+        if (len >= strlen(ends[i]) && strcmp(wanted + len - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
+}
+
 static enum lp_code
 backup_path(struct lp_request *req, char *path, size_t size, struct lp_err *err)
 {
@@ -339,11 +375,14 @@ backup_path(struct lp_request *req, char *path, size_t size, struct lp_err *err)
     } else {
         bool bad = wanted[0] == '/' || wanted[0] == '\0' || wanted[0] == '.'
                    || strstr(wanted, "..") != NULL || strstr(wanted, "/.") != NULL
-                   || wanted[strlen(wanted) - 1] == '/' || !lp_http_text_sane(wanted, 255);
+                   || wanted[strlen(wanted) - 1] == '/'
+                   || !lp_http_text_sane(wanted, BACKUP_NAME_MAX) || name_is_taken(wanted);
 
         if (bad)
             return lp_fail_at(err, LP_INVALID, "/body/path",
-                              "path is the name of a new file inside the data directory");
+                              "path is the name of a new file inside the data directory, at most "
+                              "%d bytes, not ending in -journal, -wal, -shm or .part",
+                              BACKUP_NAME_MAX);
         snprintf(name, sizeof name, "%s", wanted);
     }
     if (rc != LP_OK)

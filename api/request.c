@@ -336,6 +336,13 @@ make_response(struct lp_request *req)
     struct MHD_Response *response;
     static char nothing[] = "";
 
+    if (reply->stream != NULL && req->head) { /* the library would send the end of a chunked body */
+        lp_stream_drop(reply->stream);
+        reply->stream = NULL;
+        reply->type = "text/event-stream";
+        reply->text = strdup("");
+        reply->len = 0;
+    }
     if (reply->stream != NULL) {
         response = lp_stream_response(reply->stream, req);
         reply->stream = NULL;

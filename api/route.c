@@ -109,6 +109,7 @@ static const struct lp_param path_params[] = {
      .pattern = "^[A-Za-z0-9_-]+$",
      .text = "name of a workflow"},
     {.name = "form_key", .max = 100, .pattern = "^[A-Za-z0-9_-]+$", .text = "name of a form"},
+    {.name = "user_name", .max = 200, .text = "name of a user, as the front end knows it"},
     {.name = "name", .max = 100, .pattern = "^[A-Za-z0-9_-]+$", .text = "name"},
     {.name = "token", .max = 128, .pattern = "^[A-Za-z0-9_-]+$", .text = "token of a callback"},
     {.name = "lang", .max = 16, .pattern = "^[a-z]+-[A-Z]+$", .text = "language, en-GB"},
@@ -249,9 +250,13 @@ check_value(const struct lp_param *param, const char *place, const char *value, 
                      "Input should be a valid UUID (36 lower-case characters)", value);
         break;
     case LP_PARAM_ENUM:
-        if (!word_in(value, param->values))
-            add_text(problems, "enum", place, param->name, "Input is none of the allowed words",
-                     value);
+        if (!word_in(value, param->values)) {
+            json_t *input = json_string(value);
+
+            add(problems, "enum", json_pack("[s, s]", place, param->name),
+                "Input is none of the allowed words", input, param->values);
+            json_decref(input);
+        }
         break;
     case LP_PARAM_TEXT:
     case LP_PARAM_TIME:

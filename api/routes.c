@@ -70,7 +70,7 @@ static const struct lp_param token_body[] = {
     {.name = "expires_at", .type = LP_PARAM_TIME, .nullable = true, .text = "seconds since 1970, or ISO 8601; null = never"},
 };
 static const struct lp_param backup_body[] = {
-    {.name = "path", .max = 255, .nullable = true, .text = "file name inside the data directory; null = backups/lightpath-<time>.db"},
+    {.name = "path", .max = 200, .nullable = true, .text = "file name inside the data directory; null = backups/lightpath-<time>.db"},
 };
 static const struct lp_param done_body[] = {
     {.name = "delta", .type = LP_PARAM_OBJECT, .text = "members the step would have set in the state"},
@@ -238,7 +238,7 @@ static const struct lp_route rows[] = {
      .response = "Backup", .errors = "409", .handler = lp_on_backup},
     {.method = LP_POST, .path = "/api/user/error", .op = "log_user_error", .tag = "User", .text = "A front end reports an error",
      .role = LP_ROLE_READ, .body = LP_BODY_OBJECT, .status = 200, .response = "Object", .handler = lp_on_user_error},
-    {.method = LP_POST, .path = "/api/user/log/{name}", .op = "log_user_info", .tag = "User", .text = "A front end reports something",
+    {.method = LP_POST, .path = "/api/user/log/{user_name}", .op = "log_user_info", .tag = "User", .text = "A front end reports something",
      .role = LP_ROLE_READ, .body = LP_BODY_OBJECT, .status = 200, .response = "Object", .handler = lp_on_user_log},
     {.method = LP_GET, .path = "/api/openapi.json", .op = "get_openapi", .tag = "Core", .text = "This description",
      .role = LP_ROLE_NONE, .status = 200, .response = "Object", .handler = lp_on_openapi},

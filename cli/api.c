@@ -192,6 +192,23 @@ add_loc(struct lp_buf *text, const json_t *loc)
     }
 }
 
+/* What would be right instead: "; there are read, operate, admin". */
+static void
+add_words(struct lp_buf *text, const json_t *problem)
+{
+    const char *words = lp_json_str(json_object_get(problem, "ctx"), "expected", "");
+
+    if (strcmp(lp_json_str(problem, "type", ""), "enum") != 0 || *words == '\0')
+        return;
+    lp_buf_str(text, "; there are ");
+    for (const char *p = words; *p != '\0'; p++) {
+        if (*p == '|')
+            lp_buf_str(text, ", ");
+        else
+            lp_buf_char(text, *p);
+    }
+}
+
 /* {"detail": [{"loc": [...], "msg": "..."}...]} as one sentence. */
 static char *
 detail_text(const json_t *detail)
@@ -205,6 +222,7 @@ detail_text(const json_t *detail)
         lp_buf_str(&text, i > 0 ? "; " : "");
         add_loc(&text, json_object_get(problem, "loc"));
         lp_buf_printf(&text, ": %s", lp_json_str(problem, "msg", "not valid"));
+        add_words(&text, problem);
     }
     if (text.failed)
         cli_no_memory();

@@ -376,7 +376,7 @@ cli_events(struct cli *cli, struct lp_err *err)
 
     if (rc != LP_OK && (status == 401 || status == 403))
         rc = lp_fail(err, LP_AUTH, "the events may only be read with a valid token");
-    while (rc == LP_OK) {
+    while (rc == LP_OK && !ferror(cli->out.file)) {
         struct lp_http_event event;
         bool got = false;
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,15 @@ catch_interrupt(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+/* `lightpath ... | head -1`: who reads us has seen enough, which is no error. */
+static bool
+reader_left(void)
+{
+    struct pollfd fd = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 /* ---- the screen ---- */
@@ -405,7 +415,7 @@ main(int argc, char **argv)
     cli.out = screen_of(stdout);
     cli.err = screen_of(stderr);
     rc = run(&cli, argc, argv, &err);
-    if (rc == LP_OK && (fflush(stdout) != 0 || ferror(stdout)))
+    if (rc == LP_OK && (fflush(stdout) != 0 || ferror(stdout)) && !reader_left())
         rc = lp_fail(&err, LP_INTERNAL, "the output cannot be written: %s", strerror(errno));
     if (rc != LP_OK && cli.json)
         complain_json(&cli, &err);

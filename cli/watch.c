@@ -519,7 +519,8 @@ cli_watch(struct cli *cli, const char *process_id, json_t *seen, struct lp_err *
     if (lp_http_stream_open(cli->http, "/api/events", NULL, &w.stream, &status, err) != LP_OK)
         lp_err_clear(err); /* then by asking again and again */
     rc = look_patiently(&w, err);
-    while (rc == LP_OK && (rc = outcome(&w, &ended, err)) == LP_OK && !ended) {
+    while (rc == LP_OK && !ferror(cli->out.file) && (rc = outcome(&w, &ended, err)) == LP_OK
+           && !ended) {
         rc = w.stream != NULL ? wait_stream(&w, err) : wait_polling(&w, err);
         if (rc == LP_OK)
             rc = look_patiently(&w, err);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "daemon/daemon.h"
 
@@ -145,25 +146,23 @@ dispatch(const struct parsed *parsed, struct lp_err *err)
         return sample(err);
     if (words_are(parsed, 2, "config", "show"))
         return lp_offline_show(line, err);
-    return lp_fail(err, LP_INVALID, "unknown command '%s'; try 'lightpathd --help'",
-                   parsed->words[0]);
+    return lp_fail(err, LP_INVALID, "there is no command '%s%s%s'%s; try 'lightpathd --help'",
+                   parsed->words[0], parsed->word_count > 1 ? " " : "",
+                   parsed->word_count > 1 ? parsed->words[1] : "",
+                   words_are(parsed, 2, "db", "restore") ? " without a FILE" : "");
 }
 
 /** One line for a person, whatever the configuration's problems are. */
 static void
 complain(const struct lp_err *err)
 {
-    size_t problems = json_array_size(json_object_get(err->detail, "problems"));
     char text[sizeof err->msg];
 
     memcpy(text, err->msg, sizeof text);
     for (char *p = text; *p != '\0'; p++)
         if (*p == '\n' || *p == '\r')
             *p = ' ';
-    if (problems > 1)
-        fprintf(stderr, "lightpathd: %s (and %zu more)\n", text, problems - 1);
-    else
-        fprintf(stderr, "lightpathd: %s\n", text);
+    fprintf(stderr, "lightpathd: %s\n", text);
 }
 
 /* One arena a core and thread, as is usual, would keep hundreds of megabytes of free memory: step
@@ -178,6 +177,7 @@ main(int argc, char **argv)
     enum lp_code rc = parse(argc, argv, &parsed, &err);
     int status;
 
+    umask(umask(077) | 077); /* the database holds the server's key and everybody's data */
     mallopt(M_ARENA_MAX, MALLOC_ARENAS);
     if (rc == LP_CANCELLED)
         return 0;

@@ -236,6 +236,27 @@ class Operating(Cli):
         self.assertEqual(watcher.returncode, 0)
         self.assertRegex(line, r"\d+ +(processes|subscriptions)")
 
+    def test_a_reader_that_leaves_is_no_error(self):
+        for args in (("workflow", "list"), ("-o", "json", "workflow", "list"), ("--help",), ("events",)):
+            reader, writer = os.pipe()
+            os.close(reader)
+            child = subprocess.Popen([CLI, *args], env={"LIGHTPATH_SOCKET": self.daemon.socket}, stdout=writer, stderr=subprocess.PIPE, text=True)
+            os.close(writer)
+            if args == ("events",):
+                time.sleep(0.3 * lightpathd.SLOW)
+                self.partner("Nobody reads")
+            _, errors = child.communicate(timeout=20 * lightpathd.SLOW)
+            self.assertEqual((child.returncode, errors), (0, ""), args)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([CLI, "workflow", "list"], env={"LIGHTPATH_SOCKET": self.daemon.socket}, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot be written", done.stderr)
+
+    def test_refused_words_are_told_with_the_good_ones(self):
+        done = self.cli("token", "create", "x", "--role", "root", code=2)
+        self.assertIn("read, operate, admin", done.stderr)
+
     def test_versions(self):
         both = self.json("version")
         self.assertEqual(both["client"], both["server"])

@@ -127,6 +127,13 @@ class Start(Folder):
             self.refused(self.daemon({key: value}), [])
         self.assertFalse(os.path.exists(os.path.join(self.data, "lightpath.db")))
 
+    def test_problems_are_counted_once(self):
+        path = os.path.join(self.folder, "three.yaml")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write("api:\n  bogus: 1\n  worse: 2\nfoo: 3\n")
+        done = subprocess.run(self.daemon(arguments=["--config", path]).command(), capture_output=True, text=True, check=False)
+        self.assertEqual(done.stderr.count("more)"), 1, done.stderr)
+
     def test_bad_arguments(self):
         for arguments in (("nonsense",), ("db",), ("db", "restore"), ("config", "x")):
             self.refused(self.daemon(), ["lightpathd"], 2, arguments)

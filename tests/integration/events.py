@@ -152,6 +152,14 @@ class Events(lightpathd.Case):
         self.assertEqual([e[0] for e in got], list(range(first + 1, at + 1)))
         self.assertGreater(len(got), 20)
 
+    def test_head_has_no_body(self):
+        head = b"HEAD /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        got = self.daemon.raw(head + b"GET /api/health/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        first, rest = got.split(b"\r\n\r\n", 1)
+        self.assertTrue(first.startswith(b"HTTP/1.1 200"), got)
+        self.assertIn(b"\r\nContent-Type: text/event-stream", first)
+        self.assertTrue(rest.startswith(b"HTTP/1.1 200"), got)
+
     def test_query_parameter_and_bad_ids(self):
         self.assertEqual(self.daemon.get("/api/events?last_event_id=x", timeout=5).status, 400)
         self.assertEqual(self.daemon.get("/api/events", headers={"Last-Event-ID": "-1"}, timeout=5).status, 400)

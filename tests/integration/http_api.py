@@ -65,6 +65,11 @@ class Basics(lightpathd.Case):
         self.assertEqual(reply.status, 200)
         self.assertIn("PUT", reply.headers["Allow"])
 
+    def test_user_names_are_free_text(self):
+        for name in ("j.doe%40example.org", "Jane%20Doe", "J%C3%B6rg"):
+            self.assertEqual(self.daemon.post(f"/api/user/log/{name}", {"message": "hello"}).json(), {})
+        self.problem(self.daemon.post("/api/user/log/" + "x" * 201, {}), 422, "/path/user_name")
+
     def test_literals_win_over_parameters(self):
         self.assertIn("process_counts", self.daemon.get("/api/processes/status-counts").json())
         self.assertEqual(self.daemon.put("/api/processes/resume-all").json(), {"count": 0})
@@ -382,7 +387,12 @@ class Tokens(lightpathd.Case):
                               ({"name": "x", "role": "root"}, "/body/role"), ({"name": "x" * 101, "role": "read"}, "/body/name"),
                               ({"name": "x", "role": "read", "expires_at": "tomorrow"}, "/body/expires_at"), ([], None)):
             self.problem(self.daemon.post("/api/tokens/", body, unix=True), 422, pointer)
-        self.problem(self.daemon.post("/api/tokens/", {"name": "x", "role": "read", "expires_at": 1}, unix=True), 422)
+        for past in (1, "1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2020-01-01T00:00:00Z"):
+            body = {"name": "x", "role": "read", "expires_at": past}
+            self.problem(self.daemon.post("/api/tokens/", body, unix=True), 422)
+        for name in ("SYSTEM", "local", "anonymous"):  # actors of the daemon itself: nobody else may stand in the audit as one
+            self.problem(self.daemon.post("/api/tokens/", {"name": name, "role": "read"}, unix=True), 422, "/body/name")
+        self.problem(self.daemon.post("/api/tokens/", {"name": "\u00e9" * 51, "role": "read"}, unix=True), 422, "/body/name")
 
     def test_nothing_secret_is_stored(self):
         token = self.daemon.token("read", "stored")
@@ -404,9 +414,19 @@ class Backup(lightpathd.Case):
         self.problem(self.daemon.post("/api/db/backup", {"path": "one.db"}, unix=True), 409)
         self.assertEqual(self.daemon.post("/api/db/backup", {}, unix=True).status, 200)
         os.symlink("/tmp", os.path.join(self.daemon.data_dir, "out"))
-        for path in ("/tmp/x.db", "../x.db", "a/../../x.db", "", "nowhere/x.db", "out/x.db", ".hidden", "x/", "lightpathd.sock"):
+        for path in ("/tmp/x.db", "../x.db", "a/../../x.db", "", "nowhere/x.db", "out/x.db", ".hidden", "x/", "lightpathd.sock", "x" * 245,
+                     "lightpath.db-journal", "lightpath.db-wal", "lightpath.db-shm", "x.part"):
             reply = self.daemon.post("/api/db/backup", {"path": path}, unix=True)
             self.assertIn(reply.status, (422, 409), (path, reply))
+        self.assertEqual(self.daemon.log("api.failed"), [])
+        self.assertEqual(self.daemon.post("/api/db/backup", {"path": "two.db"}, unix=True).status, 200)
+
+    def test_files_are_private(self):
+        """The data directory may have been made by somebody else, for everybody to read."""
+        if lightpathd.store == "sqlite":
+            for name in ("lightpath.db", "lightpath.db-wal", "lightpath.db-shm"):
+                mode = os.stat(os.path.join(self.daemon.data_dir, name)).st_mode & 0o777
+                self.assertEqual(mode & 0o077, 0, f"{name} {mode:o}")
         audit = self.daemon.get("/api/audit?limit=50").json()
         self.assertTrue(any("backup" in json.dumps(row) for row in audit))
 

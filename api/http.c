@@ -296,6 +296,23 @@ lp_http_bearer(const char *authorization)
     return *token == '\0' || strlen(token) > 512 ? NULL : token;
 }
 
+size_t
+lp_http_json_values(const char *text, size_t len)
+{
+    size_t count = 1;
+    bool quoted = false;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '"')
+            quoted = !quoted;
+        else if (quoted && text[i] == '\\')
+            i++;
+        else if (!quoted && strchr(",:[{", text[i]) != NULL)
+            count++;
+    }
+    return count;
+}
+
 bool
 lp_http_is_json(const char *content_type)
 {

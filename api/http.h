@@ -48,6 +48,9 @@ bool lp_http_origin_is_host(const char *origin, const char *host);
 
 /** The token of "Bearer <token>", or NULL; borrowed. */
 const char *lp_http_bearer(const char *authorization);
+/** How many values and keys a JSON text has at most, counted by its signs outside of strings: what
+ * a tree of it will cost can be told before it is made. */
+size_t lp_http_json_values(const char *text, size_t len);
 /** Media type is application/json, parameters allowed only as charset=utf-8. */
 bool lp_http_is_json(const char *content_type);
 /** 1 to 64 of [A-Za-z0-9._:-]: what we take over as X-Request-ID. */

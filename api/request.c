@@ -10,8 +10,9 @@
 #include "base/json.h"
 
 #define DISCARD_MAX                                                                                \
-    (16 * 1024 * 1024) /* of a refused body is read before the connection is closed */
-#define ANSWER_TIMES 5 /* an answer may take so many times what a request may */
+    (16 * 1024 * 1024)      /* of a refused body is read before the connection is closed */
+#define VALUES_MAX   200000 /* in a body: a value costs up to a hundred times its text */
+#define ANSWER_TIMES 5      /* an answer may take so many times what a request may */
 
 /* ---- error bodies: http-api.md 0.4, with `type` = slug and `pointer` ---- */
 
@@ -185,6 +186,9 @@ decode_body(struct lp_request *req)
 
     if (req->body.failed)
         rc = lp_fail(&err, LP_NOMEM, "no memory for the body");
+    else if (lp_http_json_values(req->body.data, req->body.len) > VALUES_MAX)
+        rc =
+            lp_fail_at(&err, LP_TOO_LARGE, "/body", "the body has more than %d values", VALUES_MAX);
     else if (req->body.len > 0)
         rc = lp_json_load(req->body.data, req->body.len, &req->json, &err);
     if (rc == LP_OK) {

@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "base/uuid.h"
 
+#define PROBLEMS_MAX 100 /* nobody reads more, and each costs more than what it complains about */
+
 static const char *const method_names[] = {
     [LP_GET] = "GET",     [LP_PUT] = "PUT",       [LP_POST] = "POST",
     [LP_PATCH] = "PATCH", [LP_DELETE] = "DELETE",
@@ -145,9 +147,13 @@ static void
 add(json_t *problems, const char *type, json_t *loc, const char *msg, const json_t *input,
     const char *expected)
 {
-    json_t *row =
-        json_pack("{s:s, s:o, s:s, s:O?}", "type", type, "loc", loc, "msg", msg, "input", input);
+    json_t *row;
 
+    if (json_array_size(problems) >= PROBLEMS_MAX) {
+        json_decref(loc);
+        return;
+    }
+    row = json_pack("{s:s, s:o, s:s, s:O?}", "type", type, "loc", loc, "msg", msg, "input", input);
     if (row != NULL && expected != NULL)
         json_object_set_new(row, "ctx", json_pack("{s:s}", "expected", expected));
     json_array_append_new(problems, row);

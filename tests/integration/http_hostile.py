@@ -155,6 +155,26 @@ class Framing(lightpathd.Case):
             self.assertEqual(reply.status, 422, (value, reply))
         self.assertEqual(self.processes(), before)
 
+    def peak_mb(self):
+        with open(f"/proc/{self.daemon.child.pid}/status", encoding="ascii") as lines:
+            return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) // 1024
+
+    def test_small_bodies_do_not_become_large(self):
+        """Four megabytes of the smallest values: neither the tree nor the list of problems may take hundreds of megabytes."""
+        before = self.peak_mb()
+        path = "/api/processes/task_clean_up_tasks"
+        reply = self.daemon.post(path, b"[" + b"1," * 150000 + b"1]")
+        self.assertLessEqual(len(self.problem(reply, 422)["detail"]), 100)
+        self.assertLess(len(reply.body), 50000)
+        for body in (b"[" + b"1," * 2000000 + b"1]", b"[" + b"{}," * 1300000 + b"{}]", b"[" + b"[]," * 1300000 + b"[]]"):
+            self.problem(self.daemon.post(path, body), 413, "/body")
+        some = "00000000-0000-4000-8000-000000000000"
+        self.problem(self.daemon.post(f"/api/processes/{some}/callback/x", b'{"a":[' + b"{}," * 1300000 + b"{}]}"), 413, "/body")
+        self.problem(self.daemon.request("PATCH", "/api/workflows/" + some, b"{" + b",".join(b'"a%d":1' % i for i in range(90000)) + b"}"), 422)
+        text = json.dumps([{"x": "a,{[\\\"" * 400000}]).encode()  # many signs inside a text are one value
+        self.assertEqual(self.daemon.post(path, text).status, 400)
+        self.assertLess(self.peak_mb() - before, 150 * (1 + (lightpathd.SLOW > 1)))
+
     def test_no_noise(self):
         levels = {json.loads(line)["level"] for line in self.daemon.lines if line.startswith("{")}
         self.assertLessEqual(levels, {"info", "debug"})

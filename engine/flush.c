@@ -7,6 +7,7 @@
 
 enum {
     SNAPSHOT_LEAST = 64 * 1024, /* bytes of deltas before a whole state is stored */
+    GATHER_US = 50000,          /* ends of children that the parent looks at together */
     ROW_WEIGHT = 100,           /* what a row costs to read besides its delta */
 };
 
@@ -488,23 +489,29 @@ static void
 parent_told(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
 {
     struct lp_engine *engine = arg;
+    const struct lp_rows *rows = code == LP_OK ? lp_unit_rows(unit, 0) : NULL;
 
     (void)err;
-    if (code == LP_OK)
+    if (rows == NULL || lp_rows_count(rows) == 0 || lp_rows_null(rows, 0, "wake_at"))
+        return;
+    if (lp_rows_int(rows, 0, "wake_at") <= lp_clock_utc_us(engine->clock))
         lp_executor_hint(engine, lp_unit_key_get(unit), 1);
+    else
+        lp_keeper_due(engine->executor, lp_rows_int(rows, 0, "wake_at"));
 }
 
 /** A flush of its own: the parent's row is never locked together with the child's. Lost in a crash,
- * the sweep at start makes good. */
+ * the look at start makes good. */
 static void
 tell_parent(struct lp_proc *proc)
 {
+    int64_t now = lp_clock_utc_us(proc->engine->clock);
     struct lp_unit *unit = lp_unit_new();
 
     lp_unit_key(unit, proc->parent);
-    lp_unit_add(
-        unit, LP_SQL_RUN_WAKE_PARENT,
-        LP_ARGS(lp_int("now", lp_clock_utc_us(proc->engine->clock)), lp_text("id", proc->parent)));
+    lp_unit_want_rows(unit, lp_unit_add(unit, LP_SQL_RUN_WAKE_PARENT,
+                                        LP_ARGS(lp_text("id", proc->parent), lp_int("now", now),
+                                                lp_int("later", now + GATHER_US))));
     lp_store_submit(proc->engine->store, unit, parent_told, proc->engine);
 }
 

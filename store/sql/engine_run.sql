@@ -154,9 +154,15 @@ WHERE id = :id AND (SELECT count(*) FROM processes c WHERE c.parent_id = :id AND
 RETURNING wake_at
 
 -- name: run_wake_parent
-UPDATE processes SET wake_at = CASE WHEN status = 'waiting' AND wait_kind = 'children' THEN CAST(:now AS bigint)
-                                    ELSE wake_at END
+-- At once when no child is at work any more, else a little later, so that several ends are one look of the parent.
+UPDATE processes SET wake_at = CASE
+  WHEN status <> 'waiting' OR wait_kind <> 'children' THEN wake_at
+  WHEN NOT EXISTS (SELECT 1 FROM processes c WHERE c.parent_id = :id AND c.parent_step = processes.last_key
+                   AND c.status IN ('created', 'running', 'resumed', 'waiting')) THEN CAST(:now AS bigint)
+  WHEN wake_at < CAST(:later AS bigint) THEN wake_at
+  ELSE CAST(:later AS bigint) END
 WHERE id = :id
+RETURNING wake_at
 
 -- name: run_wake_parents
 UPDATE processes SET wake_at = lp_now()

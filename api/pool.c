@@ -74,8 +74,10 @@ lp_pool_new(struct lp_api *api, unsigned threads, struct lp_pool **out, struct l
         char name[16];
 
         if (pthread_create(&pool->threads[pool->count], NULL, work, pool) != 0) {
+            unsigned started = pool->count;
+
             lp_pool_free(pool);
-            return lp_fail(err, LP_INTERNAL, "cannot start handler thread %u", pool->count);
+            return lp_fail(err, LP_INTERNAL, "cannot start handler thread %u", started);
         }
         snprintf(name, sizeof name, "api-%u", pool->count % 1000);
         pthread_setname_np(pool->threads[pool->count], name);

@@ -15,7 +15,7 @@ static const struct task {
     const char *setting; /* UTC us of the last start */
     int64_t every_us;
 } tasks[] = {
-    {"task_clean_up_tasks", "timed.task_clean_up_tasks", 6 * 3600 * INT64_C(1000000)},
+    {"task_clean_up_tasks", "timed.task_clean_up_tasks", INT64_C(6) * 3600 * 1000000},
 };
 
 int

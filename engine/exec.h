@@ -182,6 +182,8 @@ struct lp_executor {
     struct lp_thread *threads, *idle;
     size_t thread_count, thread_max, idle_count, slow_count, thread_target;
     bool stopping, ended;
+    bool room_wanted;     /* the dispatcher waits for room */
+    size_t reserved;      /* slots that tasks leave to interactive processes */
     pthread_cond_t room;  /* dispatcher: a slot came free, or pause changed */
     pthread_cond_t empty; /* stop: nothing in flight */
     pthread_t dispatcher, keeper;

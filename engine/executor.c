@@ -12,6 +12,7 @@ enum {
     WORK_PER_THREAD = 16, /* short steps that are worth waking another thread for */
     QUICK_THREADS = 2, /* as many threads as can be busy with short steps at once without getting in
                           each other's way */
+    RESERVED_PART = 16, /* of the slots, kept from tasks */
     POLL_MS = 1000,
 };
 
@@ -243,7 +244,8 @@ lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc)
      * it. */
     again =
         proc->again || (proc->released && !executor->stopping && !atomic_load(&executor->paused));
-    if (executor->in_flight-- == executor->in_flight_max || executor->stopping)
+    executor->in_flight--;
+    if (executor->room_wanted)
         pthread_cond_signal(&executor->room);
     if (executor->in_flight == 0)
         pthread_cond_broadcast(&executor->empty);
@@ -280,16 +282,30 @@ lp_executor_offer(struct lp_executor *executor, const char *id, int priority)
 
 /* ---- the dispatcher: hints from the queue, as many as there are slots ---- */
 
-/** True when there is room for one more. */
+/** Lock held. The last slots are kept for interactive processes: tasks may stay in theirs for long.
+ */
+static bool
+has_room(struct lp_executor *executor)
+{
+    struct lp_queue *queue = executor->engine->queue;
+
+    if (executor->in_flight >= executor->in_flight_max || atomic_load(&executor->paused))
+        return false;
+    return executor->in_flight + executor->reserved < executor->in_flight_max
+           || queue->ops->depth_of == NULL || queue->ops->depth_of(queue, 0) > 0;
+}
+
+/** Waits until there is room for one more; false: the executor stops. */
 static bool
 room(struct lp_executor *executor)
 {
     bool go;
 
     pthread_mutex_lock(&executor->lock);
-    while (!executor->stopping
-           && (executor->in_flight >= executor->in_flight_max || atomic_load(&executor->paused)))
+    executor->room_wanted = true;
+    while (!executor->stopping && !has_room(executor))
         pthread_cond_wait(&executor->room, &executor->lock);
+    executor->room_wanted = false;
     go = !executor->stopping;
     pthread_mutex_unlock(&executor->lock);
     return go;
@@ -336,6 +352,16 @@ dispatcher_main(void *arg)
 
 /* ---- hints ---- */
 
+/** It may wait for an interactive process. */
+static void
+tell_dispatcher(struct lp_executor *executor)
+{
+    pthread_mutex_lock(&executor->lock);
+    if (executor->room_wanted)
+        pthread_cond_signal(&executor->room);
+    pthread_mutex_unlock(&executor->lock);
+}
+
 void
 lp_executor_hint(struct lp_engine *engine, const char *process_id, int priority)
 {
@@ -343,6 +369,8 @@ lp_executor_hint(struct lp_engine *engine, const char *process_id, int priority)
 
     if (engine->queue->ops->push(engine->queue, process_id, priority, &err) != LP_OK)
         lp_err_clear(&err); /* only a hint */
+    if (engine->executor != NULL && priority == 0)
+        tell_dispatcher(engine->executor);
     if (engine->executor != NULL && engine->executor->embedded)
         lp_keeper_due(engine->executor,
                       lp_clock_utc_us(engine->clock) + engine->conf->executor_sweep_ms * 1000);
@@ -429,6 +457,7 @@ executor_new(struct lp_engine *engine)
     executor->thread_max = (size_t)engine->conf->executor_threads;
     executor->thread_target = cpus > QUICK_THREADS ? (size_t)cpus : QUICK_THREADS;
     executor->in_flight_max = executor->thread_max < 2 ? 2 : executor->thread_max;
+    executor->reserved = 1 + executor->in_flight_max / RESERVED_PART;
     executor->embedded = lp_store_dialect(engine->store) == LP_DIALECT_SQLITE;
     for (size_t i = 0; i < LP_COUNT(executor->ready); i++)
         executor->ready[i].last = &executor->ready[i].first;

@@ -19,6 +19,7 @@ struct hint {
 struct lane {
     struct hint *first;
     struct hint **last;
+    size_t count;
 };
 
 struct local_queue {
@@ -61,6 +62,7 @@ append(struct local_queue *q, struct hint *hint, int priority)
     *bucket = hint;
     *lane->last = hint;
     lane->last = &hint->next;
+    lane->count++;
     q->count++;
     if (q->waiting > 0)
         pthread_cond_signal(&q->came);
@@ -114,6 +116,7 @@ take(struct local_queue *q)
         if (lane->first == NULL)
             lane->last = &lane->first;
         unchain(q, hint);
+        lane->count--;
         q->count--;
         return hint;
     }
@@ -178,6 +181,18 @@ local_depth(struct lp_queue *queue)
     return count;
 }
 
+static size_t
+local_depth_of(struct lp_queue *queue, int priority)
+{
+    struct local_queue *q = (struct local_queue *)queue;
+    size_t count;
+
+    pthread_mutex_lock(&q->lock);
+    count = q->lanes[priority <= 0 ? 0 : LANES - 1].count;
+    pthread_mutex_unlock(&q->lock);
+    return count;
+}
+
 static void
 local_close(struct lp_queue *queue)
 {
@@ -210,6 +225,7 @@ lp_queue_local_new(size_t bound)
     static const struct lp_queue_ops ops = {.push = local_push,
                                             .pop = local_pop,
                                             .depth = local_depth,
+                                            .depth_of = local_depth_of,
                                             .close = local_close,
                                             .free = local_free};
     struct local_queue *q = calloc(1, sizeof *q);

@@ -18,6 +18,8 @@ struct lp_queue_ops {
     enum lp_code (*pop)(struct lp_queue *queue, int timeout_ms, char id[static LP_UUID_LEN + 1],
                         struct lp_err *err);
     size_t (*depth)(struct lp_queue *queue);
+    /** Hints of this priority; NULL when the queue cannot tell. */
+    size_t (*depth_of)(struct lp_queue *queue, int priority);
     void (*close)(struct lp_queue *queue); /* wakes all poppers */
     void (*free)(struct lp_queue *queue);
 };

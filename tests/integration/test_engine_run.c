@@ -518,6 +518,7 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("simple", simple_steps),
     WORKFLOW("gates", gate_steps),
     WORKFLOW("gates_io", gate_io_steps),
+    {.name = "gate_task", .description = "For a test", .target = LP_TARGET_SYSTEM, .is_task = true, LP_STEPS(gate_io_steps)},
     WORKFLOW("crash", crash_steps),
     WORKFLOW("bad_text", bad_text_steps),
     WORKFLOW("bad_write", bad_write_steps),
@@ -1964,6 +1965,27 @@ corrupt_state_is_for_a_person(struct lp_run_env *env)
                         "NOC");
 }
 
+/** Tasks that stay long do not keep a person waiting. */
+static void
+interactive_passes_tasks(struct lp_run_env *env)
+{
+    char ids[8][LP_UUID_LEN + 1], id[LP_UUID_LEN + 1];
+
+    env->conf_lines[0] = "executor.threads=4";
+    env->conf_count = 1;
+    lp_run_env_start(env);
+    for (size_t i = 0; i < LP_COUNT(ids); i++)
+        lp_test_start(env, "gate_task", NULL, ids[i]);
+    at_gate(2);
+    usleep(100000);
+    assert_true(atomic_load(&g.inside) < 4);
+    lp_test_start(env, "simple", NULL, id);
+    lp_test_wait(env, id, "completed");
+    g.open = 1;
+    for (size_t i = 0; i < LP_COUNT(ids); i++)
+        lp_test_wait(env, ids[i], "completed");
+}
+
 static void
 progress_is_shown(struct lp_run_env *env)
 {
@@ -2037,6 +2059,7 @@ static const struct engine_case {
     CASE(odd_requests_do_no_harm),
     CASE(corrupt_state_is_for_a_person),
     CASE(progress_is_shown),
+    CASE(interactive_passes_tasks),
 };
 
 struct case_run {

@@ -36,6 +36,8 @@ interactive_comes_first(void **state)
     push(queue, "task-2", 1);
     push(queue, "user-2", 0);
     assert_int_equal(queue->ops->depth(queue), 4);
+    assert_int_equal(queue->ops->depth_of(queue, 0), 2);
+    assert_int_equal(queue->ops->depth_of(queue, 1), 2);
     assert_string_equal(pop(queue), "user-1");
     assert_string_equal(pop(queue), "user-2");
     assert_string_equal(pop(queue), "task-1");

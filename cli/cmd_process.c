@@ -483,13 +483,30 @@ cli_process_mark_done(struct cli *cli, struct lp_err *err)
     return rc == LP_OK ? act(cli, "/mark-done", body, "Marked the step done of", err) : rc;
 }
 
+/* The server takes an abort of what is over and does nothing: a person is told. */
+static enum lp_code
+check_abortable(struct cli *cli, struct lp_err *err)
+{
+    struct cli_path path;
+    json_auto_t *process = NULL;
+    char id[37];
+    enum lp_code rc = process_path(cli, "", false, &path, id, err);
+
+    if (rc == LP_OK)
+        rc = cli_call(cli, "GET", cli_path_get(&path), NULL, &process, err);
+    cli_path_free(&path);
+    if (rc == LP_OK && strcmp(lp_json_str(process, "last_status", ""), "completed") == 0)
+        rc = lp_fail(err, LP_CONFLICT, "the process is completed already; nothing was aborted");
+    return rc;
+}
+
 enum lp_code
 cli_process_abort(struct cli *cli, struct lp_err *err)
 {
     bool yes = true;
-    enum lp_code rc = LP_OK;
+    enum lp_code rc = check_abortable(cli, err);
 
-    if (cli->ask)
+    if (rc == LP_OK && cli->ask)
         rc = cli_ask_yes(cli, "Abort this process for good?", false, &yes, err);
     if (rc == LP_OK && !yes)
         rc = lp_fail(err, LP_CANCELLED, "not confirmed; nothing was aborted");

@@ -157,6 +157,29 @@ option_row(const struct option_table *table, int c)
     return NULL;
 }
 
+/* Options that take one of a few words: a typing error must not become an empty answer. */
+static enum lp_code
+check_word(const struct cli_option *option, const char *value, struct lp_err *err)
+{
+    struct lp_buf good = LP_BUF_INIT;
+    size_t len = value != NULL ? strlen(value) : 0;
+    bool found = option->words == NULL;
+    enum lp_code rc = LP_OK;
+
+    for (const char *at = option->words; !found && at != NULL && *at != '\0';) {
+        size_t word = strcspn(at, " ");
+
+        found = word == len && memcmp(at, value, len) == 0;
+        lp_buf_printf(&good, "%s%.*s", good.len > 0 ? ", " : "", (int)word, at);
+        at += word + (at[word] == ' ');
+    }
+    if (!found)
+        rc = lp_fail(err, LP_INVALID, "--%s: there is no '%.40s', there are %s", option->name,
+                     value != NULL ? value : "", good.data != NULL ? good.data : "none");
+    lp_buf_free(&good);
+    return rc;
+}
+
 static void
 keep_given(struct cli *cli, const struct cli_option *option, const char *value)
 {
@@ -180,9 +203,10 @@ read_options(struct cli *cli, int argc, char **argv, bool stop_early, struct lp_
     while (rc == LP_OK && (c = getopt_long(argc, argv, table.shorts, table.longs, NULL)) != -1) {
         const struct cli_option *option = option_row(&table, c);
 
-        if (option != NULL)
+        if (option != NULL) {
+            rc = check_word(option, optarg, err);
             keep_given(cli, option, optarg);
-        else
+        } else
             rc = lp_fail(err, LP_INVALID,
                          c == ':' ? "the option %s wants a value" : "there is no option %s here",
                          argv[optind - 1]);
@@ -392,8 +416,6 @@ run(struct cli *cli, int argc, char **argv, struct lp_err *err)
 
     if (rc != LP_OK || done)
         return rc;
-    if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "table") != 0)
-        return lp_fail(err, LP_INVALID, "--output is table or json, not '%.40s'", format);
     cli->json = format != NULL && strcmp(format, "json") == 0;
     cli->yes = cli_has(cli, "yes");
     cli->ask = !cli_has(cli, "no-input") && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);

@@ -219,6 +219,8 @@ check_catalog(struct lp_form_ctx *ctx, const struct lp_product_type *product, co
 
     lp_problems_init(&more);
     rc = lp_model_check(ctx->catalog, product, root, LP_LC_ACTIVE, &more, err);
+    rename_places(&more);
+    rename_places(problems);
     json_array_foreach(more.list, i,
                        problem) if (!told_already(problems, json_object_get(problem, "loc")))
         json_array_append(problems->list, problem);

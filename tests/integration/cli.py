@@ -256,6 +256,16 @@ class Operating(Cli):
     def test_refused_words_are_told_with_the_good_ones(self):
         done = self.cli("token", "create", "x", "--role", "root", code=2)
         self.assertIn("read, operate, admin", done.stderr)
+        for args in (("process", "list", "--status", "complete"), ("subscription", "list", "--status", "live"),
+                     ("workflow", "list", "--target", "create"), ("-o", "yaml", "todo")):
+            self.assertIn("there are", self.cli(*args, code=2).stderr, args)
+        self.cli("process", "list", "--status", "failed", "--status", "completed")
+
+    def test_what_is_over_is_not_aborted(self):
+        process = self.start("create_partner", "--set", "partner_name=Over")["process_id"]
+        done = self.cli("process", "abort", process, "--yes", code=5)
+        self.assertIn("completed", done.stderr)
+        self.assertEqual(done.stdout, "")
 
     def test_versions(self):
         both = self.json("version")

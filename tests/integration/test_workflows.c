@@ -442,9 +442,11 @@ OPT_001_OPT_002_in_forms(struct env *t)
     };
 
     make_partner(t, "Research Net", t->partner);
-    for (size_t i = 0; i < LP_COUNT(rows); i++)
+    for (size_t i = 0; i < LP_COUNT(rows); i++) {
         assert_string_equal(refusal(t, "create_pop", create_pages(t, "PoP", rows[i].input)),
                             rows[i].message);
+        assert_int_equal(json_array_size(json_object_get(t->err.detail, "validation_errors")), 1);
+    }
 }
 
 static void

@@ -406,9 +406,20 @@ parse_length(const char *text, uint64_t *out)
     return true;
 }
 
+static bool
+is_token(const char *name)
+{
+    for (const char *p = name; *p != '\0'; p++)
+        if ((unsigned char)*p >= 0x80
+            || (!isalnum((unsigned char)*p) && strchr("!#$%&'*+-.^_`|~", *p) == NULL))
+            return false;
+    return *name != '\0';
+}
+
 void
 lp_http_framing_field(struct lp_http_framing *framing, const char *name, const char *value)
 {
+    framing->bad_name = framing->bad_name || !is_token(name);
     if (strcasecmp(name, "Content-Length") == 0) {
         framing->lengths++;
         framing->length_valid = parse_length(value, &framing->length);
@@ -423,6 +434,10 @@ lp_http_framing_field(struct lp_http_framing *framing, const char *name, const c
 enum lp_code
 lp_http_framing_check(const struct lp_http_framing *framing, struct lp_err *err)
 {
+    if (framing->bad_name)
+        return lp_fail_at(err, LP_INVALID, "header",
+                          "the name of a header field has a blank or another sign that may not "
+                          "stand there");
     if (framing->lengths > 0 && framing->transfers > 0)
         return lp_fail_at(err, LP_INVALID, "header/Content-Length",
                           "Content-Length and Transfer-Encoding in one request");

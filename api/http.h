@@ -67,13 +67,15 @@ bool lp_http_none_match_hit(const char *header, const char *etag);
  * lp_http_framing_check. */
 struct lp_http_framing {
     unsigned lengths, transfers, hosts;
+    bool bad_name;     /* a field name with anything but the signs of a token */
     bool chunked;      /* the only coding is "chunked" */
     bool length_valid; /* digits only, fits */
     uint64_t length;
 };
 void lp_http_framing_field(struct lp_http_framing *framing, const char *name, const char *value);
 /** LP_INVALID: both lengths and codings, two lengths even if equal, a length that is no number,
- * codings other than chunked, two Hosts. */
+ * codings other than chunked, two Hosts, a field name that is no token: "Transfer-Encoding :" is
+ * another field to the library, and the same to others on the way. */
 enum lp_code lp_http_framing_check(const struct lp_http_framing *framing,
                                    struct lp_err *err) LP_MUST_CHECK;
 

@@ -106,6 +106,15 @@ class Framing(lightpathd.Case):
             self.refused(b"GET /api/health/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + 2 * (field + b"\r\n") + b"\r\n")
         self.refused(b"GET /api/health/ HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", "header/Host")
 
+    def test_names_and_values_of_fields(self):
+        """What another program on the way reads as a different field is refused (RFC 9112 5.1)."""
+        before = self.processes()
+        smuggled = b"0\r\n\r\n" + self.post(b"Content-Length: 4", body=b"[{}]")
+        for field in (b"Transfer-Encoding : chunked", b"Transfer-Encoding\t: chunked", b"Content-Length : 5", b"X(y): z", b"X\x80: z", b"X y: z"):
+            with self.subTest(field=field):
+                self.refused(self.post(field, body=smuggled), "header")
+        self.assertEqual(self.processes(), before)
+
     def test_no_host(self):
         got = self.daemon.raw(b"GET /api/health/ HTTP/1.1\r\n\r\n")
         self.assertEqual(status(got), 400, got)

@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/form.h"
 
@@ -8,18 +10,34 @@ enum { MAX_LISTED = 30, MAX_ITEMS = 1000, MAX_NESTED = 8 };
 
 /* ---- reading ---- */
 
+/* True when Ctrl-C came before there was something to read: the call that reads would not see a
+ * signal that came just before it. */
+static bool
+interrupted_first(const struct cli *cli)
+{
+    struct pollfd fds[] = {{.fd = cli->cancel_fd, .events = POLLIN},
+                           {.fd = STDIN_FILENO, .events = POLLIN}};
+
+    while (poll(fds, LP_COUNT(fds), -1) < 0 && errno == EINTR)
+        ;
+    return (fds[0].revents & POLLIN) != 0;
+}
+
 /* One line of standard input without its end; owned by the caller. */
 static enum lp_code
 read_line(struct cli *cli, char **line, struct lp_err *err)
 {
     size_t cap = 0;
-    ssize_t len;
+    ssize_t len = -1;
+    bool interrupted;
 
     fflush(cli->err.file);
     *line = NULL;
-    len = getline(line, &cap, stdin);
+    interrupted = interrupted_first(cli);
+    if (!interrupted)
+        len = getline(line, &cap, stdin);
     if (len < 0) {
-        bool interrupted = errno == EINTR;
+        interrupted = interrupted || errno == EINTR;
 
         free(*line);
         *line = NULL;

@@ -247,7 +247,8 @@ work(struct lp_committer *c, size_t count)
         committed(c, count);
         finish_all(c, 0, count, LP_OK, &err);
     } else if (rc == LP_UNKNOWN || c->backend->broken(c->conn)) {
-        finish_all(c, 0, count, rc, &err);
+        /* What one of them did wrong is not said of the others. */
+        finish_all(c, 0, count, rc == LP_UNKNOWN ? rc : LP_STORE, &err);
     } else {
         each_alone(c, count);
     }

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/internal.h"
 #include "store/settings.h"
 #include "tests/support/store_env.h"
 #include "tests/support/test_main.h"
@@ -317,10 +318,104 @@ the_log_is_copied_back_while_writing(void **state)
     lp_store_env_close(&env);
 }
 
+/* ---- a back end that is told what to answer ---- */
+
+static struct {
+    atomic_bool hold; /* the batch under way does not end */
+    atomic_int batches;
+} fake;
+
+static enum lp_code
+fake_open(const struct lp_store_options *options, enum lp_role role, struct lp_conn **out,
+          struct lp_err *err)
+{
+    (void)options;
+    (void)role;
+    *out = (struct lp_conn *)&fake;
+    (void)err;
+    return LP_OK;
+}
+
+static void
+fake_close(struct lp_conn *conn)
+{
+    (void)conn;
+}
+
+static bool
+fake_broken(struct lp_conn *conn)
+{
+    (void)conn;
+    return atomic_load(&fake.batches) == 2; /* after the second batch */
+}
+
+/* The first unit occupies the committer; of those that queue meanwhile one does wrong, and then the
+ * connection dies. */
+static enum lp_code
+fake_batch(struct lp_conn *conn, struct lp_unit *const *units, size_t count, struct lp_err *err)
+{
+    (void)conn;
+    (void)units;
+    if (atomic_load(&fake.batches) == 0)
+        while (atomic_load(&fake.hold))
+            usleep(1000);
+    atomic_fetch_add(&fake.batches, 1);
+    return count > 1 ? lp_fail(err, LP_FENCED, "one of them is too old") : LP_OK;
+}
+
+static void
+fake_settle(struct lp_conn *conn)
+{
+    (void)conn;
+}
+
+static void
+keep_code(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
+{
+    (void)unit;
+    (void)err;
+    atomic_store((atomic_int *)arg, (int)code);
+}
+
+static void
+a_connection_that_dies_in_a_bad_batch_blames_nobody(void **state)
+{
+    static const struct lp_backend backend = {.name = "fake",
+                                              .open = fake_open,
+                                              .close = fake_close,
+                                              .broken = fake_broken,
+                                              .batch = fake_batch,
+                                              .settle = fake_settle};
+    struct lp_clock clock = LP_CLOCK_INIT;
+    const struct lp_store_options options = {.clock = &clock};
+    struct lp_committer committer = {.backend = NULL};
+    struct lp_err err = LP_ERR_INIT;
+    atomic_int codes[3];
+
+    (void)state;
+    fake.hold = true;
+    lp_test_ok(lp_committer_start(&committer, &backend, &options, (struct lp_conn *)&fake, &err),
+               &err);
+    for (size_t i = 0; i < LP_COUNT(codes); i++) {
+        struct lp_unit *unit = lp_unit_new();
+
+        unit->done = keep_code;
+        unit->arg = &codes[i];
+        lp_committer_push(&committer, unit);
+        usleep(20000);
+    }
+    fake.hold = false;
+    lp_committer_stop(&committer);
+    assert_int_equal(codes[0], LP_OK);
+    assert_int_equal(codes[1], LP_STORE);
+    assert_int_equal(codes[2], LP_STORE);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_that_dies_in_a_bad_batch_blames_nobody),
         cmocka_unit_test(a_second_daemon_is_told_who_holds_the_file),
         cmocka_unit_test(a_dead_holder_leaves_no_lock),
         cmocka_unit_test(an_absent_file_is_not_made_by_opening),

@@ -106,20 +106,45 @@ lp_audit_add(struct lp_unit *unit, struct lp_chain *chain, const struct lp_calle
 
 /* ---- the system chain ---- */
 
+/* The row behind the head may be there although its commit seemed to fail: then it is the head.
+ * Lock held. */
+static enum lp_code
+resolve_doubt(struct lp_engine *engine, struct lp_err *err)
+{
+    struct lp_chain *chain = &engine->system_chain;
+    struct lp_rows *rows = NULL;
+    enum lp_code rc =
+        lp_query(engine->store, LP_SQL_AUDIT_HEAD,
+                 LP_ARGS(lp_text("chain", chain->name), lp_int("seq", chain->seq + 1)), &rows, err);
+
+    if (rc == LP_OK && !lp_rows_null(rows, 0, "hash")) {
+        chain->seq++;
+        snprintf(chain->hash, sizeof chain->hash, "%s", lp_rows_text(rows, 0, "hash"));
+    }
+    lp_rows_free(rows);
+    engine->system_doubt = rc != LP_OK;
+    return rc;
+}
+
 enum lp_code
 lp_audit_commit_system(struct lp_engine *engine, struct lp_unit *unit,
                        const struct lp_caller *caller, const json_t *body, struct lp_err *err)
 {
     struct lp_chain head;
-    enum lp_code rc;
+    enum lp_code rc = LP_OK;
 
     /* The one lock that spans a commit: two appends in flight would both name the same predecessor.
      */
     pthread_mutex_lock(&engine->system_lock);
+    if (engine->system_doubt)
+        rc = resolve_doubt(engine, err);
     head = engine->system_chain;
-    rc = lp_audit_add(unit, &head, caller, body, lp_clock_utc_us(engine->clock), err);
     if (rc == LP_OK)
+        rc = lp_audit_add(unit, &head, caller, body, lp_clock_utc_us(engine->clock), err);
+    if (rc == LP_OK) {
         rc = lp_store_commit(engine->store, unit, err);
+        engine->system_doubt = rc == LP_UNKNOWN || rc == LP_CONFLICT;
+    }
     if (rc == LP_OK)
         engine->system_chain = head;
     pthread_mutex_unlock(&engine->system_lock);

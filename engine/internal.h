@@ -304,6 +304,7 @@ struct lp_engine {
     size_t workflow_count;
     const struct lp_workflow **workflow_list; /* the same, for lp_engine_workflows */
     struct lp_chain system_chain;             /* guarded by system_lock */
+    bool system_doubt;                        /* its head has to be read again; system_lock */
     pthread_mutex_t system_lock;
     struct lp_executor *executor; /* NULL until lp_engine_run */
     struct lp_events *events;

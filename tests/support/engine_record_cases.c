@@ -169,6 +169,28 @@ system_chain_takes_appends_from_all_threads(struct lp_engine_env *env)
     json_decref(rows);
 }
 
+/* A commit whose answer was lost may have happened all the same: the chain goes on behind it. */
+static void
+lost_answer_breaks_no_chain(struct lp_engine_env *env)
+{
+    struct lp_chain head;
+    struct lp_unit *unit = lp_unit_new();
+    struct lp_err err = LP_ERR_INIT;
+    json_auto_t *body = json_pack("{s:s}", "event", "unheard");
+
+    three_rows(env);
+    head = env->engine->system_chain;
+    lp_test_ok(lp_audit_add(unit, &head, &lp_test_admin, body, 1, &err), &err);
+    lp_test_ok(lp_store_commit(env->db.store, unit, &err), &err);
+    lp_unit_free(unit);
+    assert_int_equal(lp_engine_audit_system(env->engine, &lp_test_admin,
+                                            json_pack("{s:s}", "event", "refused"), &err),
+                     LP_CONFLICT);
+    lp_err_clear(&err);
+    three_rows(env);
+    verified(env, 7);
+}
+
 /* A commit that fails leaves the head where it was. */
 static void
 failed_append_breaks_no_chain(struct lp_engine_env *env)
@@ -751,6 +773,7 @@ static const struct lp_engine_case cases[] = {
     {"retention_of_old_seals_is_no_damage", retention_of_old_seals_is_no_damage},
     {"system_chain_takes_appends_from_all_threads", system_chain_takes_appends_from_all_threads},
     {"failed_append_breaks_no_chain", failed_append_breaks_no_chain},
+    {"lost_answer_breaks_no_chain", lost_answer_breaks_no_chain},
     {"W33_events_after_commit", W33_events_after_commit},
     {"numbers_go_on_after_retention_and_restart", numbers_go_on_after_retention_and_restart},
     {"two_sequencers_share_one_sequence", two_sequencers_share_one_sequence},

@@ -416,28 +416,38 @@ request_abort(struct lp_engine *engine, const struct lp_head *head, const struct
     return rc;
 }
 
-/* Open children of the process are asked to stop, each in its own unit: one that just ended is no
- * fault. */
-static enum lp_code
-abort_children(struct lp_engine *engine, const struct lp_head *head, const struct lp_caller *caller,
-               struct lp_err *err)
+/* Open children are asked to stop in the unit that ends the process: nothing works on for one that
+ * is gone. */
+static void
+add_children_abort(struct lp_unit *unit, const struct lp_head *head, const struct lp_caller *caller,
+                   int64_t now)
+{
+    lp_unit_add(unit, LP_SQL_RUN_CHILDREN_ABORT,
+                LP_ARGS(lp_text("actor", caller->actor), lp_text("ticket", caller->ticket),
+                        lp_text("reason", caller->reason),
+                        lp_text("correlation",
+                                caller->correlation_id == NULL ? head->id : caller->correlation_id),
+                        lp_int("now", now), lp_text("id", head->id)));
+    lp_unit_add(unit, LP_SQL_RUN_CHILDREN_TELL,
+                LP_ARGS(lp_int("now", now), lp_text("id", head->id)));
+}
+
+/* They hear of it at once; what is not told here is found by the sweep. */
+static void
+tell_children(struct lp_engine *engine, const struct lp_head *head)
 {
     struct lp_rows *rows = NULL;
-    enum lp_code rc = lp_query(engine->store, LP_SQL_SVC_CHILDREN_OPEN,
-                               LP_ARGS(lp_text("id", head->id)), &rows, err);
+    struct lp_err err = LP_ERR_INIT;
 
-    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
-        struct lp_head child = {.priority = head->priority};
-
-        snprintf(child.id, sizeof child.id, "%s", lp_rows_text(rows, i, "id"));
-        rc = request_abort(engine, &child, caller, false, err);
-        if (rc == LP_FENCED) {
-            lp_err_clear(err);
-            rc = LP_OK;
-        }
+    if (lp_query(engine->store, LP_SQL_SVC_CHILDREN_OPEN, LP_ARGS(lp_text("id", head->id)), &rows,
+                 &err)
+        != LP_OK)
+        lp_err_clear(&err);
+    for (size_t i = 0; i < lp_rows_count(rows); i++) {
+        lp_executor_hint(engine, lp_rows_text(rows, i, "id"), head->priority);
+        lp_executor_poke(engine, lp_rows_text(rows, i, "id"));
     }
     lp_rows_free(rows);
-    return rc;
 }
 
 /* What a finished abort leaves behind, besides the fence and the audit row. */
@@ -461,6 +471,7 @@ add_abort_rows(struct lp_engine *engine, struct lp_unit *unit, const struct lp_h
                 LP_ARGS(lp_int("seq", head->seq + 1), lp_text("id", head->id)));
     lp_unit_add(unit, LP_SQL_SVC_LOCKS_RELEASE, LP_ARGS(lp_text("process_id", head->id)));
     lp_unit_add(unit, LP_SQL_SVC_NAMED_LOCKS_RELEASE, LP_ARGS(lp_text("process_id", head->id)));
+    add_children_abort(unit, head, caller, now);
     if (head->parent[0] != '\0')
         lp_unit_add(unit, LP_SQL_SVC_PARENT_WAKE,
                     LP_ARGS(lp_int("now", now), lp_text("id", head->parent)));
@@ -487,7 +498,7 @@ abort_free(struct lp_engine *engine, struct lp_head *head, const struct lp_calle
         rc = lp_head_commit(engine, unit, head, err);
     lp_unit_free(unit);
     if (rc == LP_OK)
-        rc = abort_children(engine, head, caller, err);
+        tell_children(engine, head);
     if (rc == LP_OK && head->parent[0] != '\0')
         lp_executor_hint(engine, head->parent, 0);
     return rc;

@@ -395,6 +395,17 @@ start_process(struct start *start, struct lp_err *err)
             return rc;
         rc = try_start(start, &again, err);
     }
+    if (rc == LP_CONFLICT || rc == LP_FORM_INVALID) {
+        struct lp_err ignored = LP_ERR_INIT;
+
+        /* What stands against this one may be the process its own twin has started. */
+        if (look_up_key(start, &found, &ignored) != LP_OK)
+            lp_err_clear(&ignored);
+        if (found) {
+            lp_err_clear(err);
+            return LP_OK;
+        }
+    }
     if (rc != LP_OK)
         return rc;
     lp_events_poke(start->engine);

@@ -224,6 +224,43 @@ twin_requests_start_one_process(struct lp_engine_env *env)
     assert_int_equal(lp_engine_env_int(env, "SELECT COUNT(*) FROM processes"), 1);
 }
 
+struct elder {
+    struct lp_engine *engine;
+    json_t *pages;
+    char id[LP_UUID_LEN + 1];
+};
+
+static void
+start_elder(void *arg)
+{
+    struct elder *elder = arg;
+    struct lp_err err = LP_ERR_INIT;
+
+    lp_test_between = NULL;
+    lp_test_ok(lp_engine_start(elder->engine, &lp_test_operator, "modify_node", elder->pages, "k",
+                               "h", elder->id, &err),
+               &err);
+}
+
+/* The lock that stands against a repeated request is the one it took itself. */
+static void
+twin_is_not_locked_out_by_itself(struct lp_engine_env *env)
+{
+    struct elder elder = {.engine = env->engine};
+    struct lp_err err = LP_ERR_INIT;
+    char sub[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1];
+
+    node(env, "N1", sub, NULL);
+    elder.pages = page_of(sub);
+    lp_test_between = start_elder;
+    lp_test_between_arg = &elder;
+    lp_test_ok(lp_engine_start(env->engine, &lp_test_operator, "modify_node", elder.pages, "k", "h",
+                               id, &err),
+               &err);
+    assert_string_equal(id, elder.id);
+    json_decref(elder.pages);
+}
+
 /* ---- locks ---- */
 
 struct racer {
@@ -844,6 +881,7 @@ abort_of_a_free_process(struct lp_engine_env *env)
 {
     struct lp_err err = LP_ERR_INIT;
     char sub[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1], child[LP_UUID_LEN + 1], parent[LP_UUID_LEN + 1];
+    struct lp_store_stats before, after;
     int64_t rows = 0;
 
     node(env, "N1", sub, NULL);
@@ -862,7 +900,11 @@ abort_of_a_free_process(struct lp_engine_env *env)
     lp_engine_env_sql(
         env, "UPDATE processes SET status = 'waiting', wait_kind = 'children' WHERE id = '%s'",
         parent);
+    lp_store_stats(env->db.store, &before);
     lp_test_ok(lp_engine_abort(env->engine, &lp_test_vip, id, false, &err), &err);
+    lp_store_stats(env->db.store, &after);
+    /* nothing can come between the end of the process and the word to its children */
+    assert_int_equal(after.units - before.units, 1);
     assert_true(has_status(env, id, "aborted"));
     assert_int_equal(count(env, "process_locks", id), 0);
     assert_int_equal(lp_engine_env_int(env,
@@ -1251,6 +1293,7 @@ static const struct lp_engine_case cases[] = {
     {"start_refuses", start_refuses},
     {"idempotency_key_gives_the_first_process", idempotency_key_gives_the_first_process},
     {"twin_requests_start_one_process", twin_requests_start_one_process},
+    {"twin_is_not_locked_out_by_itself", twin_is_not_locked_out_by_itself},
     {"W10_lock_race", W10_lock_race},
     {"W11_lock_has_owner", W11_lock_has_owner},
     {"W11_terminated_neighbours", W11_terminated_neighbours},

@@ -202,9 +202,12 @@ succeeded(struct lp_proc *proc, struct lp_run *run, json_t *delta)
 static bool
 stopped(struct lp_proc *proc, const struct lp_err *err)
 {
-    if (atomic_load(&proc->cancel) && lp_undo_requests(proc))
+    bool cancelled = atomic_load(&proc->cancel);
+
+    if (cancelled && lp_undo_requests(proc))
         return true;
-    if (!lp_executor_stopping(proc->executor))
+    /* What was asked for had been obeyed already: that is no failure of the step. */
+    if (!cancelled && !lp_executor_stopping(proc->executor))
         return false;
     lp_logf(proc->engine->log, LP_LOG_INFO, "step.interrupted", "s:s, s:s, s:s", "process",
             proc->id, "step", proc->key, "why", err->msg);
@@ -292,7 +295,20 @@ struct rw {
     struct lp_unit *unit;
     json_t *delta;
     bool built;
+    bool later; /* the step itself wants to be tried again later, not the database */
 };
+
+/** The database had the transaction repeated: what the first call left goes. */
+static void
+rw_again(struct rw *rw)
+{
+    lp_unit_free(rw->priv.unit);
+    json_decref(rw->priv.unset);
+    json_decref(rw->priv.audit);
+    rw->priv.unit = NULL;
+    rw->priv.unset = rw->priv.audit = NULL;
+    json_object_clear(rw->delta);
+}
 
 static enum lp_code
 rw_body(struct lp_txn *txn, void *arg, struct lp_err *err)
@@ -303,8 +319,12 @@ rw_body(struct lp_txn *txn, void *arg, struct lp_err *err)
 
     if (rw->built) /* its unit is filled already: begin anew from what is stored */
         return lp_fail(err, LP_STORE, "the transaction has to be repeated");
+    rw_again(rw);
     rw->run.txn = txn;
     rc = lp_run_call(&rw->run, fn, rw->proc->state, rw->delta, err);
+    rw->later = rc == LP_RETRYABLE && lp_txn_failure(txn) == LP_OK;
+    if (rw->later)
+        err->code = rc = LP_REFUSED; /* not to be repeated at once by the store */
     if (rc != LP_OK)
         return rc;
     rw->built = true;
@@ -322,6 +342,8 @@ rw_done(struct rw *rw, enum lp_code rc, struct lp_err *err)
     struct lp_proc *proc = rw->proc;
     const struct lp_rows *rows;
 
+    if (rw->later)
+        err->code = rc = LP_RETRYABLE;
     if (rc != LP_OK && !rw->built)
         return lp_proc_finish(proc, &rw->run, rc, rw->delta, err);
     proc->ack = rc;

@@ -141,7 +141,8 @@ add_step_row(struct build *b)
                             lp_text("delta", b->delta), lp_text("snapshot", b->snapshot),
                             lp_text("error", b->error), lp_int("retries", head->retries),
                             lp_text("created_by", by), lp_text("assignee", assignee(b)),
-                            lp_int("started", proc->started_at), lp_int("now", b->now),
+                            lp_int("started", proc->started_at),
+                            lp_int("now", b->flush->keep_delta ? proc->row_at : b->now),
                             lp_text("id", proc->id), lp_int("seq", head->row_seq)));
         return;
     }

@@ -88,6 +88,8 @@ lp_keeper_retire(struct lp_executor *executor)
     struct lp_unit *unit = lp_unit_new();
     struct lp_err err = LP_ERR_INIT;
 
+    /* behind everything that was sent before, also what waits for its turn there */
+    lp_unit_alone(unit);
     lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_RETIRE,
                 LP_ARGS(lp_text("incarnation", engine->incarnation)));
     if (lp_store_commit(engine->store, unit, &err) != LP_OK)
@@ -211,7 +213,9 @@ next_due(struct sweep *sweep)
     int64_t due = 0;
 
     if (!sweep->failed
-        && lp_query(engine->store, LP_SQL_RUN_SWEEP_NEXT, LP_NO_ARGS, &rows, &err) == LP_OK
+        && lp_query(engine->store, LP_SQL_RUN_SWEEP_NEXT,
+                    LP_ARGS(lp_text("labels", sweep->executor->labels)), &rows, &err)
+               == LP_OK
         && !lp_rows_null(rows, 0, "at"))
         due = lp_clock_utc_us(engine->clock) + lp_rows_int(rows, 0, "at")
               - lp_rows_int(rows, 0, "now");
@@ -220,16 +224,44 @@ next_due(struct sweep *sweep)
     return due;
 }
 
+/** What becomes due from now on is told to the next sweep, not to this one: its look may have come
+ * too early for it. */
 static bool
-take_orphans(struct lp_executor *executor)
+begin_sweep(struct lp_executor *executor)
 {
     bool orphans;
 
     pthread_mutex_lock(&executor->lock);
     orphans = executor->orphans;
     executor->orphans = false;
+    executor->next_due_us = 0;
     pthread_mutex_unlock(&executor->lock);
     return orphans;
+}
+
+/** Processes that only this program may take are not told to the queue: another one might get the
+ * hint. */
+static void
+take_mine(struct sweep *sweep)
+{
+    struct lp_executor *executor = sweep->executor;
+    struct lp_rows *rows = NULL;
+    struct lp_err err = LP_ERR_INIT;
+
+    if (sweep->failed)
+        return;
+    if (lp_query(
+            executor->engine->store, LP_SQL_RUN_SWEEP_MINE,
+            LP_ARGS(lp_text("owner", executor->engine->incarnation), lp_int("limit", SWEEP_MOST)),
+            &rows, &err)
+        != LP_OK)
+        sweep->failed = true;
+    for (size_t i = 0; i < lp_rows_count(rows); i++)
+        lp_executor_offer(executor, lp_rows_text(rows, i, "id"),
+                          (int)lp_rows_int(rows, i, "priority"));
+    sweep->found += lp_rows_count(rows);
+    lp_rows_free(rows);
+    lp_err_clear(&err);
 }
 
 /** True when it could read the store. */
@@ -238,18 +270,18 @@ sweep(struct lp_executor *executor, size_t *found)
 {
     struct lp_engine *engine = executor->engine;
     struct sweep s = {.executor = executor};
-    bool orphans = take_orphans(executor);
+    bool orphans = begin_sweep(executor);
     int64_t due, soonest;
 
     read_pause(&s);
     if (!atomic_load(&executor->paused)) {
-        announce(&s, LP_SQL_RUN_SWEEP_RUNNABLE, LP_ARGS(lp_int("limit", SWEEP_MOST)));
+        announce(&s, LP_SQL_RUN_SWEEP_RUNNABLE,
+                 LP_ARGS(lp_int("limit", SWEEP_MOST), lp_text("labels", executor->labels)));
         announce(&s, LP_SQL_RUN_SWEEP_DUE,
                  LP_ARGS(lp_int("limit", SWEEP_MOST), lp_text("labels", executor->labels)));
     }
     if (orphans)
-        announce(&s, LP_SQL_RUN_SWEEP_MINE,
-                 LP_ARGS(lp_text("owner", engine->incarnation), lp_int("limit", SWEEP_MOST)));
+        take_mine(&s);
     hear_requests(&s);
     due = next_due(&s);
     soonest = lp_clock_utc_us(engine->clock) + engine->conf->executor_sweep_ms * 1000;
@@ -257,7 +289,8 @@ sweep(struct lp_executor *executor, size_t *found)
         due = soonest; /* announced just now, or nobody here may take it */
     pthread_mutex_lock(&executor->lock);
     executor->orphans = executor->orphans || (orphans && s.failed);
-    executor->next_due_us = due;
+    if (due != 0 && (executor->next_due_us == 0 || due < executor->next_due_us))
+        executor->next_due_us = due;
     pthread_mutex_unlock(&executor->lock);
     *found = s.found;
     return !s.failed;

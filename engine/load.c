@@ -264,8 +264,9 @@ read_row(struct claim *c, size_t i, struct lp_err *err)
         rc = parse(proc, error, &proc->row_error, err);
     if (rc == LP_OK && strcmp(delta, "{}") != 0)
         rc = parse(proc, delta, &proc->row_delta, err);
-    /* an operator's retry begins a new count; the engine's own goes on with the old one */
-    if (proc->head.status != LP_PS_RESUMED)
+    /* an operator's retry begins a new count; the engine's own, and what a callback resumed, go on
+     * with the old one */
+    if (proc->head.status != LP_PS_RESUMED || proc->row_status == LP_SS_AWAITING_CALLBACK)
         proc->in_row = lp_json_int(proc->row_error, "in_row", 0);
     return rc;
 }

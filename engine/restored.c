@@ -72,6 +72,7 @@ leave(struct lp_engine *engine, const struct lp_caller *caller, const char *why,
     lp_unit_free(unit);
     if (rc == LP_OK) {
         __atomic_store_n(&engine->restored, false, __ATOMIC_RELEASE);
+        lp_executor_poke(engine, NULL);
         lp_logf(engine->log, LP_LOG_INFO, "engine.restored_ends", "s:s", "because", why);
     }
     return rc;

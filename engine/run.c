@@ -232,6 +232,18 @@ lp_run_create(struct lp_run *run, struct lp_subscription *sub, json_t *delta, st
 
 /* ---- external operations ---- */
 
+/** An unknown outcome of our own bookkeeping says nothing about the device: the process is found
+ * again. */
+static enum lp_code
+commit_now(struct lp_run *run, struct lp_unit *unit, struct lp_err *err)
+{
+    enum lp_code rc = lp_store_commit(run->store, unit, err);
+
+    if (rc == LP_UNKNOWN)
+        err->code = rc = LP_STORE;
+    return rc;
+}
+
 enum lp_code
 lp_run_compensation(struct lp_run *run, unsigned n, const json_t *doc, struct lp_err *err)
 {
@@ -247,7 +259,7 @@ lp_run_compensation(struct lp_run *run, unsigned n, const json_t *doc, struct lp
         lp_unit_add(unit, LP_SQL_RUN_COMPENSATION_ADD,
                     LP_ARGS(lp_text("id", proc->id), lp_text("key", proc->key), lp_int("n", n),
                             lp_text("doc", text)));
-        rc = lp_store_commit(run->store, unit, err);
+        rc = commit_now(run, unit, err);
     }
     free(text);
     lp_unit_free(unit);
@@ -388,7 +400,7 @@ lp_run_locks(struct lp_run *run, const char *const *names, size_t count, struct 
                             lp_int("epoch", proc->epoch),
                             lp_int("now", lp_clock_utc_us(run->clock))));
     }
-    rc = lp_store_commit(run->store, unit, err);
+    rc = commit_now(run, unit, err);
     lp_unit_free(unit);
     proc->named = proc->named || rc == LP_OK;
     return rc == LP_CONFLICT ? locked_out(run, sorted, count, err) : rc;

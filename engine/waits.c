@@ -99,7 +99,11 @@ static void
 await(struct lp_proc *proc, const struct lp_flush *more, int64_t begun)
 {
     struct lp_flush flush = *more;
+    json_auto_t *count = proc->in_row > 0 ? json_object() : NULL;
 
+    /* waits that ended badly before this one are still counted when it ends */
+    flush.in_row = proc->in_row;
+    flush.error_more = count;
     flush.row = LP_SS_AWAITING_CALLBACK;
     flush.status = LP_PS_AWAITING_CALLBACK;
     flush.after = LP_AFTER_PARK;

@@ -605,6 +605,12 @@ lp_txn_exec(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args, si
     return txn_run(txn, stmt, args, arg_count, NULL, changed, err);
 }
 
+enum lp_code
+lp_txn_failure(const struct lp_txn *txn)
+{
+    return txn->failed;
+}
+
 /* What follows the function: the statements of a unit, which stays the caller's. */
 enum lp_code
 lp_txn_unit(struct lp_txn *txn, const struct lp_unit *unit, struct lp_err *err)

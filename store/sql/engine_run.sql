@@ -26,7 +26,7 @@ WHERE id = :id AND status NOT IN ('completed', 'aborted')
   AND (lease_owner IS NULL OR lease_owner = CAST(:owner AS text)
        OR NOT EXISTS (SELECT 1 FROM executors x WHERE x.incarnation = processes.lease_owner
                       AND x.retired_at IS NULL AND x.expires_at > lp_now()))
-  AND (label IS NULL OR CAST(:labels AS text) LIKE '%,' || label || ',%')
+  AND (label IS NULL OR replace(CAST(:labels AS text), ',' || label || ',', '') <> CAST(:labels AS text))
   AND (target = 'VALIDATE' OR NOT EXISTS (
          SELECT 1 FROM settings r WHERE r.name = 'restored' AND r.value = '1' AND processes.created_at < r.changed_at
             AND NOT (processes.status = 'resumed' AND processes.modified_at >= r.changed_at)))
@@ -254,12 +254,19 @@ SELECT p.id, p.priority FROM processes p
 WHERE p.status IN ('created', 'running', 'resumed')
   AND (p.lease_owner IS NULL OR NOT EXISTS (SELECT 1 FROM executors x WHERE x.incarnation = p.lease_owner
                                             AND x.retired_at IS NULL AND x.expires_at > lp_now()))
+  AND (p.label IS NULL OR replace(CAST(:labels AS text), ',' || p.label || ',', '') <> CAST(:labels AS text))
+  AND (p.target = 'VALIDATE' OR NOT EXISTS (
+         SELECT 1 FROM settings r WHERE r.name = 'restored' AND r.value = '1' AND p.created_at < r.changed_at
+            AND NOT (p.status = 'resumed' AND p.modified_at >= r.changed_at)))
 ORDER BY p.is_task, p.priority, p.created_at, p.id LIMIT CAST(:limit AS bigint)
 
 -- name: run_sweep_due
 SELECT p.id, p.priority FROM processes p
 WHERE p.wake_at IS NOT NULL AND p.wake_at <= lp_now() AND p.status NOT IN ('completed', 'aborted')
-  AND (p.label IS NULL OR CAST(:labels AS text) LIKE '%,' || p.label || ',%')
+  AND (p.label IS NULL OR replace(CAST(:labels AS text), ',' || p.label || ',', '') <> CAST(:labels AS text))
+  AND (p.target = 'VALIDATE' OR NOT EXISTS (
+         SELECT 1 FROM settings r WHERE r.name = 'restored' AND r.value = '1' AND p.created_at < r.changed_at
+            AND NOT (p.status = 'resumed' AND p.modified_at >= r.changed_at)))
 ORDER BY p.wake_at LIMIT CAST(:limit AS bigint)
 
 -- name: run_sweep_mine
@@ -270,7 +277,9 @@ LIMIT CAST(:limit AS bigint)
 SELECT p.id FROM processes p WHERE p.lease_owner = :owner AND p.requests > 0
 
 -- name: run_sweep_next
-SELECT min(p.wake_at) AS at, lp_now() AS now FROM processes p WHERE p.wake_at IS NOT NULL
+SELECT min(p.wake_at) AS at, lp_now() AS now FROM processes p
+WHERE p.wake_at IS NOT NULL AND p.status NOT IN ('completed', 'aborted')
+  AND (p.label IS NULL OR replace(CAST(:labels AS text), ',' || p.label || ',', '') <> CAST(:labels AS text))
 
 -- name: run_sweep_waiting
 SELECT count(*) AS n FROM executors WHERE retired_at IS NULL AND expires_at <= lp_now()

@@ -28,6 +28,7 @@ static struct {
     bool answer_at_once; /* the other side answers before the action has returned */
     bool bad_items;
     char site[LP_UUID_LEN + 1]; /* of fan_sites */
+    atomic_bool lose;           /* hints do not arrive */
 } g;
 
 static void
@@ -187,6 +188,27 @@ in_txn(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *er
     return rc == LP_OK ? effect(run, state, delta, err) : rc;
 }
 
+/** Has queued something already when it finds that it has to try again. */
+static enum lp_code
+txn_again(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    enum lp_code rc = effect(run, state, delta, err);
+
+    atomic_fetch_add(&g.calls, 1);
+    if (rc == LP_OK && atomic_fetch_sub(&g.fail_times, 1) > 0)
+        rc = lp_fail(err, LP_RETRYABLE, "not yet");
+    return rc;
+}
+
+/** Taking back that lasts until it is let through. */
+static enum lp_code
+slow_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    enum lp_code rc = gate(run, state, delta, err);
+
+    return rc == LP_OK ? undo(run, state, delta, err) : rc;
+}
+
 /* ---- forms, callbacks, fan-out ---- */
 
 static enum lp_code
@@ -243,7 +265,7 @@ validate(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *
 
     (void)run;
     if (!lp_json_true(body, "good"))
-        return lp_fail(err, LP_REFUSED, "not good");
+        return lp_fail(err, g.fail_code != 0 ? (enum lp_code)g.fail_code : LP_REFUSED, "not good");
     json_object_set_new(delta, "validated", json_true());
     return LP_OK;
 }
@@ -509,6 +531,20 @@ static const struct lp_step crashing_db = ACTION(crashing_db, crashes);
 static const struct lp_step *const when_crash_steps[] = {&skipped_group, &crashing_db};
 static const struct lp_step progressing = EXTERNAL(progress, progress);
 static const struct lp_step *const progress_steps[] = {&progressing};
+static const struct lp_step call_short = {.key = "call_short", .title = "Call", .kind = LP_STEP_CALLBACK, .effects = LP_EFFECT_EXTERNAL,
+    .run = hand_out, .wait_ms = 300, .attempts = 2, .backoff_ms = {20, 20}, .result_key = "answer", .validate = validate,
+    .no_undo = "a call"};
+static const struct lp_step *const call_short_steps[] = {&call_short, &b};
+static const struct lp_step call_long = {.key = "call_long", .title = "Call", .kind = LP_STEP_CALLBACK, .effects = LP_EFFECT_EXTERNAL,
+    .run = hand_out, .wait_ms = 600000, .attempts = 2, .backoff_ms = {20, 20}, .result_key = "answer", .validate = validate,
+    .no_undo = "a call"};
+static const struct lp_step *const call_long_steps[] = {&call_long, &b};
+static const struct lp_step rw_again = {.key = "rw", .title = "Allocate", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_DB_RW,
+    .attempts = 2, .backoff_ms = {20, 20}, .no_undo = "a test", .run = txn_again};
+static const struct lp_step *const rw_again_steps[] = {&rw_again, &b};
+static const struct lp_step u_slow = {.key = "u_slow", .title = "Slow", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_EXTERNAL,
+    .run = effect, .undo = slow_undo};
+static const struct lp_step *const undo_slow_steps[] = {&u1, &u_slow, &ask};
 
 static const struct lp_step make = ACTION(make, make_site);
 static const struct lp_step *const create_steps[] = {&make};
@@ -545,6 +581,10 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("rws", rw_steps),
     WORKFLOW("locks", lock_steps),
     WORKFLOW("timers", timer_steps),
+    WORKFLOW("short_calls", call_short_steps),
+    WORKFLOW("long_calls", call_long_steps),
+    WORKFLOW("rw_agains", rw_again_steps),
+    WORKFLOW("slow_undoes", undo_slow_steps),
     WORKFLOW("undoes", undo_steps),
     WORKFLOW("undo_gates", undo_gate_steps),
     {.name = "create_site", .description = "For a test", .target = LP_TARGET_CREATE, .product = "Rack", LP_STEPS(create_steps)},
@@ -2001,6 +2041,204 @@ progress_is_shown(struct lp_run_env *env)
         id, 1);
 }
 
+static void
+two_timeouts_are_enough(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    lp_test_start(env, "short_calls", NULL, id);
+    lp_test_wait(env, id, "failed");
+    assert_int_equal(lp_test_int(env,
+                                 "SELECT count(*) FROM step_attempts WHERE process_id = :id "
+                                 "AND step_key = 'call_short'",
+                                 id),
+                     2);
+}
+
+static void
+bad_answers_are_counted(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1], first[200];
+
+    lp_run_env_start(env);
+    g.fail_code = LP_RETRYABLE; /* what the check says */
+    lp_test_start(env, "long_calls", NULL, id);
+    lp_test_wait(env, id, "awaiting_callback");
+    snprintf(first, sizeof first, "%s", g.route);
+    call_back(env, id, "{\"good\": false}");
+    lp_test_until(env,
+                  "SELECT count(*) FROM processes WHERE id = :id AND status = 'awaiting_callback' "
+                  "AND (SELECT count(*) FROM step_attempts WHERE process_id = :id AND "
+                  "step_key = 'call_long') = 2",
+                  id, 1);
+    assert_string_not_equal(first, g.route);
+    call_back(env, id, "{\"good\": false}");
+    lp_test_wait(env, id, "failed");
+}
+
+/** The clock of the database is ahead: what it calls due is early here, but not put off. */
+static void
+callback_timeout_with_two_clocks(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    if (env->db.dialect == LP_DIALECT_SQLITE)
+        return; /* one clock */
+    lp_store_env_exec(&env->db, "INSERT INTO settings (name, value, changed_by, changed_at) VALUES "
+                                "('clock_shift_us', '100000000', 'test', 0)");
+    lp_run_env_start(env);
+    lp_test_start(env, "short_calls", NULL, id);
+    lp_test_until(
+        env,
+        "SELECT count(*) FROM process_inputs WHERE process_id = :id AND kind = 'callback' "
+        "AND consumed_at IS NOT NULL",
+        id, 1);
+}
+
+static void
+transaction_that_has_to_be_repeated(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    g.fail_times = 1;
+    lp_test_start(env, "rw_agains", NULL, id);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(effects(env, id, "rw"), 1);
+    g.fail_times = 1000;
+    lp_test_start(env, "rw_agains", NULL, id);
+    lp_test_wait(env, id, "failed");
+}
+
+/** Who asks again for what is under way changes nothing. */
+static void
+rollback_asked_for_twice(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    lp_test_start(env, "slow_undoes", NULL, id);
+    g.open = 1;
+    lp_test_wait(env, id, "suspended");
+    g.open = 0;
+    abort_process(env, id, true);
+    at_gate(1);
+    abort_process(env, id, true);
+    lp_test_until(env, "SELECT requests FROM processes WHERE id = :id", id, 0);
+    at_gate(1);
+    g.open = 1;
+    lp_test_wait(env, id, "aborted");
+    assert_string_equal(g.undo_order, "u_slow0 u10 ");
+}
+
+static const struct lp_queue_ops *real_ops;
+
+static enum lp_code
+lossy_push(struct lp_queue *queue, const char *process_id, int priority, struct lp_err *err)
+{
+    return atomic_load(&g.lose) ? LP_OK : real_ops->push(queue, process_id, priority, err);
+}
+
+/** A hint may get lost, also the one about a process that only this program may take. */
+static void
+orphans_need_no_hint(struct lp_run_env *env)
+{
+    static struct lp_queue_ops ops;
+    char id[LP_UUID_LEN + 1];
+
+    if (env->db.dialect == LP_DIALECT_SQLITE)
+        return; /* whoever owns the file has no lease to lose */
+    lp_run_env_make(env, NULL);
+    real_ops = env->queue->ops;
+    ops = *real_ops;
+    ops.push = lossy_push;
+    env->queue->ops = &ops;
+    lp_run_env_start(env);
+    lp_test_start(env, "gates_io", NULL, id);
+    at_gate(1);
+    g.lose = true;
+    lp_clock_turn(&env->db.clock, 5000000); /* this program slept five seconds */
+    lp_test_until(env, "SELECT lease_epoch FROM processes WHERE id = :id", id, 2);
+    g.open = 1;
+    lp_test_wait(env, id, "completed");
+}
+
+static bool
+keeper_rests(struct lp_executor *executor, int64_t *due)
+{
+    bool rests;
+
+    pthread_mutex_lock(&executor->lock);
+    rests = executor->slept && !executor->tick_now;
+    *due = executor->next_due_us;
+    pthread_mutex_unlock(&executor->lock);
+    return rests;
+}
+
+static void
+wake_at(struct lp_run_env *env, const char *id, int64_t at)
+{
+    struct lp_unit *unit = lp_unit_new();
+    struct lp_err err = LP_ERR_INIT;
+
+    lp_unit_add(unit, LP_SQL_RUN_WAKE_PARENT,
+                LP_ARGS(lp_text("id", id), lp_int("now", at), lp_int("later", at)));
+    lp_test_ok(lp_store_commit(env->db.store, unit, &err), &err);
+    lp_unit_free(unit);
+}
+
+/** What is parked while the keeper looks at the database is not forgotten by it. */
+static void
+sweep_keeps_what_comes_meanwhile(struct lp_run_env *env)
+{
+    struct lp_executor *executor;
+    int64_t far, due = 0;
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    executor = env->engine->executor;
+    lp_test_start(env, "inputs", NULL, id);
+    lp_test_wait(env, id, "suspended");
+    lp_store_env_exec(&env->db, "UPDATE processes SET status = 'waiting', wait_kind = 'children'");
+    far = lp_clock_utc_us(&env->db.clock) + 3600000000;
+    for (int i = 0; i < 300; i++) {
+        wake_at(env, id, far * 2);
+        lp_keeper_poke(executor);
+        for (volatile int spin = 0; spin < i * 200; spin++)
+            ;
+        pthread_mutex_lock(&executor->lock); /* it has looked, but not said what it saw */
+        usleep(1000);
+        wake_at(env, id, far);
+        pthread_mutex_unlock(&executor->lock);
+        lp_keeper_due(executor, far);
+        while (!keeper_rests(executor, &due))
+            usleep(50);
+        assert_true(due != 0 && due <= far + 1000000);
+    }
+    lp_store_env_exec(&env->db, "UPDATE processes SET wake_at = NULL, status = 'suspended'");
+}
+
+/** Labels are words, not patterns: who does not have the label must not take it up for ever. */
+static void
+labels_are_exact(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    env->conf_lines[0] = "executor.labels=LAB";
+    env->conf_count = 1;
+    lp_run_env_start(env);
+    lp_test_start(env, "labels", NULL, id);
+    lp_test_wait(env, id, "waiting");
+    usleep(400000);
+    lp_test_wait(env, id, "waiting");
+    assert_int_equal(lp_test_int(env,
+                                 "SELECT count(*) FROM audit WHERE chain = :id AND body LIKE "
+                                 "'%labelled%'",
+                                 id),
+                     1);
+}
+
 /* ---- the table ---- */
 
 /* clang-format off */
@@ -2060,6 +2298,14 @@ static const struct engine_case {
     CASE(corrupt_state_is_for_a_person),
     CASE(progress_is_shown),
     CASE(interactive_passes_tasks),
+    CASE(two_timeouts_are_enough),
+    CASE(bad_answers_are_counted),
+    CASE(callback_timeout_with_two_clocks),
+    CASE(transaction_that_has_to_be_repeated),
+    CASE(rollback_asked_for_twice),
+    CASE(orphans_need_no_hint),
+    CASE(sweep_keeps_what_comes_meanwhile),
+    CASE(labels_are_exact),
 };
 
 struct case_run {

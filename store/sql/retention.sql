@@ -45,11 +45,14 @@ DELETE FROM idempotency WHERE (actor, key) IN (
 DELETE FROM executors WHERE incarnation IN (
   SELECT incarnation FROM executors WHERE retired_at < CAST(:cutoff AS bigint) ORDER BY retired_at LIMIT CAST(:most AS bigint));
 
--- A chain goes as a whole, when its newest row is old enough: what is left can still be proved.
+-- A chain goes as a whole, when its newest row is old enough and nobody will append to it: what is left can still be proved.
 -- name: retention_find_chains
 SELECT a.chain AS id, a.at AS at FROM audit a
 WHERE a.at < CAST(:cutoff AS bigint) AND a.at >= CAST(:at AS bigint) AND (a.at > CAST(:at AS bigint) OR a.chain > CAST(:id AS text))
   AND NOT EXISTS (SELECT 1 FROM audit b WHERE b.chain = a.chain AND b.seq > a.seq)
+  AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.id = a.chain AND p.status NOT IN ('completed', 'aborted'))
+  AND NOT EXISTS (SELECT 1 FROM executors e WHERE 'system:' || e.incarnation = a.chain AND e.retired_at IS NULL
+                  AND e.expires_at > lp_now())
 ORDER BY a.at, a.chain LIMIT CAST(:most AS bigint);
 
 -- name: retention_drop_chain

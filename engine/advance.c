@@ -623,9 +623,9 @@ each_ready(struct lp_thread *thread, struct lp_proc *proc, bool *again)
     return false;
 }
 
-/** A step that took the program down with it again and again is not tried for ever (W1). */
-static bool
-crashed_too_often(struct lp_proc *proc, const struct lp_step *step)
+/* A step that took the program down with it again and again is not tried for ever (W1). */
+bool
+lp_proc_crashed(struct lp_proc *proc, const struct lp_step *step)
 {
     struct lp_err err = LP_ERR_INIT;
     struct lp_rows *rows = NULL;
@@ -672,7 +672,7 @@ run_step(struct lp_thread *thread, struct lp_proc *proc)
     }
     if (step->kind == LP_STEP_EACH && !each_ready(thread, proc, &again))
         return again;
-    if (wrong_label(proc, step) || crashed_too_often(proc, step))
+    if (wrong_label(proc, step) || lp_proc_crashed(proc, step))
         return false;
     switch (step->kind) {
     case LP_STEP_ACTION:

@@ -285,5 +285,7 @@ lp_undo_next(struct lp_thread *thread, struct lp_proc *proc)
         abort_now(proc, lp_unit_new(), &caller);
         return false;
     }
+    if (lp_proc_crashed(proc, lp_proc_step(proc)))
+        return false;
     return lp_proc_attempt(thread, proc, lp_proc_step(proc));
 }

@@ -544,6 +544,9 @@ static const struct lp_step rw_again = {.key = "rw", .title = "Allocate", .kind 
 static const struct lp_step *const rw_again_steps[] = {&rw_again, &b};
 static const struct lp_step u_slow = {.key = "u_slow", .title = "Slow", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_EXTERNAL,
     .run = effect, .undo = slow_undo};
+static const struct lp_step u_crash = {.key = "u_crash", .title = "Crash", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_EXTERNAL,
+    .run = effect, .undo = crashes};
+static const struct lp_step *const undo_crash_steps[] = {&u_crash, &ask};
 static const struct lp_step *const undo_slow_steps[] = {&u1, &u_slow, &ask};
 
 static const struct lp_step make = ACTION(make, make_site);
@@ -585,6 +588,7 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("long_calls", call_long_steps),
     WORKFLOW("rw_agains", rw_again_steps),
     WORKFLOW("slow_undoes", undo_slow_steps),
+    WORKFLOW("crashing_undoes", undo_crash_steps),
     WORKFLOW("undoes", undo_steps),
     WORKFLOW("undo_gates", undo_gate_steps),
     {.name = "create_site", .description = "For a test", .target = LP_TARGET_CREATE, .product = "Rack", LP_STEPS(create_steps)},
@@ -2042,6 +2046,36 @@ progress_is_shown(struct lp_run_env *env)
 }
 
 static void
+crash_in_undo(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    g.kill = true;
+    lp_run_env_start(env);
+    lp_test_start(env, "crashing_undoes", NULL, id);
+    lp_test_wait(env, id, "suspended");
+    abort_process(env, id, true);
+    pause();
+}
+
+static void
+crashing_undo_is_given_up(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    snprintf(g.route, sizeof g.route, "%s/token", env->db.dir);
+    lp_run_env_crash(env, crash_in_undo);
+    for (int i = 0; i < 4; i++)
+        lp_run_env_crash(env, crash_again);
+    unlink(g.route);
+    snprintf(id, sizeof id, "%s", lp_test_text(env, "SELECT id FROM processes WHERE :id = ''", ""));
+    lp_run_env_start(env);
+    lp_test_wait(env, id, "failed");
+    resume(env, id, NULL);
+    lp_test_wait(env, id, "aborted");
+}
+
+static void
 two_timeouts_are_enough(struct lp_run_env *env)
 {
     char id[LP_UUID_LEN + 1];
@@ -2298,6 +2332,7 @@ static const struct engine_case {
     CASE(corrupt_state_is_for_a_person),
     CASE(progress_is_shown),
     CASE(interactive_passes_tasks),
+    CASE(crashing_undo_is_given_up),
     CASE(two_timeouts_are_enough),
     CASE(bad_answers_are_counted),
     CASE(callback_timeout_with_two_clocks),

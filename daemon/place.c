@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/lockfile.h"
 #include "daemon/daemon.h"
 
 static char *
@@ -86,30 +87,12 @@ lp_place_store_url(const struct lp_conf *conf, const char *data_dir, char **out,
 enum lp_code
 lp_place_lock(const char *data_dir, int *out, struct lp_err *err)
 {
-    char path[PATH_MAX];
-    char pid[24] = "";
-    int fd;
-    ssize_t n;
+    char path[PATH_MAX], what[PATH_MAX + 32];
 
-    snprintf(path, sizeof path, "%s/lightpathd.pid", data_dir);
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return lp_fail(err, LP_STORE, "cannot open %s: %s", path, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        n = read(fd, pid, sizeof pid - 1);
-        pid[n < 0 ? 0 : n] = '\0';
-        pid[strcspn(pid, "\n")] = '\0';
-        close(fd);
-        return lp_fail(err, LP_CONFLICT, "another lightpathd (process %s) holds %s", pid, data_dir);
-    }
-    n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n) {
-        n = errno;
-        close(fd);
-        return lp_fail(err, LP_STORE, "cannot write %s: %s", path, strerror((int)n));
-    }
-    *out = fd;
-    return LP_OK;
+    if (snprintf(path, sizeof path, "%s/lightpathd.pid", data_dir) >= (int)sizeof path)
+        return lp_fail(err, LP_INVALID, "the path of the data folder is too long");
+    snprintf(what, sizeof what, "the data folder %s", data_dir);
+    return lp_lockfile_take(path, what, out, err);
 }
 
 const char *

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/lockfile.h"
 #include "store/internal.h"
 
 enum { PATH_SIZE = 4096 };
@@ -295,7 +296,7 @@ sqlite_restore(const struct lp_store_options *options, const char *path, struct 
         else
             unlink(part);
     }
-    lp_sqlite_unlock(&lock_fd);
+    lp_lockfile_drop(&lock_fd);
     return rc;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/lockfile.h"
 #include "store/internal.h"
 
 enum { BORROW_S = 30, WRITERS = 4 };
@@ -309,7 +310,7 @@ lp_store_close(struct lp_store *store)
     pool_close(&store->readers, store->backend);
     pool_close(&store->writers, store->backend);
     store->backend->close(store->name_conn);
-    lp_sqlite_unlock(&store->lock_fd);
+    lp_lockfile_drop(&store->lock_fd);
     lp_options_free(&store->options);
     free(store);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/lockfile.h"
 #include "store/internal.h"
 
 /* Pages in the write-ahead log: from the first on, the checkpointer thread copies them back off the
@@ -653,41 +654,12 @@ const struct lp_backend lp_backend_sqlite = {
 enum lp_code
 lp_sqlite_lock(const char *path, int *fd, struct lp_err *err)
 {
-    char name[4096], text[32] = "";
-    int file;
+    char name[4096], what[4200];
 
     if (snprintf(name, sizeof name, "%s.lock", path) >= (int)sizeof name)
         return lp_fail(err, LP_INVALID, "the path of the database is too long");
-    file = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0)
-        return lp_fail(err, LP_STORE, "cannot open '%s': %s", name, strerror(errno));
-    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t got = pread(file, text, sizeof text - 1, 0);
-
-        close(file);
-        text[got > 0 ? (size_t)got : 0] = '\0';
-        text[strcspn(text, "\n")] = '\0';
-        return lp_fail(err, LP_CONFLICT, "database '%s' is in use by the process %s", path,
-                       *text == '\0' ? "(unknown)" : text);
-    }
-    snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(file, 0) != 0 || pwrite(file, text, strlen(text), 0) != (ssize_t)strlen(text)) {
-        int saved = errno;
-
-        close(file);
-        return lp_fail(err, LP_STORE, "cannot write '%s': %s", name, strerror(saved));
-    }
-    *fd = file;
-    return LP_OK;
-}
-
-void
-lp_sqlite_unlock(int *fd)
-{
-    /* The file stays: removing it would let two programs lock two files of one name. */
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
+    snprintf(what, sizeof what, "database '%s'", path);
+    return lp_lockfile_take(name, what, fd, err);
 }
 
 /* ---- copies ---- */

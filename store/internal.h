@@ -247,7 +247,6 @@ enum lp_code lp_schema_check(const struct lp_backend *backend, struct lp_conn *c
 const char *lp_sqlite_path(const char *url);
 /** Takes "<db>.lock" for this process. LP_CONFLICT names the holder. */
 enum lp_code lp_sqlite_lock(const char *path, int *fd, struct lp_err *err) LP_MUST_CHECK;
-void lp_sqlite_unlock(int *fd);
 /** Copies the whole database of url into a new file (online); or a backup file into the place of
  * url. */
 enum lp_code lp_sqlite_copy(const char *from, const char *to, struct lp_err *err) LP_MUST_CHECK;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/lockfile.h"
 #include "store/internal.h"
 
 /* How long another program that migrates the same PostgreSQL schema is waited for. */
@@ -252,6 +253,6 @@ lp_store_migrate(const struct lp_store_options *options, unsigned *applied, stru
         rc = migrate_conn(backend, conn, applied, err);
         backend->close(conn);
     }
-    lp_sqlite_unlock(&lock_fd);
+    lp_lockfile_drop(&lock_fd);
     return rc;
 }

@@ -46,7 +46,7 @@ a_second_daemon_is_told_who_holds_the_file(void **state)
 
     (void)state;
     lp_store_env_open(&env, LP_DIALECT_SQLITE);
-    snprintf(words, sizeof words, "in use by the process %ld", (long)getpid());
+    snprintf(words, sizeof words, "in use by process %ld", (long)getpid());
     refused(&env, LP_CONFLICT, words);
     assert_int_equal(lp_store_migrate(&env.options, &applied, &err), LP_CONFLICT);
     lp_err_clear(&err);

@@ -182,6 +182,7 @@ struct lp_executor {
     struct lp_thread *threads, *idle;
     size_t thread_count, thread_max, idle_count, slow_count, thread_target;
     bool stopping, ended;
+    size_t aside;         /* units under way that belong to no proc */
     bool room_wanted;     /* the dispatcher waits for room */
     size_t reserved;      /* slots that tasks leave to interactive processes */
     pthread_cond_t room;  /* dispatcher: a slot came free, or pause changed */
@@ -216,6 +217,9 @@ void lp_executor_offer(struct lp_executor *executor, const char *id, int priorit
  * of it. */
 void lp_executor_relieve(struct lp_executor *executor);
 enum { LP_CROWDED_US = 5000 };
+/** Submits a unit nobody waits for; a stop waits for it all the same. done (may be NULL) as
+ * lp_unit_done with the engine as arg. */
+void lp_executor_aside(struct lp_executor *executor, struct lp_unit *unit, lp_unit_done *done);
 bool lp_executor_stopping(struct lp_executor *executor);
 /** The thread is about to do something that may take long (true), or is back (false): others take
  * over its share. */

@@ -280,6 +280,44 @@ lp_executor_offer(struct lp_executor *executor, const char *id, int priority)
     pthread_mutex_unlock(&executor->lock);
 }
 
+/* ---- units that belong to no proc ---- */
+
+struct aside {
+    struct lp_executor *executor;
+    lp_unit_done *done;
+};
+
+static void
+aside_done(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
+{
+    struct aside *aside = arg;
+    struct lp_executor *executor = aside->executor;
+
+    if (aside->done != NULL)
+        aside->done(executor->engine, unit, code, err);
+    free(aside);
+    pthread_mutex_lock(&executor->lock);
+    if (--executor->aside == 0)
+        pthread_cond_broadcast(&executor->empty);
+    pthread_mutex_unlock(&executor->lock);
+}
+
+void
+lp_executor_aside(struct lp_executor *executor, struct lp_unit *unit, lp_unit_done *done)
+{
+    struct aside *aside = malloc(sizeof *aside);
+
+    if (aside == NULL) {
+        lp_unit_free(unit); /* it can be done without */
+        return;
+    }
+    *aside = (struct aside){.executor = executor, .done = done};
+    pthread_mutex_lock(&executor->lock);
+    executor->aside++;
+    pthread_mutex_unlock(&executor->lock);
+    lp_store_submit(executor->engine->store, unit, aside_done, aside);
+}
+
 /* ---- the dispatcher: hints from the queue, as many as there are slots ---- */
 
 /** Lock held. The last slots are kept for interactive processes: tasks may stay in theirs for long.
@@ -516,9 +554,9 @@ drain(struct lp_executor *executor, int64_t timeout_ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&executor->lock);
-    while (executor->in_flight > 0 && rc != ETIMEDOUT)
+    while ((executor->in_flight > 0 || executor->aside > 0) && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&executor->empty, &executor->lock, &until);
-    empty = executor->in_flight == 0;
+    empty = executor->in_flight == 0 && executor->aside == 0;
     pthread_mutex_unlock(&executor->lock);
     return empty;
 }

@@ -513,7 +513,7 @@ tell_parent(struct lp_proc *proc)
     lp_unit_want_rows(unit, lp_unit_add(unit, LP_SQL_RUN_WAKE_PARENT,
                                         LP_ARGS(lp_text("id", proc->parent), lp_int("now", now),
                                                 lp_int("later", now + GATHER_US))));
-    lp_store_submit(proc->engine->store, unit, parent_told, proc->engine);
+    lp_executor_aside(proc->executor, unit, parent_told);
 }
 
 /** Children are in the database now: whoever is free may take them. Lost hints are the sweeper's.

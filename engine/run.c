@@ -444,6 +444,6 @@ lp_run_progress(struct lp_run *run, const char *fmt, ...)
                 LP_ARGS(lp_text("id", priv->proc->id), lp_text("key", priv->proc->key),
                         lp_text("doc", text), lp_text("actor", run->actor), lp_int("now", now)));
     lp_event_process(unit, priv->proc->id, now);
-    lp_store_submit(run->store, unit, progress_done, priv->proc->engine);
+    lp_executor_aside(priv->proc->executor, unit, progress_done);
     free(text);
 }

@@ -7,11 +7,10 @@
 #include "api/lists.h"
 #include "base/json.h"
 
-#define PAGE         250
-#define OFFSET_MAX   10000
-#define TOTAL_MAX    10001
-#define TOTAL_COMMON 1001 /* with a common phrase every row costs a look into the index */
-#define QUERY_CHARS  512
+#define PAGE        250
+#define OFFSET_MAX  10000
+#define TOTAL_MAX   10001
+#define QUERY_CHARS 512
 
 /* ---- shared with the process list ---- */
 
@@ -238,12 +237,6 @@ parse_range(const char *text, int64_t *from, int64_t *to, bool *given)
     return *from >= 0 && *from < *to;
 }
 
-static int64_t
-most_counted(const struct lp_search *search)
-{
-    return search->reads_blocks ? TOTAL_COMMON : TOTAL_MAX;
-}
-
 static enum lp_code
 search_total(struct lp_request *req, const struct lp_search *search, int64_t *total,
              struct lp_err *err)
@@ -254,7 +247,7 @@ search_total(struct lp_request *req, const struct lp_search *search, int64_t *to
 
     lp_buf_printf(&sql,
                   "SELECT COUNT(*) AS n FROM (SELECT 1 FROM subscriptions s WHERE %s LIMIT %d) t",
-                  search->sql.data, (int)most_counted(search));
+                  search->sql.data, TOTAL_MAX);
     rc = lp_query_text(req->api->services.store, sql.data, search->args, search->arg_count, &rows,
                        err);
     if (rc == LP_OK)
@@ -285,6 +278,22 @@ search_rows(struct lp_request *req, const struct lp_search *search, int64_t from
     lp_rows_free(rows);
     lp_buf_free(&sql);
     return rc;
+}
+
+/** What the page itself says about the total: a page that is not full ends the list. With a common
+ * phrase every counted row would cost a look into the index, so that a full page leaves the total
+ * open. */
+static bool
+total_from_page(const struct lp_search *search, int64_t from, int64_t wanted, int64_t got,
+                int64_t *total)
+{
+    if (got < wanted && (got > 0 || from == 0))
+        *total = from + got;
+    else if (got == wanted && search->reads_blocks)
+        *total = TOTAL_MAX;
+    else
+        return false;
+    return true;
 }
 
 /* In more documents than this a phrase is common. */
@@ -365,11 +374,12 @@ lp_on_subscription_search(struct lp_request *req, json_t **out, struct lp_err *e
         return rc;
     }
     rc = search_rows(req, search, ranged ? from : 0, ranged ? to - from : PAGE, out, err);
-    if (rc == LP_OK && ranged)
+    if (rc == LP_OK && ranged
+        && !total_from_page(search, from, to - from, (int64_t)json_array_size(*out), &total))
         rc = search_total(req, search, &total, err);
     end_search(req, search);
     if (rc == LP_OK && ranged)
-        range_header(req, "subscriptions", from, to, total, total >= most_counted(search));
+        range_header(req, "subscriptions", from, to, total, total >= TOTAL_MAX);
     lp_buf_free(&search->sql);
     return rc;
 }

@@ -3,12 +3,15 @@
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import unittest
 import uuid
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+for folder in ("../support", "../../bench"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), folder))
 import lightpathd  # noqa: E402
+import lists  # noqa: E402
 
 TASK = "/api/processes/task_clean_up_tasks"
 
@@ -274,6 +277,23 @@ class Subscriptions(lightpathd.Case):
         reply = self.daemon.get("/api/subscriptions/search?query=product:partner&range=0,2")
         self.assertEqual(reply.headers["Content-Range"], "subscriptions 0-2/3")
 
+    def test_search_follows_changes(self):
+        def found(query):
+            return [r["subscription_id"] for r in self.daemon.get("/api/subscriptions/search?query=" + query).json()]
+
+        def change(workflow, page):
+            pages = [{"subscription_id": self.ids[1]}, page]
+            self.daemon.wait_process(self.daemon.start_process(workflow, pages))
+        change("modify_note", {"note": "striped zebra"})
+        self.assertEqual(found("zebra"), [self.ids[1]])
+        self.assertEqual(found("note:zebra"), [self.ids[1]])
+        change("modify_note", {"note": "lion"})
+        self.assertEqual((found("zebra"), found("lion")), ([], [self.ids[1]]))
+        change("modify_partner", {"legal_name": "Consortium of Giraffes"})
+        self.assertEqual((found("giraffes"), found("legalName:consortium")), ([self.ids[1]], [self.ids[1]]))
+        change("modify_partner", {"legal_name": "Society of Okapis"})
+        self.assertEqual((found("giraffes"), found("okapis")), ([], [self.ids[1]]))
+
     def test_domain_model_history_and_diff(self):
         model = self.daemon.get(f"/api/subscriptions/domain-model/{self.ids[0]}").json()
         self.assertEqual(model["subscription_id"], self.ids[0])
@@ -295,6 +315,50 @@ class Subscriptions(lightpathd.Case):
     def test_set_in_sync(self):
         reply = self.daemon.put(f"/api/subscriptions/{self.ids[0]}/set_in_sync")
         self.assertEqual((reply.status, reply.json()), (200, None))
+
+
+class ManySubscriptions(lightpathd.Case):
+    """Words that are in thousands of documents are searched in another way than rare ones, with the same result."""
+    COUNT = 2500
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        original = partner(cls.daemon, "Original")
+        cls.daemon.stop()
+        if lightpathd.store == "pg":
+            subprocess.run(["psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", cls.daemon.settings["store.url"], "-c", f"""
+                SET search_path TO lightpath; SET session_replication_role TO replica;
+                INSERT INTO subscriptions SELECT '00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'), product_id, product,
+                    '00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'), 'Organization number ' || i, status, insync, start_date, end_date,
+                    note, version, lock_seq, created_at - 10000000 + i, modified_at, validated_at
+                    FROM subscriptions, generate_series(0, {cls.COUNT - 1}) i WHERE id = '{original}';
+                INSERT INTO blocks SELECT '10000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'), '00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'),
+                    block, parent_id, field, position, label, '{{"partner_name":"Organization ' || i || '","roles":["member"]}}', version
+                    FROM blocks, generate_series(0, {cls.COUNT - 1}) i WHERE subscription_id = '{original}'"""], check=True)
+        else:
+            lists.fill(os.path.join(cls.daemon.data_dir, "lightpath.db"), original, 0, cls.COUNT)
+        cls.daemon.start()
+
+    def found(self, query, page="0,25"):
+        reply = self.daemon.get(f"/api/subscriptions/search?query={query}&range={page}")
+        self.assertEqual(reply.status, 200, reply)
+        return [int(r["subscription_id"][-12:], 16) for r in reply.json()], reply.headers["Content-Range"]
+
+    def test_common_word(self):
+        newest = list(range(self.COUNT - 1, -1, -1))
+        self.assertEqual(self.found("organization"), (newest[:25], "subscriptions 0-25/*"))
+        self.assertEqual(self.found("ORGANIZ*%20-original", "100,110"), (newest[100:110], "subscriptions 100-110/*"))
+        self.assertEqual(self.found("organization%20status:active%20number", "2490,2510"), (newest[2490:], "subscriptions 2490-2510/2500"))
+        self.assertEqual(self.found("partner_name:organization", "0,3"), (newest[:3], "subscriptions 0-3/*"))
+        self.assertEqual(self.found("organization", "3000,3010"), ([], "subscriptions 3000-3010/2500"))
+
+    def test_common_and_rare(self):
+        self.assertEqual(self.found("organization%201234"), ([1234], "subscriptions 0-25/1"))
+        self.assertEqual(self.found('"number%201234"'), ([1234], "subscriptions 0-25/1"))
+        self.assertEqual(self.found("1234%7C77"), ([1234, 77], "subscriptions 0-25/2"))
+        self.assertEqual(self.found("organization%20-organization"), ([], "subscriptions 0-25/0"))
+        self.assertEqual(self.found("123*")[0], [1239, 1238, 1237, 1236, 1235, 1234, 1233, 1232, 1231, 1230, 123])
 
 
 class Browsers(lightpathd.Case):

@@ -55,23 +55,41 @@ retire_former(struct lp_executor *executor, struct lp_unit *unit, const char *na
     return rc;
 }
 
+enum { HOST_MOST = 256 };
+
+static const char *
+name_of(const struct lp_executor *executor, char host[static HOST_MOST])
+{
+    const char *given = executor->engine->conf->daemon_name;
+
+    memset(host, 0, HOST_MOST);
+    if (gethostname(host, HOST_MOST - 1) != 0)
+        snprintf(host, HOST_MOST, "localhost");
+    return given != NULL && *given != '\0' ? given : host;
+}
+
+static void
+add_executor(const struct lp_executor *executor, struct lp_unit *unit)
+{
+    char host[HOST_MOST];
+    const char *name = name_of(executor, host);
+
+    lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_ADD,
+                LP_ARGS(lp_text("incarnation", executor->engine->incarnation),
+                        lp_text("name", name), lp_text("host", host),
+                        lp_text("labels", executor->labels), lp_int("lease", lease_us(executor))));
+}
+
 enum lp_code
 lp_keeper_register(struct lp_executor *executor, struct lp_err *err)
 {
     struct lp_engine *engine = executor->engine;
     struct lp_unit *unit = lp_unit_new();
-    const char *given = engine->conf->daemon_name;
     int64_t sent = lp_clock_mono_us(engine->clock);
-    char host[256] = "localhost";
-    enum lp_code rc;
+    char host[HOST_MOST];
+    enum lp_code rc = retire_former(executor, unit, name_of(executor, host), err);
 
-    (void)gethostname(host, sizeof host - 1);
-    rc = retire_former(executor, unit, given != NULL && *given != '\0' ? given : host, err);
-    lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_ADD,
-                LP_ARGS(lp_text("incarnation", engine->incarnation),
-                        lp_text("name", given != NULL && *given != '\0' ? given : host),
-                        lp_text("host", host), lp_text("labels", executor->labels),
-                        lp_int("lease", lease_us(executor))));
+    add_executor(executor, unit);
     lp_unit_add(unit, LP_SQL_RUN_WAKE_PARENTS, LP_NO_ARGS);
     if (rc == LP_OK)
         rc = lp_store_commit(engine->store, unit, err);
@@ -98,6 +116,31 @@ lp_keeper_retire(struct lp_executor *executor)
     lp_err_clear(&err);
 }
 
+static void
+lease_lost(struct lp_executor *executor)
+{
+    struct lp_engine *engine = executor->engine;
+
+    atomic_fetch_add(&executor->lapse, 1);
+    __atomic_add_fetch(&engine->stats.lease_losses, 1, __ATOMIC_RELAXED);
+    lp_logf(engine->log, LP_LOG_WARN, "executor.lease_lost", "s:s", "incarnation",
+            engine->incarnation);
+}
+
+/** The database does not know us (any more), so nothing was ours: what runs is cancelled. */
+static enum lp_code
+register_again(struct lp_executor *executor, struct lp_err *err)
+{
+    struct lp_unit *unit = lp_unit_new();
+    enum lp_code rc;
+
+    lease_lost(executor);
+    add_executor(executor, unit);
+    rc = lp_store_commit(executor->engine->store, unit, err);
+    lp_unit_free(unit);
+    return rc;
+}
+
 /** The new end counts from the sending. A lease that ran out in between was lost: what was begun
  * under it stays cancelled. */
 static bool
@@ -113,13 +156,11 @@ heartbeat(struct lp_executor *executor)
         unit, LP_SQL_RUN_EXECUTOR_RENEW,
         LP_ARGS(lp_int("lease", lease_us(executor)), lp_text("incarnation", engine->incarnation)));
     rc = lp_store_commit(engine->store, unit, &err);
+    if (rc == LP_OK && lp_unit_changed(unit, 0) != 1)
+        rc = register_again(executor, &err);
     if (rc == LP_OK) {
-        if (lp_clock_mono_us(engine->clock) >= end) {
-            atomic_fetch_add(&executor->lapse, 1);
-            __atomic_add_fetch(&engine->stats.lease_losses, 1, __ATOMIC_RELAXED);
-            lp_logf(engine->log, LP_LOG_WARN, "executor.lease_lost", "s:s", "incarnation",
-                    engine->incarnation);
-        }
+        if (lp_clock_mono_us(engine->clock) >= end)
+            lease_lost(executor);
         atomic_store(&executor->lease_end_us, sent + lease_us(executor));
     } else {
         lp_log_err(engine->log, LP_LOG_WARN, "executor.heartbeat", &err);

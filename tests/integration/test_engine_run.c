@@ -2081,6 +2081,28 @@ crashing_undo_is_given_up(struct lp_run_env *env)
     lp_test_wait(env, id, "aborted");
 }
 
+/** A database that forgot the executor (a replica took over, say) regards its processes as free. */
+static void
+executor_without_a_row_registers_again(struct lp_run_env *env)
+{
+    struct lp_engine_stats stats;
+    char id[LP_UUID_LEN + 1];
+
+    if (env->db.dialect == LP_DIALECT_SQLITE)
+        return; /* whoever owns the file has no lease to lose */
+    lp_run_env_start(env);
+    lp_test_start(env, "gates_io", NULL, id);
+    at_gate(1);
+    lp_store_env_exec(&env->db, "DELETE FROM executors");
+    lp_test_until(env, "SELECT count(*) FROM executors WHERE :id <> '' AND expires_at > lp_now()",
+                  id, 1);
+    lp_test_until(env, "SELECT lease_epoch FROM processes WHERE id = :id", id, 2);
+    lp_engine_stats(env->engine, &stats);
+    assert_true(stats.lease_losses >= 1); /* what was under way has stopped */
+    g.open = 1;
+    lp_test_wait(env, id, "completed");
+}
+
 static void
 two_timeouts_are_enough(struct lp_run_env *env)
 {
@@ -2339,6 +2361,7 @@ static const struct engine_case {
     CASE(progress_is_shown),
     CASE(interactive_passes_tasks),
     CASE(crashing_undo_is_given_up),
+    CASE(executor_without_a_row_registers_again),
     CASE(two_timeouts_are_enough),
     CASE(bad_answers_are_counted),
     CASE(callback_timeout_with_two_clocks),

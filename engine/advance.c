@@ -179,8 +179,7 @@ park_for_time(struct lp_proc *proc, struct lp_run *run, const struct lp_err *err
         wake = lp_clock_utc_us(proc->engine->clock) + TIMER_MS * 1000;
     lp_flush_submit(
         proc, &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING, .after = LP_AFTER_PARK,
-                        .wait_kind = "timer",
-                        .wait_reason = reason == NULL || *reason == '\0' ? err->msg : reason,
+                        .wait_kind = "timer", .wait_reason = *reason == '\0' ? err->msg : reason,
                         .outcome = proc->head.open_attempt ? "parked" : NULL, .wake_at = wake));
 }
 
@@ -600,9 +599,12 @@ each_ready(struct lp_thread *thread, struct lp_proc *proc, bool *again)
 
     *again = true;
     if (!proc->each_known) {
+        size_t mark = lp_arena_mark(thread->arena);
+
         lp_run_begin(&run, &priv, thread, proc, NULL);
         rc = step->count(&run, proc->state, &proc->each_count, &err);
         lp_run_end(&run);
+        lp_arena_rewind(thread->arena, mark);
         proc->each_known = rc == LP_OK;
     }
     if (rc == LP_STORE) {

@@ -343,7 +343,7 @@ struct lp_run_private {
     struct lp_subscription **subs;
     size_t sub_count;
     int64_t wake_at;
-    const char *wake_reason;
+    char wake_reason[300]; /* outlives the arena of the call */
     bool locked_out; /* a named lock is busy: park */
     char busy[160];
     int64_t deadline_us;

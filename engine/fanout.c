@@ -54,6 +54,7 @@ make_items(struct fan *fan, struct lp_thread *thread, struct lp_err *err)
     struct lp_proc *proc = fan->proc;
     struct lp_run_private priv;
     struct lp_run run;
+    size_t mark = lp_arena_mark(thread->arena);
     enum lp_code rc;
 
     fan->items = json_array();
@@ -63,6 +64,7 @@ make_items(struct fan *fan, struct lp_thread *thread, struct lp_err *err)
     if (rc == LP_OK)
         rc = check_items(fan, err);
     lp_run_end(&run);
+    lp_arena_rewind(thread->arena, mark);
     return rc;
 }
 

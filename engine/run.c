@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "engine/exec.h"
 
 enum {
@@ -134,7 +135,8 @@ void
 lp_run_wake_at(struct lp_run *run, int64_t utc_us, const char *reason)
 {
     run->priv->wake_at = utc_us;
-    run->priv->wake_reason = lp_arena_strdup(run->arena, reason == NULL ? "" : reason);
+    lp_utf8_copy(run->priv->wake_reason, sizeof run->priv->wake_reason,
+                 reason == NULL ? "" : reason);
 }
 
 /* ---- subscriptions ---- */

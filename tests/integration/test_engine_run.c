@@ -378,6 +378,9 @@ wait_twice(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err
 {
     if (atomic_fetch_add(&g.calls, 1) >= 2)
         return effect(run, state, delta, err);
+    /* what the step took from the arena is gone when it has returned, the reason is not */
+    if (lp_arena_alloc(run->arena, 300000) == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory");
     lp_run_wake_at(run, lp_clock_utc_us(run->clock) + 20000, "two more rounds");
     return lp_fail(err, LP_RETRYABLE, "not yet");
 }

@@ -262,7 +262,7 @@ static bool
 joined(const struct fan *fan)
 {
     return lp_json_int(fan->progress, "next", 0) == (int64_t)json_array_size(fan->items)
-           && fan->active == 0 && fan->failed == 0 && fan->other == 0;
+           && fan->active == 0 && (fan->failed == 0 || fan->step->failed_ends) && fan->other == 0;
 }
 
 static void
@@ -271,11 +271,12 @@ join(struct fan *fan)
     struct lp_proc *proc = fan->proc;
     const struct lp_step *step = fan->step;
     int64_t refusals = lp_json_int(fan->progress, "refusals", 0);
+    int64_t failures = refusals + fan->failed;
     json_auto_t *set = json_object();
     json_t *sum =
         json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)json_array_size(fan->items),
                   "completed", (json_int_t)fan->completed, "aborted", (json_int_t)fan->aborted,
-                  "failed", (json_int_t)refusals);
+                  "failed", (json_int_t)failures);
 
     if (refusals > 0)
         json_object_set(sum, "refused", json_object_get(fan->progress, "refused"));

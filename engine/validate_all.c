@@ -69,6 +69,7 @@ static const struct lp_step validations = {.key = "validations",
                                            .kind = LP_STEP_FANOUT,
                                            .no_undo = "validations only compare",
                                            .items = list_validations,
+                                           .failed_ends = true, /* drift is what it looks for */
                                            .max_open = 16};
 static const struct lp_step *const validate_all[] = {&validations};
 

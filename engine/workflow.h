@@ -149,6 +149,8 @@ struct lp_step {
     enum lp_code (*items)(struct lp_run *run, const json_t *state, json_t *items,
                           struct lp_err *err);
     unsigned max_open; /* 0 = 16 */
+    bool failed_ends;  /* a child that failed is a result; otherwise it is waited for until somebody
+                          has dealt with it */
 };
 
 /* ---- workflows ---- */

@@ -517,6 +517,9 @@ static const struct lp_step *const failing_child_steps[] = {&failing};
 static const struct lp_step fan_failing = {.key = "fan", .title = "Fan out", .kind = LP_STEP_FANOUT, .items = failing_items,
     .no_undo = "a test"};
 static const struct lp_step *const fan_fail_steps[] = {&fan_failing};
+static const struct lp_step fan_result = {.key = "fan", .title = "Fan out", .kind = LP_STEP_FANOUT, .items = failing_items,
+    .failed_ends = true, .no_undo = "a test"};
+static const struct lp_step *const fan_result_steps[] = {&fan_result, &b};
 static const struct lp_step stuck = {.key = "stuck", .title = "Stuck", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_DB,
     .timeout_ms = 50, .no_undo = "a test", .run = gate};
 static const struct lp_step *const stuck_steps[] = {&stuck};
@@ -577,6 +580,7 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("eaches", each_steps),
     {.name = "failing_child", .description = "For a test", .target = LP_TARGET_SYSTEM, .form = &form_name, LP_STEPS(failing_child_steps)},
     WORKFLOW("fan_fails", fan_fail_steps),
+    WORKFLOW("fan_results", fan_result_steps),
     WORKFLOW("fan_sites", fan_site_steps),
     WORKFLOW("each_none", each_none_steps),
     WORKFLOW("when_crash", when_crash_steps),
@@ -1704,6 +1708,23 @@ parent_waits_for_failed_children(struct lp_run_env *env)
 }
 
 static void
+failed_children_may_be_a_result(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+    json_t *state;
+
+    lp_run_env_start(env);
+    g.fail_times = 2;
+    g.fail_code = LP_REFUSED;
+    lp_test_start(env, "fan_results", NULL, id);
+    lp_test_wait(env, id, "completed");
+    state = lp_test_state(env, id);
+    assert_int_equal(lp_json_int(json_object_get(state, "fan"), "completed", 0), ITEMS - 2);
+    assert_int_equal(lp_json_int(json_object_get(state, "fan"), "failed", 0), 2);
+    json_decref(state);
+}
+
+static void
 abort_takes_children_along(struct lp_run_env *env)
 {
     char id[LP_UUID_LEN + 1];
@@ -2348,6 +2369,7 @@ static const struct engine_case {
     CASE(callback_before_the_wait),
     CASE(refused_children_are_told),
     CASE(parent_waits_for_failed_children),
+    CASE(failed_children_may_be_a_result),
     CASE(abort_takes_children_along),
     CASE(lease_of_another_runs_out),
     CASE(crashing_step_is_given_up),

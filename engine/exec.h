@@ -308,7 +308,8 @@ void lp_proc_advance(struct lp_thread *thread, struct lp_proc *proc);
 /** Logs a failed attempt: retried later, or failed. `writes` (may be NULL, taken) go with it. */
 void lp_proc_failed(struct lp_proc *proc, const struct lp_err *error, struct lp_unit *writes);
 const struct lp_step *lp_proc_step(const struct lp_proc *proc);
-/** The step ended the program too often: logged as failed, true. Also true when the store failed. */
+/** The step ended the program too often: logged as failed, true. Also true when the store failed.
+ */
 bool lp_proc_crashed(struct lp_proc *proc, const struct lp_step *step);
 /** Marks the start of an attempt of the current row. */
 void lp_proc_begin(struct lp_proc *proc);

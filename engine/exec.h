@@ -345,7 +345,7 @@ struct lp_run_private {
     size_t sub_count;
     int64_t wake_at;
     char wake_reason[300]; /* outlives the arena of the call */
-    bool locked_out; /* a named lock is busy: park */
+    bool locked_out;       /* a named lock is busy: park */
     char busy[160];
     int64_t deadline_us;
     unsigned lapse;

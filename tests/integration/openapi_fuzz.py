@@ -4,7 +4,7 @@
     openapi_fuzz.py [--store sqlite|pg] [--requests N] [--seed S]
 
 No reply may be 500, 501, 502 or 504; every status must be listed for its operation (510 and 503 therefore only where they are), and every
-body must be valid against its schema. The default is 2,000 requests, 10,000 with LP_TEST_LONG=1; the seed is printed and repeats a run.
+body must be valid against its schema. The default is 10,000 requests, 50,000 with LP_TEST_LONG=1; the seed is printed and repeats a run.
 """
 import http.client
 import json
@@ -304,7 +304,7 @@ def main():
     lightpathd.store = option("--store", "sqlite")
     if lightpathd.store == "pg" and not os.environ.get("LIGHTPATH_TEST_PG"):
         sys.exit(lightpathd.SKIPPED)
-    wanted = 10000 if os.environ.get("LP_TEST_LONG") == "1" else 500 if lightpathd.REDUCED else 2000
+    wanted = 50000 if os.environ.get("LP_TEST_LONG") == "1" else 500 if lightpathd.REDUCED else 10000
     count = int(option("--requests", wanted))
     seed = int(option("--seed", random.SystemRandom().randrange(10 ** 9)))
     print(f"seed {seed}, {count} requests", flush=True)

@@ -41,9 +41,11 @@ DELETE FROM outbox WHERE id IN (
 DELETE FROM idempotency WHERE (actor, key) IN (
   SELECT actor, key FROM idempotency WHERE created_at < CAST(:cutoff AS bigint) ORDER BY created_at LIMIT CAST(:most AS bigint));
 
+-- One that crashed was never retired; should it only have slept, it registers again.
 -- name: retention_executors
 DELETE FROM executors WHERE incarnation IN (
-  SELECT incarnation FROM executors WHERE retired_at < CAST(:cutoff AS bigint) ORDER BY retired_at LIMIT CAST(:most AS bigint));
+  SELECT incarnation FROM executors WHERE COALESCE(retired_at, expires_at) < CAST(:cutoff AS bigint)
+  ORDER BY COALESCE(retired_at, expires_at) LIMIT CAST(:most AS bigint));
 
 -- A chain goes as a whole, when its newest row is old enough and nobody will append to it: what is left can still be proved.
 -- name: retention_find_chains

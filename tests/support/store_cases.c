@@ -1132,7 +1132,8 @@ fill_old(struct lp_store_env *env)
         "'r', 'p', 1), ('a', 'new', 'r', 'p', NOW_US)",
         "INSERT INTO executors (incarnation, name, host, started_at, renewed_at, expires_at, "
         "retired_at) VALUES "
-        "('x1', 'n', 'h', 1, 1, 1, 2), ('x2', 'n', 'h', 1, 1, 9000000000000000000, NULL)",
+        "('x1', 'n', 'h', 1, 1, 1, 2), ('x2', 'n', 'h', 1, 1, 9000000000000000000, NULL), "
+        "('x3', 'crashed', 'h', 1, 1, 1, NULL)",
         "INSERT INTO import_rows (source, key, imported_at, doc) VALUES ('f', 'a', 1, '{}'), ('f', "
         "'a', 2, '{}'), ('f', 'a', 3, '{}'), "
         "('f', 'a', 4, '{}'), ('f', 'b', 1, '{}'), ('g', 'a', 1, '{}'), ('g', 'a', 2, '{}'), ('g', "

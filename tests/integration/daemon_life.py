@@ -104,7 +104,7 @@ class Start(Folder):
     def test_second_daemon(self):
         first = self.daemon().start()
         line = self.refused(self.daemon(), [str(first.child.pid)], 5)
-        self.assertIn("holds", line)
+        self.assertIn("in use by process", line)
         self.assertEqual(first.get("/api/health/").status, 200)
         for command in (("db", "migrate"), ("db", "check"), ("db", "restore", "/dev/null")):
             self.refused(self.daemon(), [str(first.child.pid)], 5, command)

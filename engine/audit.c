@@ -440,7 +440,8 @@ verify_chains(struct lp_engine *engine, int64_t *checked, struct lp_err *err)
 static int64_t
 kept_from(const struct lp_engine *engine)
 {
-    return lp_clock_utc_us(engine->clock) - engine->conf->retention_audit_days * DAY_US;
+    return lp_clock_utc_us(engine->clock)
+           - lp_conf_live_int(&engine->conf->retention_audit_days) * DAY_US;
 }
 
 /* A sealed head must still be there, unless retention removed the whole chain. */

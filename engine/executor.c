@@ -411,7 +411,8 @@ lp_executor_hint(struct lp_engine *engine, const char *process_id, int priority)
         tell_dispatcher(engine->executor);
     if (engine->executor != NULL && engine->executor->embedded)
         lp_keeper_due(engine->executor,
-                      lp_clock_utc_us(engine->clock) + engine->conf->executor_sweep_ms * 1000);
+                      lp_clock_utc_us(engine->clock)
+                          + lp_conf_live_int(&engine->conf->executor_sweep_ms) * 1000);
 }
 
 void

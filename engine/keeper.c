@@ -325,7 +325,8 @@ sweep(struct lp_executor *executor, size_t *found)
         take_mine(&s);
     hear_requests(&s);
     due = next_due(&s);
-    soonest = lp_clock_utc_us(engine->clock) + engine->conf->executor_sweep_ms * 1000;
+    soonest =
+        lp_clock_utc_us(engine->clock) + lp_conf_live_int(&engine->conf->executor_sweep_ms) * 1000;
     if (due != 0 && due < soonest)
         due = soonest; /* announced just now, or nobody here may take it */
     pthread_mutex_lock(&executor->lock);
@@ -345,7 +346,7 @@ static void
 watch(struct lp_executor *executor)
 {
     int64_t now = lp_clock_mono_us(executor->engine->clock);
-    int64_t grace = executor->engine->conf->executor_stuck_grace_ms * 1000;
+    int64_t grace = lp_conf_live_int(&executor->engine->conf->executor_stuck_grace_ms) * 1000;
 
     pthread_mutex_lock(&executor->lock);
     for (struct lp_thread *t = executor->threads; t != NULL; t = t->next_all) {
@@ -454,7 +455,7 @@ next_sweep(const struct lp_executor *executor, bool read, size_t found, int64_t 
         return now + AGAIN_MS * 1000;
     if (executor->embedded && found == 0)
         return INT64_MAX;
-    return now + executor->engine->conf->executor_sweep_ms * 1000;
+    return now + lp_conf_live_int(&executor->engine->conf->executor_sweep_ms) * 1000;
 }
 
 void *

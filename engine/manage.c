@@ -222,7 +222,7 @@ save_in_sync(struct lp_engine *engine, const struct lp_caller *caller, struct lp
     bool changed = false;
     enum lp_code rc;
 
-    if (engine->conf->engine_insync_check) {
+    if (lp_conf_live_bool(&engine->conf->engine_insync_check)) {
         lp_unit_add(unit, LP_SQL_SVC_SUB_TURN, LP_ARGS(lp_text("id", sub->id)));
         lp_unit_add(unit, LP_SQL_SVC_SUB_IDLE_CHECK, LP_ARGS(lp_text("id", sub->id)));
     }
@@ -244,14 +244,15 @@ set_in_sync(struct lp_engine *engine, const struct lp_caller *caller, struct lp_
 
     if (sub->insync)
         return LP_OK;
-    if (engine->conf->engine_insync_check)
+    if (lp_conf_live_bool(&engine->conf->engine_insync_check))
         rc = demand_idle(engine, sub->id, err);
     if (rc == LP_OK)
         rc = save_in_sync(engine, caller, sub, err);
     if (rc != LP_CONFLICT)
         return rc;
     lp_err_clear(err); /* a process began in between, or somebody else changed the subscription */
-    rc = engine->conf->engine_insync_check ? demand_idle(engine, sub->id, err) : LP_OK;
+    rc = lp_conf_live_bool(&engine->conf->engine_insync_check) ? demand_idle(engine, sub->id, err)
+                                                               : LP_OK;
     return rc != LP_OK
                ? rc
                : lp_fail(err, LP_CONFLICT, "Subscription %s changed in this moment", sub->id);

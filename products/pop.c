@@ -49,7 +49,8 @@ pop_check(const struct lp_conf *conf, const json_t *root, struct lp_problems *pr
 
     if (code == NULL)
         return;
-    check_code(conf->pop_code_pattern, code, json_object_get(root, LP_F_POP_CODE), problems);
+    check_code(lp_conf_live_text(&conf->pop_code_pattern), code,
+               json_object_get(root, LP_F_POP_CODE), problems);
     if (name != NULL && strncmp(name, code, strlen(code)) != 0)
         lp_problem_add(problems, "value_error", loc, json_object_get(root, LP_F_POP_FULL_NAME),
                        json_pack("{s:s}", "code", "OPT-002"),

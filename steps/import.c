@@ -105,7 +105,7 @@ lp_import_store(struct lp_run *run, const char *source, const json_t *rows, int6
     {
         rc = lp_import_row_add(lp_run_unit(run), source, lp_json_str(row, "key", ""),
                                json_object_get(row, "document"), run->process_id, *imported_at,
-                               run->conf->retention_import_runs, err);
+                               lp_conf_live_int(&run->conf->retention_import_runs), err);
         if (rc != LP_OK)
             return rc;
     }

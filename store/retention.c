@@ -177,24 +177,33 @@ lp_retention_run(struct lp_store *store, const struct lp_conf *conf, bool (*stop
         int64_t age_us;
         int64_t *total;
     } rows[] = {
-        {LP_SQL_RETENTION_EVENTS, conf->retention_event_days * DAY_US, &report->events},
-        {LP_SQL_RETENTION_KEYS, conf->retention_idempotency_hours * HOUR_US, &report->keys},
-        {LP_SQL_RETENTION_EXECUTORS, conf->retention_event_days * DAY_US, &report->executors},
-        {LP_SQL_RETENTION_SEALS, conf->retention_audit_days * DAY_US, &report->seals},
-        {LP_SQL_RETENTION_BLOCKS, conf->retention_history_days * DAY_US, &report->versions},
-        {LP_SQL_RETENTION_HEADERS, conf->retention_history_days * DAY_US, &report->versions},
+        {LP_SQL_RETENTION_EVENTS, lp_conf_live_int(&conf->retention_event_days) * DAY_US,
+         &report->events},
+        {LP_SQL_RETENTION_KEYS, lp_conf_live_int(&conf->retention_idempotency_hours) * HOUR_US,
+         &report->keys},
+        {LP_SQL_RETENTION_EXECUTORS, lp_conf_live_int(&conf->retention_event_days) * DAY_US,
+         &report->executors},
+        {LP_SQL_RETENTION_SEALS, lp_conf_live_int(&conf->retention_audit_days) * DAY_US,
+         &report->seals},
+        {LP_SQL_RETENTION_BLOCKS, lp_conf_live_int(&conf->retention_history_days) * DAY_US,
+         &report->versions},
+        {LP_SQL_RETENTION_HEADERS, lp_conf_live_int(&conf->retention_history_days) * DAY_US,
+         &report->versions},
     };
     enum lp_code rc;
 
     *report = (struct lp_retention_report){0};
-    rc = drop_whole(&pass, &tasks, conf->retention_task_days * DAY_US, &report->tasks, err);
+    rc = drop_whole(&pass, &tasks, lp_conf_live_int(&conf->retention_task_days) * DAY_US,
+                    &report->tasks, err);
     if (rc == LP_OK)
-        rc = drop_whole(&pass, &steps, conf->retention_process_days * DAY_US, &report->processes,
-                        err);
+        rc = drop_whole(&pass, &steps, lp_conf_live_int(&conf->retention_process_days) * DAY_US,
+                        &report->processes, err);
     if (rc == LP_OK)
-        rc = drop_whole(&pass, &chains, conf->retention_audit_days * DAY_US, &report->chains, err);
+        rc = drop_whole(&pass, &chains, lp_conf_live_int(&conf->retention_audit_days) * DAY_US,
+                        &report->chains, err);
     for (size_t i = 0; rc == LP_OK && i < LP_COUNT(rows); i++)
         rc = drop_rows(&pass, rows[i].stmt, rows[i].age_us, rows[i].total, err);
-    return rc == LP_OK ? drop_imports(&pass, conf->retention_import_runs, &report->imports, err)
+    return rc == LP_OK ? drop_imports(&pass, lp_conf_live_int(&conf->retention_import_runs),
+                                      &report->imports, err)
                        : rc;
 }

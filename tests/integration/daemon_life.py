@@ -229,7 +229,9 @@ class Life(Folder):
         def origin(name):
             return daemon.get("/", headers={"Origin": name}).headers["Access-Control-Allow-Origin"]
         self.assertEqual(origin("http://one.example"), "http://one.example")
-        write("api: {cors_origins: 'http://two.example', max_body: 2048, threads: 9}\nlog: {level: debug}\n")
+        write("api: {cors_origins: 'http://two.example', max_body: 2048, threads: 9}\nlog: {level: debug}\n"
+              "executor: {sweep_ms: 700, stuck_grace_ms: 50000}\nretention: {task_days: 5}\npop: {code_pattern: '[A-Z]{3}'}\n"
+              "engine: {insync_check: false}\n")
         daemon.child.send_signal(signal.SIGHUP)
         lightpathd.wait_for(lambda: origin("http://two.example"))
         self.assertIsNone(origin("http://one.example"))

@@ -363,6 +363,20 @@ make_response(struct lp_request *req)
     return response;
 }
 
+/** The path without what proves the right to call back. */
+static const char *
+shown_path(const struct lp_request *req)
+{
+    static const char callback[] = "/callback/";
+    const char *secret = strstr(req->target.path, callback);
+
+    if (secret == NULL)
+        return req->target.path;
+    return lp_arena_printf(req->arena, "%.*s**********",
+                           (int)(secret - req->target.path + (ptrdiff_t)sizeof callback - 1),
+                           req->target.path);
+}
+
 static void
 add_headers(struct lp_request *req, struct MHD_Response *response)
 {
@@ -379,9 +393,11 @@ add_headers(struct lp_request *req, struct MHD_Response *response)
         MHD_add_response_header(response, "Connection", "close");
     add_cors(req, response);
     count(req, req->reply.status, us);
+    lp_log_correlation(req->id);
     lp_logf(req->api->options.log, LP_LOG_DEBUG, "api.request", "s:s, s:s, s:i, s:I", "method",
-            req->method_text, "path", req->target.path, "status", req->reply.status, "us",
+            req->method_text, "path", shown_path(req), "status", req->reply.status, "us",
             (json_int_t)us);
+    lp_log_correlation("");
 }
 
 static enum MHD_Result

@@ -469,6 +469,20 @@ class Tokens(lightpathd.Case):
         self.assertNotIn(token, "\n".join(self.daemon.lines))
 
 
+class Log(lightpathd.Case):
+    settings = {"log.level": "debug"}
+
+    def test_requests_are_logged_with_their_id_and_without_secrets(self):
+        some = "00000000-0000-4000-8000-000000000000"
+        for path in (f"/api/processes/{some}/callback/hush-hush", f"/api/processes/{some}/callback/hush-hush/progress"):
+            self.assertEqual(self.daemon.post(path, {}, headers={"X-Request-ID": "req-1"}).status, 404)
+            self.assertEqual(self.daemon.post(path, {}, headers={"X-Request-ID": "req-2", "Host": "example.org"}).status, 403)
+        lightpathd.wait_for(lambda: len([e for e in self.daemon.log("api.request") if "callback" in e["path"]]) == 4)
+        entries = [e for e in self.daemon.log("api.request") if "callback" in e["path"]]
+        self.assertEqual({e.get("correlation_id") for e in entries}, {"req-1", "req-2"})
+        self.assertNotIn("hush-hush", "\n".join(self.daemon.lines))
+
+
 class Backup(lightpathd.Case):
     def test_backup(self):
         self.problem(self.daemon.post("/api/db/backup", {}), 403)

@@ -17,6 +17,8 @@ struct lp_pool {
     struct lp_request *first, *last;
     struct call *calls, *last_call;
     bool closing;
+    bool call_turn; /* calls and requests take turns: neither a crowd of listeners that are behind
+                       nor a crowd of requests keeps the others waiting */
     unsigned count;
     pthread_t threads[];
 };
@@ -40,8 +42,9 @@ work(void *arg)
         pthread_mutex_lock(&pool->lock);
         while (pool->first == NULL && pool->calls == NULL && !pool->closing)
             pthread_cond_wait(&pool->more, &pool->lock);
-        call = pool->calls;
+        call = pool->call_turn || pool->first == NULL ? pool->calls : NULL;
         req = call == NULL ? pool->first : NULL;
+        pool->call_turn = call == NULL;
         if (call != NULL)
             pool->calls = call->next;
         else if (req != NULL)

@@ -215,6 +215,26 @@ class Crowd(lightpathd.Case):
             for stream in streams:
                 stream.close()
 
+    def test_listeners_that_are_behind_do_not_keep_requests_waiting(self):
+        with lightpathd.Daemon({"api.threads": 1}) as daemon:
+            completed(daemon, 200)
+            streams = [Stream(daemon, 0) for _ in range(150)]
+            for stream in streams:
+                stream.sock.setblocking(False)
+            slowest = 0.0
+            for _ in range(20):
+                begun = time.monotonic()
+                self.assertEqual(daemon.get("/api/settings/status").status, 200)
+                slowest = max(slowest, time.monotonic() - begun)
+                for stream in streams:  # they read as fast as they can
+                    try:
+                        stream.sock.recv(1 << 20)
+                    except BlockingIOError:
+                        pass
+            for stream in streams:
+                stream.close()
+            self.assertLess(slowest, 0.4 * lightpathd.SLOW)
+
     def test_listeners_leave_room_for_requests(self):
         with lightpathd.Daemon({"api.max_connections": 16}) as daemon:
             streams = [Stream(daemon) for _ in range(12)]

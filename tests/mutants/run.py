@@ -91,7 +91,7 @@ class Tree:
         return run(["ninja", "-C", self.build])
 
     def patch(self, mutant, *options):
-        return run(["patch", "-p1", "-s", "-N", "-r", "-", "-d", self.source, "-i", mutant.path, *options])
+        return run(["patch", "-p1", "-s", "-N", "--no-backup-if-mismatch", "-r", "-", "-d", self.source, "-i", mutant.path, *options])
 
     def test(self, mutant):
         test = self.tests.get(mutant.test)

@@ -248,7 +248,7 @@ class Unix(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 def run(*args, env=None, stdin=subprocess.DEVNULL):
     full = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LIGHTPATH_URL": url, **(env or {})}
-    return subprocess.run([CLI, *args], env=full, stdin=stdin, capture_output=True, text=True, timeout=30)
+    return subprocess.run([CLI, *args], env=full, stdin=stdin, capture_output=True, text=True, timeout=120)
 
 
 def posted(path="/api/processes/create_pop"):
@@ -266,7 +266,7 @@ class Terminal:
                                         start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.seen = ""
 
-    def read(self, until, seconds=10):
+    def read(self, until, seconds=60):
         end = time.monotonic() + seconds
         while until not in self.seen:
             ready, _, _ = select.select([self.fd], [], [], max(0, end - time.monotonic()))
@@ -286,7 +286,7 @@ class Terminal:
         os.write(self.fd, (text + "\n").encode())
 
     def end(self):
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         while select.select([self.fd], [], [], 0.05)[0]:
             self.seen += os.read(self.fd, 4096).decode()
         os.close(self.fd)
@@ -346,7 +346,7 @@ class Forms(Case):
 
     def test_fields_from_a_file_whichever_page_asks(self):
         r = subprocess.run([CLI, "process", "start", "create_pop", "--file=-"], input='{"code": "MI09", "owner": "%s"}' % (SUB % 2),
-                           env={"LIGHTPATH_URL": url}, capture_output=True, text=True, timeout=30)
+                           env={"LIGHTPATH_URL": url}, capture_output=True, text=True, timeout=120)
         self.assertEqual(r.returncode, 0, r.stderr)
 
     def test_bad_files(self):
@@ -566,7 +566,7 @@ class Errors(Case):
         began = time.monotonic()
         r = run("todo", "--timeout", "1", "--url", "http://127.0.0.1:%d" % s.getsockname()[1])
         s.close()
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, 25)
         self.assertEqual(r.returncode, 8)
 
     def test_overrides_want_a_reason(self):
@@ -637,9 +637,11 @@ class Watching(Case):
         world.final = "running"
         p = subprocess.Popen([CLI, "process", "watch", PROC], env={"LIGHTPATH_URL": url}, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
-        time.sleep(0.5)
+        end = time.monotonic() + 60
+        while world.watched < 2 and time.monotonic() < end:  # it looks again and again: it is watching
+            time.sleep(0.02)
         p.send_signal(signal.SIGINT)
-        _, err = p.communicate(timeout=10)
+        _, err = p.communicate(timeout=60)
         self.assertEqual(p.returncode, 5)
         self.assertIn("the process goes on", err)
 

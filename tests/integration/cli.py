@@ -226,26 +226,32 @@ class Operating(Cli):
         self.assertIn("because", text)
         self.assertRegex(self.cli("audit", "verify").stdout, r"\d+ audit rows")
 
+    def listeners(self, count):
+        """Until the daemon knows of just as many."""
+        lightpathd.wait_for(lambda: f"lightpath_event_streams {count}\n" in self.daemon.get("/api/metrics").body.decode(), pause=0.1)
+
     def test_events_follow_what_happens(self):
+        self.listeners(0)
         watcher = subprocess.Popen([CLI, "events"], env={"LIGHTPATH_SOCKET": self.daemon.socket}, stdout=subprocess.PIPE, text=True)
-        time.sleep(0.3 * lightpathd.SLOW)
+        self.listeners(1)
         self.partner("Events")
         line = watcher.stdout.readline()
         watcher.send_signal(signal.SIGINT)
-        watcher.communicate(timeout=20)
+        watcher.communicate(timeout=60 * lightpathd.SLOW)
         self.assertEqual(watcher.returncode, 0)
         self.assertRegex(line, r"\d+ +(processes|subscriptions)")
 
     def test_a_reader_that_leaves_is_no_error(self):
         for args in (("workflow", "list"), ("-o", "json", "workflow", "list"), ("--help",), ("events",)):
+            self.listeners(0)
             reader, writer = os.pipe()
             os.close(reader)
             child = subprocess.Popen([CLI, *args], env={"LIGHTPATH_SOCKET": self.daemon.socket}, stdout=writer, stderr=subprocess.PIPE, text=True)
             os.close(writer)
             if args == ("events",):
-                time.sleep(0.3 * lightpathd.SLOW)
+                self.listeners(1)
                 self.partner("Nobody reads")
-            _, errors = child.communicate(timeout=20 * lightpathd.SLOW)
+            _, errors = child.communicate(timeout=60 * lightpathd.SLOW)
             self.assertEqual((child.returncode, errors), (0, ""), args)
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([CLI, "workflow", "list"], env={"LIGHTPATH_SOCKET": self.daemon.socket}, stdout=full,
@@ -278,7 +284,7 @@ class Operating(Cli):
                                     stderr=subprocess.PIPE, text=True) for i in range(6)]
         codes = []
         for child in results:
-            _, err = child.communicate(timeout=60)
+            _, err = child.communicate(timeout=120 * lightpathd.SLOW)
             codes.append(child.returncode)
             if child.returncode != 0:
                 self.assertTrue(re.search("lock|in sync|Stale|unfinished|held|holds", err), err)

@@ -202,10 +202,10 @@ class Slow(lightpathd.Case):
                 socks.append(sock)
         started = time.monotonic()
         alive = len(socks)
-        while alive and time.monotonic() - started < 15 * lightpathd.SLOW:
+        while alive and time.monotonic() - started < 60 * lightpathd.SLOW:
             asked = time.monotonic()
             self.assertEqual(self.daemon.get("/api/settings/status").status, 200)
-            self.assertLess(time.monotonic() - asked, 3 * lightpathd.SLOW)
+            self.assertLess(time.monotonic() - asked, 20 * lightpathd.SLOW)
             alive = 0
             for sock in socks:
                 readable, _, _ = select.select([sock], [], [], 0)
@@ -262,7 +262,7 @@ class Crowd(lightpathd.Case):
             with self.subTest(connections=count):
                 started = time.monotonic()
                 self.crowd(count)
-                self.assertLess(time.monotonic() - started, 10 * lightpathd.SLOW)
+                self.assertLess(time.monotonic() - started, 40 * lightpathd.SLOW)
 
     def test_too_many_are_told(self):
         lightpathd.wait_for(lambda: self.daemon.get("/api/health/").status == 200)

@@ -80,7 +80,7 @@ gate(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 static void
 at_gate(int count)
 {
-    for (int ms = 0; ms < 10000 && atomic_load(&g.inside) < count; ms++)
+    for (int ms = 0; ms < 60000 && atomic_load(&g.inside) < count; ms++)
         usleep(1000);
     assert_true(atomic_load(&g.inside) >= count);
 }
@@ -1810,7 +1810,7 @@ lost_lease_stops_the_step(struct lp_run_env *env)
     at_gate(1);
     lp_clock_turn(&env->db.clock, 5000000); /* this program slept five seconds */
     for (int ms = 0;
-         ms < 5000 && lp_test_int(env, "SELECT lease_epoch FROM processes WHERE id = :id", id) < 2;
+         ms < 60000 && lp_test_int(env, "SELECT lease_epoch FROM processes WHERE id = :id", id) < 2;
          ms += 5)
         usleep(5000);
     g.open = 1;

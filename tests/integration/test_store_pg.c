@@ -169,6 +169,7 @@ struct proxy {
     atomic_bool stop;
     atomic_bool swallow; /* answers of the server are thrown away, then the connection ends */
     atomic_bool refuse;  /* new connections are closed at once */
+    atomic_int pumps;    /* threads that carry a connection */
 };
 
 static void
@@ -237,6 +238,7 @@ pair_main(void *arg)
     close(pair->client);
     close(server);
     free(pair);
+    atomic_fetch_sub(&p->pumps, 1);
     return NULL;
 }
 
@@ -261,6 +263,7 @@ proxy_main(void *arg)
         pair = malloc(sizeof *pair);
         assert_non_null(pair);
         *pair = (struct pair){p, client};
+        atomic_fetch_add(&p->pumps, 1);
         assert_int_equal(pthread_create(&thread, NULL, pair_main, pair), 0);
         pthread_detach(thread);
     }
@@ -298,7 +301,8 @@ proxy_stop(struct proxy *p, struct lp_store_env *env)
     atomic_store(&p->stop, true);
     pthread_join(p->thread, NULL);
     close(p->listener);
-    usleep(150000); /* the pumps look at stop every 50 ms */
+    while (atomic_load(&p->pumps) != 0) /* they look at stop every 50 ms */
+        usleep(1000);
     snprintf(path, sizeof path, "%s/.s.PGSQL.5999", env->dir);
     unlink(path);
 }

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """Counts the tests of a `meson test` run and shows what failed.
 
-    count.py LOG.json [--tail LINES]
+    count.py LOG.json [--again LOG.json] [--flaky FILE] [--tail LINES]
+    count.py LOG.json --failed                  the names of the programs that failed, a line each
 
 A cmocka program counts as its test functions, a unittest program as its tests, any other as one. The last line is "N passed, N failed".
+
+--again names the log of a second run of what failed: a program that passed there counts as passed, but its first output is shown all the
+same and its name goes to FILE, a line each.
 """
+import argparse
 import json
 import re
 import sys
@@ -15,6 +20,8 @@ UNITTEST = re.compile(r"^Ran (\d+) tests? in ", re.M)
 UNITTEST_FAILED = re.compile(r"^FAILED \((?:(?:failures|errors|skipped|unexpected successes|expected failures)=\d+(?:, )?)+\)", re.M)
 # a program of another kind may say how many it ran, on its last line
 OWN_SUMMARY = re.compile(r"(\d+) passed, (\d+) failed\s*\Z")
+
+GOOD = ("OK", "EXPECTEDFAIL", "SKIP")
 
 
 def count(entry):
@@ -45,22 +52,47 @@ def show(entry, lines):
             print("\n".join("  " + line for line in kept[-lines:]))
 
 
+def read(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as log:
+            return [json.loads(line) for line in log if line.strip()]
+    except FileNotFoundError:  # the second run never came to it
+        return []
+
+
 def main():
-    lines = int(sys.argv[sys.argv.index("--tail") + 1]) if "--tail" in sys.argv else 40
+    parser = argparse.ArgumentParser()
+    parser.add_argument("log")
+    parser.add_argument("--again")
+    parser.add_argument("--flaky")
+    parser.add_argument("--failed", action="store_true")
+    parser.add_argument("--tail", type=int, default=40)
+    args = parser.parse_args()
+    entries = read(args.log)
+    if args.failed:
+        print("".join(f"{entry['name']}\n" for entry in entries if entry["result"] not in GOOD), end="")
+        return
+    again = {entry["name"]: entry for entry in read(args.again)} if args.again else {}
     passed = failed = 0
-    skipped = []
-    with open(sys.argv[1], encoding="utf-8", errors="replace") as log:
-        entries = [json.loads(line) for line in log if line.strip()]
+    skipped, flaky = [], []
     for entry in entries:
         if entry["result"] == "SKIP":
             skipped.append(entry["name"])
             continue
         good, bad = count(entry)
-        passed, failed = passed + good, failed + bad
         if bad:
-            show(entry, lines)
+            show(entry, args.tail)
+            second = again.get(entry["name"])
+            if second is not None and second["result"] in ("OK", "EXPECTEDFAIL"):
+                good, bad = count(second)
+                flaky.append(entry["name"])
+                print(f"\n--- {entry['name']}: passed when it ran once more alone")
+        passed, failed = passed + good, failed + bad
     if skipped:
         print(f"skipped: {', '.join(skipped)}")
+    if args.flaky and flaky:
+        with open(args.flaky, "a", encoding="utf-8") as out:
+            out.write("".join(f"{name}\n" for name in flaky))
     slow = sorted(entries, key=lambda entry: -(entry.get("duration") or 0))[:3]
     print("slowest: " + ", ".join(f"{entry['name']} {entry.get('duration') or 0:.1f} s" for entry in slow))
     print(f"{passed} passed, {failed} failed")

@@ -60,7 +60,7 @@ stands(struct lp_engine_env *env, const char *id, const char *status, const char
 {
     int64_t there = 0;
 
-    for (int i = 0; i < 1000 && there == 0; i++) {
+    for (int i = 0; i < 6000 && there == 0; i++) {
         there =
             lp_engine_env_int(env,
                               "SELECT COUNT(*) FROM processes WHERE id = '%s' AND status = '%s' "
@@ -265,7 +265,7 @@ resume_all_retries_and_counts(struct lp_engine_env *env)
     assert_int_equal(lp_test_failures, 3);
     lp_test_ok(lp_engine_resume_all(env->engine, &lp_test_operator, &n, &err), &err);
     assert_int_equal(n, 3);
-    for (int i = 0; i < 1000 && lp_test_failures < 6; i++)
+    for (int i = 0; i < 6000 && lp_test_failures < 6; i++)
         usleep(10000);
     assert_int_equal(lp_test_failures, 6);
     for (size_t i = 0; i < LP_COUNT(ids); i++)
@@ -310,7 +310,7 @@ validate_all_ends_the_restored_state(struct lp_engine_env *env)
     state = state_of(env, id);
     assert_int_equal(lp_json_int(json_object_get(state, "validations"), "total", 0), NODES);
     json_decref(state);
-    for (int i = 0; i < 500 && __atomic_load_n(&again->restored, __ATOMIC_ACQUIRE); i++)
+    for (int i = 0; i < 6000 && __atomic_load_n(&again->restored, __ATOMIC_ACQUIRE); i++)
         usleep(10000);
     start(env, "task_plain", id);
     stands(env, id, "completed", "done");

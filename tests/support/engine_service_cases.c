@@ -1222,7 +1222,7 @@ restored_ends_when_everything_was_validated(struct lp_engine_env *env)
 static void
 wait_for_status(struct lp_engine_env *env, const char *id, const char *status)
 {
-    for (int i = 0; i < 500 && !has_status(env, id, status); i++)
+    for (int i = 0; i < 3000 && !has_status(env, id, status); i++)
         usleep(20000);
     if (!has_status(env, id, status))
         fail_msg("process %s never became %s", id, status);

@@ -28,7 +28,7 @@ SKIPPED = 77
 store = "sqlite"
 
 
-def wait_for(what, limit=20, pause=0.02):
+def wait_for(what, limit=60, pause=0.02):
     """The first true value of what(), or an error after limit seconds (times the slowness of this build)."""
     end = time.monotonic() + limit * SLOW
     while True:
@@ -100,7 +100,7 @@ class Daemon:
                                         env={**os.environ, **self.environment})
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        end = time.monotonic() + 30 * SLOW
+        end = time.monotonic() + 60 * SLOW
         while self.ready is None:
             if self.child.poll() is not None:
                 self.reader.join(5)
@@ -131,7 +131,7 @@ class Daemon:
                 found.append(entry)
         return found
 
-    def stop(self, sig=signal.SIGTERM, limit=30):
+    def stop(self, sig=signal.SIGTERM, limit=60):
         if self.child is None:
             return None
         if self.child.poll() is None:
@@ -159,7 +159,7 @@ class Daemon:
 
     # ---- requests ----
 
-    def request(self, method, path, body=None, headers=None, unix=False, timeout=30):
+    def request(self, method, path, body=None, headers=None, unix=False, timeout=60):
         """body: None, bytes, or a value sent as JSON."""
         headers = dict(headers or {})
         if body is not None and not isinstance(body, bytes):
@@ -184,7 +184,7 @@ class Daemon:
     def put(self, path, body=None, **more):
         return self.request("PUT", path, body, **more)
 
-    def connect(self, timeout=20):
+    def connect(self, timeout=60):
         return socket.create_connection(("127.0.0.1", self.port), timeout * SLOW)
 
     def raw(self, data, timeout=20, half_close=False):
@@ -210,7 +210,7 @@ class Daemon:
         assert answer.status == 200, answer
         return answer.json()
 
-    def wait_process(self, process_id, *statuses, limit=30):
+    def wait_process(self, process_id, *statuses, limit=60):
         statuses = statuses or ("completed",)
         seen = {}
 

@@ -14,7 +14,7 @@
 #include "tests/support/catalog_env.h"
 #include "tests/support/test_main.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 60000 };
 
 const struct lp_caller lp_test_caller = {
     .actor = "tester", .role = LP_ROLE_ADMIN, .correlation_id = "test", .reason = "a test"};

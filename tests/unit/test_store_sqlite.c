@@ -308,7 +308,7 @@ the_log_is_copied_back_while_writing(void **state)
         lp_test_ok(lp_setting_set(env.store, name, value, "me", &err), &err);
     }
     path_of(&env, "test.db", path);
-    for (int i = 0; i < 100 && (stat(path, &st) != 0 || st.st_size < 1000000); i++)
+    for (int i = 0; i < 1200 && (stat(path, &st) != 0 || st.st_size < 1000000); i++)
         usleep(50000);
     assert_true(st.st_size > 1000000); /* pages came back into the file */
     path_of(&env, "test.db-wal", path);
@@ -322,6 +322,7 @@ the_log_is_copied_back_while_writing(void **state)
 
 static struct {
     atomic_bool hold; /* the batch under way does not end */
+    atomic_bool held; /* there is one */
     atomic_int batches;
 } fake;
 
@@ -357,8 +358,10 @@ fake_batch(struct lp_conn *conn, struct lp_unit *const *units, size_t count, str
     (void)conn;
     (void)units;
     if (atomic_load(&fake.batches) == 0)
-        while (atomic_load(&fake.hold))
+        while (atomic_load(&fake.hold)) {
+            atomic_store(&fake.held, true);
             usleep(1000);
+        }
     atomic_fetch_add(&fake.batches, 1);
     return count > 1 ? lp_fail(err, LP_FENCED, "one of them is too old") : LP_OK;
 }
@@ -402,7 +405,8 @@ a_connection_that_dies_in_a_bad_batch_blames_nobody(void **state)
         unit->done = keep_code;
         unit->arg = &codes[i];
         lp_committer_push(&committer, unit);
-        usleep(20000);
+        while (!atomic_load(&fake.held)) /* the first alone is its batch */
+            usleep(1000);
     }
     fake.hold = false;
     lp_committer_stop(&committer);

@@ -15,7 +15,54 @@ struct lp_product {
     /** Rules the YANG cannot say (code pattern from the configuration, name begins with code).
      * May be NULL. Appends problems. */
     void (*check)(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems);
+
+    /* Products that configure devices; NULL for the others. */
+
+    /**
+     * What the elements should hold for the closure's subject: *out = {"elements": {"<subscription
+     * id of an Optical Device>": [intent...]}}, intents as in clients/driver.h. Equal closures give
+     * equal intents. Called for the subject and for its siblings (each is the subject then). A
+     * subject that is being terminated stands in no closure: nobody asks what it desires, and its
+     * siblings do not see it. LP_INVALID: the subscription cannot be configured as it stands.
+     */
+    enum lp_code (*desired)(const struct lp_conf *conf, const json_t *closure, json_t **out,
+                            struct lp_err *err);
+    /** Names of the blocks whose other users are siblings: what they desire depends on each other.
+     * Ends in NULL; without a list nothing is shared. */
+    const char *const *shared_blocks;
+    /**
+     * The element behind a subscription (Optical Device only): `sub` is an entry of
+     * closure.subscriptions, *out = {"id","name","node","driver","addresses":[text...],
+     * "gateways":[text...]?,"credentials"?,"serial"?,"max_sessions"?,"site"?: subscription id of
+     * its PoP,"site_name"?: its code}. See struct lp_element.
+     */
+    enum lp_code (*element)(const struct lp_conf *conf, const json_t *closure, const json_t *sub,
+                            json_t **out, struct lp_err *err);
 };
+
+/* ---- closures ----
+ *
+ * {"subject": subscription id,
+ *  "subscriptions": {id: {"subscription_id","product","type","customer_id","description","status",
+ *                         "root": document}},
+ *  "blocks": {instance id: {"subscription_id","block": name of its type,"doc": the block}}}
+ *
+ * It holds the subject, everything whose blocks it references (and so on), and its siblings: all
+ * subscriptions that are not terminated and use a shared block with it, with what they reference.
+ * Read only; values are borrowed from the closure.
+ */
+
+/** Document of the subject, or NULL. */
+const json_t *lp_closure_root(const json_t *closure);
+/** Entry of a subscription, or NULL. */
+const json_t *lp_closure_subscription(const json_t *closure, const char *id);
+/** Document of a block, or NULL. */
+const json_t *lp_closure_block(const json_t *closure, const char *instance_id);
+/** Id of the subscription that owns a block, or NULL. */
+const char *lp_closure_owner(const json_t *closure, const char *instance_id);
+/** Adds an intent (taken) for an element to *out of `desired`. */
+enum lp_code lp_desire(json_t *out, const char *element_id, json_t *intent,
+                       struct lp_err *err) LP_MUST_CHECK;
 
 #define LP_PRODUCT(name) extern const struct lp_product lp_product_##name;
 #include "products/products.def"

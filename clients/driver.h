@@ -193,8 +193,8 @@ struct lp_ne {
 };
 
 struct lp_driver {
-    const char *name; /* "infinera-flexils" */
-    const char *title;
+    const char *name;          /* "infinera-flexils" */
+    const char *platform;      /* as the Optical Device names it, unique: "Infinera FlexILS" */
     uint64_t caps;             /* LP_DRIVER_CAP(...) | ... */
     uint32_t longest_write_ms; /* longest a command may still act after its sender died */
     /** No I/O yet: a session is taken when the first command needs one. */

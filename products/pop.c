@@ -1,10 +1,10 @@
 /* PoP: a site where equipment stands. */
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/products_gen.h"
+#include "products/naming.h"
 #include "products/product.h"
 
 static char *
@@ -21,23 +21,17 @@ static void
 check_code(const char *pattern, const char *code, const json_t *value, struct lp_problems *problems)
 {
     json_auto_t *loc = json_pack("[s]", LP_F_POP_CODE);
-    char *whole = NULL;
-    regex_t regex;
+    struct lp_err err = LP_ERR_INIT;
+    enum lp_code rc = lp_naming_matches(pattern, code, &err);
 
-    if (asprintf(&whole, "^(%s)$", pattern) < 0)
-        return;
-    if (regcomp(&regex, whole, REG_EXTENDED | REG_NOSUB) != 0) {
+    if (rc == LP_NOT_FOUND)
+        lp_problem_add(problems, "string_pattern_mismatch", loc, value,
+                       json_pack("{s:s, s:s}", "code", "OPT-001", "pattern", pattern),
+                       "PoP code %s must match %s", code, pattern);
+    else if (rc != LP_OK)
         lp_problem_field(problems, "value_error", LP_F_POP_CODE, value,
-                         "the configured pop.code_pattern '%.100s' is not a regular expression",
-                         pattern);
-    } else {
-        if (regexec(&regex, code, 0, NULL, 0) != 0)
-            lp_problem_add(problems, "string_pattern_mismatch", loc, value,
-                           json_pack("{s:s, s:s}", "code", "OPT-001", "pattern", pattern),
-                           "PoP code %s must match %s", code, pattern);
-        regfree(&regex);
-    }
-    free(whole);
+                         "the configured pop.code_pattern cannot be used: %s", err.msg);
+    lp_err_clear(&err);
 }
 
 static void

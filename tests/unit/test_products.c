@@ -106,8 +106,9 @@ OPT_001(void **state)
     assert_non_null(pop_problem("AA|BB", "AAB", "AAB", buf)); /* the alternatives stay together */
     assert_non_null(pop_problem("[A-Z0-9]{4}", "MI01\n", "MI01\n", buf));
     assert_null(pop_problem("[a-z]{2}[0-9]{2}", "mi01", "mi01", buf));
-    assert_string_equal(pop_problem("(", "mi01", "mi01", buf),
-                        "the configured pop.code_pattern '(' is not a regular expression");
+    assert_string_equal(
+        pop_problem("(", "mi01", "mi01", buf),
+        "the configured pop.code_pattern cannot be used: '(' is not a regular expression");
 }
 
 static void

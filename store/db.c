@@ -47,6 +47,8 @@ lp_fail_not_null(struct lp_err *err, const char *place)
 {
     if (strcmp(place, "processes.lease_epoch") == 0)
         return lp_fail_at(err, LP_FENCED, place, "the process has been taken over");
+    if (strcmp(place, "leases.epoch") == 0)
+        return lp_fail_at(err, LP_FENCED, place, "another daemon has this duty now");
     return lp_fail_at(err, LP_CONFLICT, place, "%s has changed in the meantime", place);
 }
 

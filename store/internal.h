@@ -38,6 +38,7 @@ struct lp_migration {
     const char *name;
     const char *checksum;
     const char *text;
+    bool contract; /* the release before does not tolerate it */
 };
 extern const struct lp_migration lp_migrations[];
 extern const size_t lp_migration_count;
@@ -126,7 +127,7 @@ void lp_unit_reset(struct lp_unit *unit);
 
 /* ---- broken rules, told alike by both back ends (db.c) ---- */
 
-/** place = "table.column": LP_FENCED for processes.lease_epoch, else LP_CONFLICT. */
+/** place = "table.column": LP_FENCED for processes.lease_epoch and leases.epoch, else LP_CONFLICT. */
 enum lp_code lp_fail_not_null(struct lp_err *err, const char *place) LP_MUST_CHECK;
 /** LP_CONFLICT with the name of the rule as PostgreSQL makes it. */
 enum lp_code lp_fail_unique(struct lp_err *err, const char *rule) LP_MUST_CHECK;

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -33,9 +34,16 @@ read_stmt(const struct lp_backend *backend, struct lp_conn *conn, enum lp_stmt s
     return backend->run(conn, &call, rows, NULL, err);
 }
 
-/* -1: nothing there at all; else the number of migrations applied, each compared with ours. */
-static enum lp_code read_version(const struct lp_backend *backend, struct lp_conn *conn,
-                                 int *version, struct lp_err *err);
+/* Stored behind the name of a migration that only expands: programs older than it go on working. */
+#define EXPANDS "+expand"
+
+enum { MOST = 1000 }; /* numbers; migrategen.py refuses more */
+
+/* What is in the database, compared with ours. */
+struct applied {
+    bool any;        /* there is a schema of ours at all */
+    bool have[MOST]; /* by number, of those that we know */
+};
 
 static const struct lp_migration *
 migration_of(enum lp_dialect dialect, int64_t n)
@@ -46,45 +54,53 @@ migration_of(enum lp_dialect dialect, int64_t n)
     return NULL;
 }
 
+static bool
+expands(const char *name)
+{
+    size_t len = strlen(name), end = strlen(EXPANDS);
+
+    return len > end && strcmp(name + len - end, EXPANDS) == 0;
+}
+
 static enum lp_code
 check_row(const struct lp_backend *backend, const struct lp_rows *rows, size_t row,
-          struct lp_err *err)
+          struct applied *applied, struct lp_err *err)
 {
     int64_t n = lp_rows_int(rows, row, "n");
+    const char *name = lp_rows_text(rows, row, "name");
     const struct lp_migration *ours = migration_of(backend->dialect, n);
 
-    if (n != (int64_t)row + 1)
-        return lp_fail(err, LP_STORE,
-                       "the list of migrations in the database has a gap before %lld",
-                       (long long)n);
+    if (ours == NULL && expands(name))
+        return LP_OK; /* of a newer program; what we use is still there */
     if (ours == NULL)
         return lp_fail(err, LP_STORE,
-                       "the database has schema %zu, newer than this program knows (%d): use a "
+                       "the database has schema %lld, newer than this program knows (%d): use a "
                        "newer Lightpath",
-                       lp_rows_count(rows), lp_migration_last);
+                       (long long)n, lp_migration_last);
     if (strcmp(ours->checksum, lp_rows_text(rows, row, "checksum")) != 0)
         return lp_fail(
             err, LP_STORE,
             "migration %lld (%s) was applied to the database with another text than this "
             "program has",
-            (long long)n, lp_rows_text(rows, row, "name"));
+            (long long)n, name);
+    applied->have[n] = true;
     return LP_OK;
 }
 
 static enum lp_code
-read_version(const struct lp_backend *backend, struct lp_conn *conn, int *version,
+read_applied(const struct lp_backend *backend, struct lp_conn *conn, struct applied *applied,
              struct lp_err *err)
 {
     struct lp_rows *rows = NULL;
     enum lp_code rc = read_stmt(backend, conn, LP_SQL_MIGRATION_TABLES, &rows, err);
     int64_t tables, ours;
 
+    *applied = (struct applied){.any = false};
     if (rc != LP_OK)
         return rc;
     tables = lp_rows_int(rows, 0, "tables");
     ours = lp_rows_int(rows, 0, "ours");
     lp_rows_free(rows);
-    *version = -1;
     if (ours == 0 && tables > 0)
         return lp_fail(err, LP_STORE,
                        "the database holds %lld tables, but none of Lightpath: it belongs to "
@@ -92,32 +108,47 @@ read_version(const struct lp_backend *backend, struct lp_conn *conn, int *versio
                        (long long)tables);
     if (ours == 0)
         return LP_OK;
+    applied->any = true;
     rc = read_stmt(backend, conn, LP_SQL_MIGRATION_LIST, &rows, err);
     if (rc != LP_OK)
         return rc;
     for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++)
-        rc = check_row(backend, rows, i, err);
-    *version = (int)lp_rows_count(rows);
+        rc = check_row(backend, rows, i, applied, err);
     lp_rows_free(rows);
     return rc;
+}
+
+/* The first of ours that is missing, from n on; NULL: none. */
+static const struct lp_migration *
+missing(enum lp_dialect dialect, const struct applied *applied, int n)
+{
+    for (; n <= lp_migration_last; n++) {
+        const struct lp_migration *m = migration_of(dialect, n);
+
+        if (m != NULL && !applied->have[n])
+            return m;
+    }
+    return NULL;
 }
 
 enum lp_code
 lp_schema_check(const struct lp_backend *backend, struct lp_conn *conn, struct lp_err *err)
 {
-    int version;
-    enum lp_code rc = read_version(backend, conn, &version, err);
+    struct applied applied;
+    const struct lp_migration *m;
+    enum lp_code rc = read_applied(backend, conn, &applied, err);
 
     if (rc != LP_OK)
         return rc;
-    if (version < 0)
+    if (!applied.any)
         return lp_fail(err, LP_PRECONDITION,
                        "the database is empty; set it up with 'lightpathd db migrate'");
-    if (version < lp_migration_last)
+    m = missing(backend->dialect, &applied, 1);
+    if (m != NULL)
         return lp_fail(err, LP_PRECONDITION,
                        "the database has schema %d, this program needs %d; run 'lightpathd db "
                        "migrate'",
-                       version, lp_migration_last);
+                       m->n - 1, lp_migration_last);
     return LP_OK;
 }
 
@@ -128,10 +159,13 @@ record(const struct lp_backend *backend, struct lp_conn *conn, const struct lp_m
     struct lp_value values[3];
     const struct lp_sql *sql = &lp_sql_table[LP_SQL_MIGRATION_ADD];
     const struct lp_call call = {.sql = sql, .values = values, .count = LP_COUNT(values)};
-    enum lp_code rc = lp_bind(
-        sql, LP_ARGS(lp_int("n", m->n), lp_text("name", m->name), lp_text("checksum", m->checksum)),
-        values, err);
+    char name[100];
+    enum lp_code rc;
 
+    snprintf(name, sizeof name, "%s%s", m->name, m->contract || m->n == 1 ? "" : EXPANDS);
+    rc = lp_bind(
+        sql, LP_ARGS(lp_int("n", m->n), lp_text("name", name), lp_text("checksum", m->checksum)),
+        values, err);
     return rc == LP_OK ? backend->run(conn, &call, NULL, NULL, err) : rc;
 }
 
@@ -159,31 +193,48 @@ apply(const struct lp_backend *backend, struct lp_conn *conn, const struct lp_mi
 }
 
 static enum lp_code
-apply_missing(const struct lp_backend *backend, struct lp_conn *conn, unsigned *applied,
+apply_missing(const struct lp_backend *backend, struct lp_conn *conn, unsigned *count,
               struct lp_err *err)
 {
-    int version;
-    enum lp_code rc = read_version(backend, conn, &version, err);
+    struct applied applied;
+    enum lp_code rc = read_applied(backend, conn, &applied, err);
+    const struct lp_migration *m = missing(backend->dialect, &applied, 1);
 
-    for (int n = version < 0 ? 1 : version + 1; rc == LP_OK && n <= lp_migration_last; n++) {
-        const struct lp_migration *m = migration_of(backend->dialect, n);
-
-        rc = apply(backend, conn, m, n == 1, err);
+    for (; rc == LP_OK && m != NULL; m = missing(backend->dialect, &applied, m->n + 1)) {
+        rc = apply(backend, conn, m, m->n == 1, err);
         if (rc == LP_OK)
-            ++*applied;
+            ++*count;
     }
     return rc;
 }
 
-/* Every store that is open holds the lock shared (db_pg.c); a migration wants it alone. Tried
-   rather than waited for, because a daemon does not let go. The lock goes with the connection. */
+/* A migration under daemons waits for the locks of tables they use, and whoever comes behind waits
+   for it: rather soon given up and tried again. */
 static enum lp_code
-pg_lock(struct lp_conn *conn, struct lp_err *err)
+apply_under_load(const struct lp_backend *backend, struct lp_conn *conn, unsigned *count,
+                 struct lp_err *err)
 {
-    const struct lp_call call = {
-        .text =
-            "SELECT pg_try_advisory_lock(hashtextextended('lightpath:' || current_schema(), 0)) "
-            "AS got"};
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+    enum lp_code rc = LP_RETRYABLE;
+
+    for (int i = 0; i < LOCK_TRIES && rc == LP_RETRYABLE; i++) {
+        if (i > 0) {
+            lp_err_clear(err);
+            nanosleep(&pause, NULL);
+        }
+        rc = apply_missing(backend, conn, count, err);
+    }
+    if (rc == LP_RETRYABLE)
+        err->code = rc = LP_STORE;
+    return rc;
+}
+
+/* Tried rather than waited for, because a daemon does not let go. The lock goes with the
+   connection. */
+static enum lp_code
+pg_lock(struct lp_conn *conn, const char *text, const char *refusal, struct lp_err *err)
+{
+    const struct lp_call call = {.text = text};
     const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
 
     for (int i = 0; i < LOCK_TRIES; i++) {
@@ -199,8 +250,29 @@ pg_lock(struct lp_conn *conn, struct lp_err *err)
             return LP_OK;
         nanosleep(&pause, NULL);
     }
-    return lp_fail(err, LP_CONFLICT,
-                   "a daemon or another migration is using this database; stop it first");
+    return lp_fail(err, LP_CONFLICT, "%s", refusal);
+}
+
+/* Migrations exclude each other. What only expands runs while daemons of the release before work
+   (they hold the schema's lock shared, db_pg.c); anything else wants the schema alone. */
+static enum lp_code
+pg_lock_all(struct lp_conn *conn, const struct applied *applied, struct lp_err *err)
+{
+    bool alone = !applied->any;
+    enum lp_code rc = pg_lock(conn,
+                              "SELECT pg_try_advisory_lock(hashtextextended('lightpath-migrate:' "
+                              "|| current_schema(), 0)) AS got",
+                              "another migration of this database is running", err);
+
+    for (const struct lp_migration *m = missing(LP_DIALECT_POSTGRES, applied, 1); m != NULL;
+         m = missing(LP_DIALECT_POSTGRES, applied, m->n + 1))
+        alone = alone || m->contract || m->n == 1;
+    if (rc != LP_OK || !alone)
+        return rc;
+    return pg_lock(conn,
+                   "SELECT pg_try_advisory_lock(hashtextextended('lightpath:' || "
+                   "current_schema(), 0)) AS got",
+                   "a daemon is using this database; stop it first", err);
 }
 
 /* At once, not when the server notices that the connection has gone: the daemon opens the store
@@ -216,20 +288,20 @@ pg_unlock(struct lp_conn *conn)
 }
 
 static enum lp_code
-migrate_conn(const struct lp_backend *backend, struct lp_conn *conn, unsigned *applied,
+migrate_conn(const struct lp_backend *backend, struct lp_conn *conn, unsigned *count,
              struct lp_err *err)
 {
-    int version;
-    enum lp_code rc = read_version(backend, conn, &version, err);
+    struct applied applied;
+    enum lp_code rc = read_applied(backend, conn, &applied, err);
 
-    if (rc != LP_OK || version == lp_migration_last)
+    if (rc != LP_OK || missing(backend->dialect, &applied, 1) == NULL)
         return rc;
-    if (backend->dialect == LP_DIALECT_POSTGRES)
-        rc = pg_lock(conn, err);
+    if (backend->dialect != LP_DIALECT_POSTGRES)
+        return apply_missing(backend, conn, count, err);
+    rc = pg_lock_all(conn, &applied, err);
     if (rc == LP_OK)
-        rc = apply_missing(backend, conn, applied, err);
-    if (backend->dialect == LP_DIALECT_POSTGRES)
-        pg_unlock(conn);
+        rc = apply_under_load(backend, conn, count, err);
+    pg_unlock(conn);
     return rc;
 }
 

@@ -3,7 +3,8 @@
 
 usage: migrategen.py MIGRATIONS_DIR migrations.gen.c DEPFILE
 
-Texts are byte arrays, so no limit on string literals applies. Both folders must hold the same numbers and names, without a gap.
+Texts are byte arrays, so no limit on string literals applies. Both folders must hold the same numbers and names; 0001 is the base.
+A migration whose first line is "-- contract" is not tolerated by the release before it; every other one only expands.
 """
 import hashlib
 import os
@@ -11,6 +12,7 @@ import re
 import sys
 
 DIALECTS = ("sqlite", "postgres")
+MOST = 999  # store/migrate.c remembers the numbers it found in a table of this size
 
 
 def files_of(folder):
@@ -20,8 +22,9 @@ def files_of(folder):
         if match is None:
             sys.exit(f"{folder}/{name}: a migration is called NNNN_name.sql")
         found.append((int(match.group(1)), match.group(2), os.path.join(folder, name)))
-    if [n for n, _, _ in found] != list(range(1, len(found) + 1)):
-        sys.exit(f"{folder}: numbers must run from 0001 without a gap")
+    numbers = [n for n, _, _ in found]
+    if numbers[0] != 1 or len(set(numbers)) != len(numbers) or numbers[-1] > MOST:
+        sys.exit(f"{folder}: numbers run from 0001 to {MOST:04}, each once")
     return found
 
 
@@ -42,9 +45,10 @@ def main(root, out_c, depfile):
             for i in range(0, len(data), 32):
                 out.append("    " + "".join(f"{byte}," for byte in data[i:i + 32]))
             out.append("    0};")
-            rows.append(f'    {{LP_DIALECT_{dialect.upper()}, {n}, "{name}", "{hashlib.sha256(data).hexdigest()}", {symbol}}},')
+            rows.append(f'    {{LP_DIALECT_{dialect.upper()}, {n}, "{name}", "{hashlib.sha256(data).hexdigest()}", {symbol}, '
+                        f'{"true" if data.startswith(b"-- contract") else "false"}}},')
     out += ["", "const struct lp_migration lp_migrations[] = {", *rows, "};",
-            f"const size_t lp_migration_count = {len(rows)};", f"const int lp_migration_last = {len(lists[0])};", ""]
+            f"const size_t lp_migration_count = {len(rows)};", f"const int lp_migration_last = {lists[0][-1][0]};", ""]
     text = "\n".join(out)
     if not os.path.exists(out_c) or open(out_c, encoding="utf-8").read() != text:
         with open(out_c, "w", encoding="utf-8") as file:

@@ -812,8 +812,47 @@ migrations_run_once(struct lp_store_env *env)
     lp_test_ok(lp_store_migrate(&env->options, &applied, &err), &err);
     assert_int_equal(applied, 0);
     lp_store_env_reopen(env);
-    assert_int_equal(lp_store_env_int(env, "SELECT count(*) FROM schema_migrations"),
+    assert_int_equal(lp_store_env_int(env, "SELECT max(n) FROM schema_migrations"),
                      lp_store_schema_version());
+}
+
+/* Expand, then contract: the release before goes on working on a schema that only grew. */
+static void
+a_newer_database_that_only_expanded_is_used(struct lp_store_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    unsigned applied = 9;
+
+    lp_store_close(env->store);
+    env->store = NULL;
+    lp_store_env_exec(env, "ALTER TABLE executors ADD COLUMN future_column INTEGER");
+    lp_store_env_exec(env, "CREATE TABLE future_table (x INTEGER)");
+    lp_store_env_exec(env, "INSERT INTO schema_migrations "
+                           "SELECT max(n) + 1, 'future+expand', 'x', 1 FROM schema_migrations");
+    lp_test_ok(lp_store_migrate(&env->options, &applied, &err), &err);
+    assert_int_equal(applied, 0);
+    lp_store_env_reopen(env);
+    lp_test_ok(lp_store_ping(env->store, &err), &err);
+}
+
+/* A new program brings the schema up to date while one of the release before is at work. */
+static void
+expanding_migrations_run_under_a_daemon(struct lp_store_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    unsigned applied = 0;
+
+    if (env->dialect == LP_DIALECT_SQLITE)
+        return; /* its file has one program only */
+    lp_store_env_exec(env, "DROP TABLE leases; DROP TABLE executor_drains; "
+                           "DROP TABLE lock_takeovers; ALTER TABLE executors DROP COLUMN version, "
+                           "DROP COLUMN threads; DELETE FROM schema_migrations WHERE n = 2");
+    lp_test_ok(lp_store_migrate(&env->options, &applied, &err), &err);
+    assert_int_equal(applied, 1);
+    lp_test_ok(lp_store_ping(env->store, &err), &err);
+    assert_int_equal(lp_store_env_int(env, "SELECT count(*) FROM schema_migrations WHERE name = "
+                                           "'leases+expand'"),
+                     1);
 }
 
 static void
@@ -1267,6 +1306,8 @@ const struct lp_store_case lp_store_cases[] = {
     {"the_clock_is_the_databases", the_clock_is_the_databases},
     {"migrations_run_once", migrations_run_once},
     {"a_newer_database_is_refused", a_newer_database_is_refused},
+    {"a_newer_database_that_only_expanded_is_used", a_newer_database_that_only_expanded_is_used},
+    {"expanding_migrations_run_under_a_daemon", expanding_migrations_run_under_a_daemon},
     {"an_edited_migration_is_refused", an_edited_migration_is_refused},
     {"an_older_database_asks_for_migration", an_older_database_asks_for_migration},
     {"a_foreign_database_is_left_alone", a_foreign_database_is_left_alone},

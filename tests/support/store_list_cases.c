@@ -426,7 +426,14 @@ static const char *const growing[] = {"processes",
                                       "process_locks",
                                       "audit",
                                       "idempotency",
-                                      "import_rows"};
+                                      "import_rows",
+                                      "plans",
+                                      "plan_operations",
+                                      "process_plans",
+                                      "plan_approvals",
+                                      "applied_operations",
+                                      "device_objects",
+                                      "evidence"};
 
 /* These count or walk all there is, and are asked seldom: by a scrape, by the page that shows the
  * counts, by a verification. */

@@ -163,7 +163,8 @@ enum lp_code lp_tl1_command_put(struct lp_buf *buf, const struct lp_tl1_command 
                                 struct lp_err *err) LP_MUST_CHECK;
 /** Parses one command (with or without its ';'; blanks and line ends between tokens are skipped;
  * the code is folded to upper case). Everything in `out` is borrowed from scratch. LP_INVALID with
- * the TL1 error code that a node answers in err->pointer (IICM, IBMS, IICT, ISPC ...). */
+ * the TL1 error code that a node answers in err->pointer (IICM, IBMS, IICT, ISPC ...); code, tid
+ * and ctag are then set as far as they could be read, and NULL otherwise. */
 enum lp_code lp_tl1_command_parse(const char *text, size_t len, struct lp_tl1_scratch *scratch,
                                   struct lp_tl1_command *out, struct lp_err *err) LP_MUST_CHECK;
 /** True when the code may change the element: everything but RTRV-*, OPR-VALROUTE-*, INH-*, ALW-*,
@@ -174,8 +175,8 @@ bool lp_tl1_ctag_valid(const char *ctag);
  */
 void lp_tl1_ctag_make(char prefix, uint32_t *counter, char out[static LP_TL1_CTAG_MAX + 1]);
 
-/** Cuts a stream of input into commands, each with its ';' (outside quotes). Commands above the
- * limit: LP_TOO_LARGE, once; the input is skipped to the next ';' and goes on. */
+/** Cuts a stream of input into commands, each with its ';' (outside quotes; a line end closes a
+ * forgotten quote). For a command above the limit fn is called once with text NULL, at its ';'. */
 struct lp_tl1_input {
     struct lp_buf text;
     size_t max; /* 0: LP_TL1_MAX_COMMAND */
@@ -266,7 +267,6 @@ struct lp_tl1_rx_options {
     size_t max_message;   /* bytes of one message, all its blocks; 0: LP_TL1_MAX_MESSAGE */
     size_t max_line;      /* 0: LP_TL1_MAX_LINE */
     unsigned max_garbage; /* lines between two messages; 0: LP_TL1_MAX_GARBAGE */
-    bool records_of_text; /* file input: commands, echoes and other lines are never "garbage" */
 };
 struct lp_tl1_counts {
     uint64_t messages, garbage; /* garbage: lines that meant nothing */

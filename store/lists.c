@@ -128,7 +128,7 @@ compare_text(struct query *q, const struct lp_list_field *f, const char *value, 
 {
     bool like = strpbrk(value, "%_") != NULL;
     char *copy = like ? like_pattern(q->arena, value) : lp_arena_strdup(q->arena, value);
-    const char *name;
+    const char *name = "";
     enum lp_code rc;
 
     if (copy == NULL)
@@ -149,7 +149,7 @@ compare_word(struct query *q, const struct lp_list_field *f, const char *value, 
 {
     bool like = strchr(value, '%') != NULL;
     char *copy = like ? like_pattern(q->arena, value) : lp_arena_strdup(q->arena, value);
-    const char *name;
+    const char *name = "";
     enum lp_code rc;
 
     if (copy == NULL)
@@ -224,7 +224,7 @@ static enum lp_code
 compare_number(struct query *q, const struct lp_list_field *f, const char *value,
                struct lp_buf *out, struct lp_err *err)
 {
-    const char *op = take_operator(&value), *from, *to;
+    const char *op = take_operator(&value), *from = "", *to = "";
     int64_t at, span = 1;
     bool ok = f->type == LP_LIST_TIME ? read_time(value, &at, &span) : read_int(value, &at);
     enum lp_code rc;
@@ -591,7 +591,7 @@ static enum lp_code
 key_arg(struct query *q, size_t i, const json_t *values, struct lp_buf *out, struct lp_err *err)
 {
     const json_t *value = json_array_get(values, i);
-    const char *name;
+    const char *name = "";
     char *copy;
     enum lp_code rc;
 

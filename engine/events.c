@@ -1,11 +1,13 @@
-/* Events: outbox rows written with the change, numbered after the commit by one sequencer (W33),
- * and handed to whoever listens.
+/* Events: outbox rows written with the change, numbered in the order in which they become visible
+ * (W33), and handed to whoever listens.
  *
- * A row's id is taken before its transaction commits, so ids become visible out of order; `seq` is
- * given to rows that are visible, by one sequencer at a time (the row 'event_seq' of settings is
- * its lock, in both databases). A row that commits late is numbered late and never skipped.
- * Programs that share a PostgreSQL database number each other's rows; the listener therefore also
- * looks once a second there. */
+ * SQLite has one writer: a row gets its number with its insert. On PostgreSQL a row's id is taken
+ * before its transaction commits, so ids become visible out of order; `seq` is given to rows that
+ * are visible, by one sequencer at a time (the row 'event_seq' of settings is its lock). A row that
+ * commits late is numbered late and never skipped. Programs that share a database number each
+ * other's rows; the listener therefore also looks once a second there.
+ *
+ * A row may hold several events: its document is a list then, and seq the number of the last. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,40 +37,57 @@ struct lp_events {
 
 /* ---- rows ---- */
 
-void
-lp_event_add(struct lp_unit *unit, json_t *value, int64_t now_us)
+static void
+add_row(struct lp_unit *unit, const char *doc, int64_t events, int64_t now_us)
 {
-    json_auto_t *doc = json_pack("{s:s, s:o}", "name", "invalidateCache", "value", value);
+    lp_unit_add(unit, LP_SQL_EVENT_INSERT,
+                LP_ARGS(lp_int("events", events), lp_text("doc", doc), lp_int("now", now_us)));
+}
+
+static void
+add_doc(struct lp_unit *unit, const json_t *doc, int64_t events, int64_t now_us)
+{
     char *text = doc == NULL ? NULL : lp_json_text(doc);
 
     if (text == NULL)
         abort(); /* like lp_unit_add: no event can be lost quietly */
-    lp_unit_add(unit, LP_SQL_EVENT_INSERT, LP_ARGS(lp_text("doc", text), lp_int("now", now_us)));
+    add_row(unit, text, events, now_us);
     free(text);
 }
 
 void
+lp_event_add(struct lp_unit *unit, json_t *value, int64_t now_us)
+{
+    json_auto_t *doc = json_pack("{s:s, s:o}", "name", "invalidateCache", "value", value);
+
+    add_doc(unit, doc, 1, now_us);
+}
+
+/* Ids of processes are ours: nothing needs escaping, and once per step no tree is worth its price.
+ */
+#define EVENT "{\"name\":\"invalidateCache\",\"value\":{\"type\":"
+
+void
 lp_event_process(struct lp_unit *unit, const char *process_id, int64_t now_us)
 {
-    static const char before[] =
-        "{\"name\":\"invalidateCache\",\"value\":{\"type\":\"processes\",\"id\":\"";
-    const char *const ids[] = {"LIST", process_id};
-    char text[160];
+    char text[400];
 
-    for (size_t i = 0; i < LP_COUNT(ids); i++) { /* once per step: without a tree */
-        snprintf(text, sizeof text, "%s%s\"}}", before, ids[i]);
-        lp_unit_add(unit, LP_SQL_EVENT_INSERT,
-                    LP_ARGS(lp_text("doc", text), lp_int("now", now_us)));
-    }
+    snprintf(text, sizeof text,
+             "[" EVENT "\"processes\",\"id\":\"LIST\"}}," EVENT "\"processes\",\"id\":\"%s\"}}]",
+             process_id);
+    add_row(unit, text, 2, now_us);
 }
 
 void
 lp_event_subscription(struct lp_unit *unit, const char *subscription_id, int64_t now_us)
 {
-    lp_event_add(unit, json_pack("{s:s}", "type", "subscriptions"), now_us);
-    lp_event_add(unit, json_pack("{s:s, s:s}", "type", "subscriptions", "id", "LIST"), now_us);
-    lp_event_add(unit, json_pack("{s:s, s:s}", "type", "subscriptions", "id", subscription_id),
-                 now_us);
+    static const char name[] = "invalidateCache", type[] = "subscriptions";
+    json_auto_t *docs =
+        json_pack("[{s:s, s:{s:s}}, {s:s, s:{s:s, s:s}}, {s:s, s:{s:s, s:s}}]", "name", name,
+                  "value", "type", type, "name", name, "value", "type", type, "id", "LIST", "name",
+                  name, "value", "type", type, "id", subscription_id);
+
+    add_doc(unit, docs, 3, now_us);
 }
 
 void
@@ -125,12 +144,11 @@ static enum lp_code
 newest_number(struct lp_engine *engine, int64_t *newest, struct lp_err *err)
 {
     struct lp_rows *rows = NULL;
-    enum lp_code rc = lp_query(engine->store, LP_SQL_REG_SETTING,
-                               LP_ARGS(lp_text("name", "event_seq")), &rows, err);
+    enum lp_code rc = lp_query(engine->store, LP_SQL_EVENT_NEWEST, LP_NO_ARGS, &rows, err);
 
     if (rc != LP_OK)
         return rc;
-    *newest = lp_rows_count(rows) == 0 ? 0 : strtoll(lp_rows_text(rows, 0, "value"), NULL, 10);
+    *newest = lp_rows_count(rows) == 0 ? 0 : lp_rows_int(rows, 0, "seq");
     lp_rows_free(rows);
     return LP_OK;
 }
@@ -233,13 +251,28 @@ rest(struct lp_events *events, int64_t us)
     pthread_mutex_unlock(&events->lock);
 }
 
+static bool
+anybody_listens(struct lp_events *events)
+{
+    bool yes;
+
+    pthread_mutex_lock(&events->lock);
+    yes = events->fn != NULL;
+    pthread_mutex_unlock(&events->lock);
+    return yes;
+}
+
+/* `number`: there may be rows without a number. Else it is enough to tell who listens. */
 static void
-round_of(struct lp_events *events, bool work, bool *broken, struct lp_err *err)
+round_of(struct lp_events *events, bool number, bool *broken, struct lp_err *err)
 {
     int64_t newest = 0;
-    enum lp_code rc = work ? number_all(events->engine, &newest, err)
-                           : newest_number(events->engine, &newest, err);
+    enum lp_code rc = LP_OK;
 
+    if (number)
+        rc = number_all(events->engine, &newest, err);
+    else if (anybody_listens(events))
+        rc = newest_number(events->engine, &newest, err);
     if (rc == LP_OK) {
         *broken = false;
         announce(events, newest);
@@ -259,12 +292,15 @@ sequencer(void *arg)
 {
     struct lp_events *events = arg;
     struct lp_err err = LP_ERR_INIT;
-    bool stop = false, broken = false;
+    bool stop = false, broken = false, first = true;
+    bool at_insert = lp_store_dialect(events->engine->store) == LP_DIALECT_SQLITE;
 
     while (!stop) {
         bool work = sleep_until_poked(events, &stop);
 
-        round_of(events, work || stop, &broken, &err);
+        /* SQLite: what an older program left, and at the end the highest number for the next one */
+        round_of(events, (work && !at_insert) || first || stop, &broken, &err);
+        first = first && broken;
         seal_when_due(events, work, stop, &err);
         if (work && !broken)
             lp_restored_check(events->engine);
@@ -311,13 +347,10 @@ enum lp_code
 lp_events_start(struct lp_engine *engine, struct lp_err *err)
 {
     struct lp_events *events = engine->events;
-    enum lp_code rc;
 
     if (events->started)
         return LP_OK;
-    rc = newest_number(engine, &events->newest, err);
-    if (rc != LP_OK)
-        return rc;
+    events->newest = 0; /* the first round tells where the numbers stand */
     events->stop = false;
     events->poked = true; /* what a former run committed and did not number */
     if (pthread_create(&events->thread, NULL, sequencer, events) != 0)
@@ -369,6 +402,24 @@ lp_engine_on_events(struct lp_engine *engine, void (*fn)(void *arg, int64_t newe
     pthread_mutex_unlock(&events->lock);
 }
 
+/* The events of one row behind `after`, as long as there is room: the rest comes with the next
+ * page. */
+static void
+add_events(json_t *out, int64_t seq, const char *text, int64_t after, int64_t limit)
+{
+    json_auto_t *doc = json_loads(text, 0, NULL);
+    size_t count = json_is_array(doc) ? json_array_size(doc) : 1;
+
+    for (size_t i = 0; i < count && (int64_t)json_array_size(out) < limit; i++) {
+        int64_t id = seq - (int64_t)(count - 1 - i);
+        json_t *event = json_is_array(doc) ? json_array_get(doc, i) : doc;
+
+        if (id > after)
+            json_array_append_new(out,
+                                  json_pack("{s:I, s:O?}", "id", (json_int_t)id, "data", event));
+    }
+}
+
 enum lp_code
 lp_engine_events(struct lp_engine *engine, int64_t after, int64_t limit, json_t **out,
                  struct lp_err *err)
@@ -391,9 +442,7 @@ lp_engine_events(struct lp_engine *engine, int64_t after, int64_t limit, json_t 
         return rc;
     *out = json_array();
     for (size_t i = 0; i < lp_rows_count(rows); i++)
-        json_array_append_new(*out,
-                              json_pack("{s:I, s:o}", "id", (json_int_t)lp_rows_int(rows, i, "seq"),
-                                        "data", json_loads(lp_rows_text(rows, i, "doc"), 0, NULL)));
+        add_events(*out, lp_rows_int(rows, i, "seq"), lp_rows_text(rows, i, "doc"), after, limit);
     lp_rows_free(rows);
     return LP_OK;
 }

@@ -15,8 +15,8 @@
 
 /* Pages in the write-ahead log: from the first on, the checkpointer thread copies them back off the
    commit path; at the second the writer does it itself, which bounds the file when the thread
-   cannot keep up. Once no more than the third are left, the writer copies them: only when nothing is
-   left does the log begin anew, and a log that is written over is synced in half the time of one
+   cannot keep up. Once no more than the third are left, the writer copies them: only when nothing
+   is left does the log begin anew, and a log that is written over is synced in half the time of one
    that grows. */
 enum { WAL_BACKGROUND = 4000, WAL_INLINE = 16000, WAL_REST = 1000 };
 enum { BUSY_MS = 5000, LOG_LIMIT = 67108864 };

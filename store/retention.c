@@ -29,10 +29,13 @@ drop_chunk(const struct pass *pass, enum lp_stmt stmt, int64_t cutoff, int64_t *
 {
     struct lp_unit *unit = lp_unit_new();
     enum lp_code rc;
+    size_t at;
 
-    lp_unit_add(unit, stmt, LP_ARGS(lp_int("cutoff", cutoff), lp_int("most", CHUNK)));
+    if (stmt == LP_SQL_RETENTION_EVENTS) /* numbers never go back: the highest is kept elsewhere */
+        lp_unit_add(unit, LP_SQL_EVENT_TURN, LP_NO_ARGS);
+    at = lp_unit_add(unit, stmt, LP_ARGS(lp_int("cutoff", cutoff), lp_int("most", CHUNK)));
     rc = lp_store_commit(pass->store, unit, err);
-    *deleted = rc == LP_OK ? lp_unit_changed(unit, 0) : 0;
+    *deleted = rc == LP_OK ? lp_unit_changed(unit, at) : 0;
     lp_unit_free(unit);
     return rc;
 }

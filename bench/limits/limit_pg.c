@@ -18,7 +18,7 @@
 
 #include "bench/limits/rows.h"
 
-enum { MOST_SAMPLES = 1 << 22, PREPARED = LIMIT_STATEMENTS - 1 };
+enum { MOST_SAMPLES = 1 << 22 };
 
 static uint32_t *samples;
 static atomic_size_t sample_count;
@@ -52,7 +52,7 @@ open_pg(void)
 static void
 prepare(PGconn *pg, const struct limit_process *p)
 {
-    for (size_t i = 0; i < PREPARED; i++) { /* the last two are the same */
+    for (size_t i = 0; i < LIMIT_STATEMENTS; i++) {
         PGresult *res = PQprepare(pg, p->statements[i].name, p->statements[i].text, 0, NULL);
 
         if (PQresultStatus(res) != PGRES_COMMAND_OK)

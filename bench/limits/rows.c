@@ -8,9 +8,9 @@
 
 #include "store/internal.h"
 
-static const enum lp_stmt order[LIMIT_STATEMENTS] = {LP_SQL_RUN_FENCE,       LP_SQL_RUN_STEP_ADD,
+static const enum lp_stmt order[LIMIT_STATEMENTS] = {LP_SQL_RUN_FENCE, LP_SQL_RUN_STEP_ADD,
                                                      LP_SQL_RUN_ATTEMPT_ADD, LP_SQL_AUDIT_INSERT,
-                                                     LP_SQL_EVENT_INSERT,    LP_SQL_EVENT_INSERT};
+                                                     LP_SQL_EVENT_INSERT};
 
 static const struct {
     const char *name, *value;
@@ -36,7 +36,10 @@ static const struct {
     {"correlation_id", "0190a0b1c2d37e4f"},
     {"body",
      "{\"attempt\":1,\"epoch\":1,\"event\":\"step\",\"key\":\"verify\",\"status\":\"success\"}"},
-    {"doc", "{\"type\":\"processes\",\"id\":\"0190a0b1-c2d3-7e4f-8a5b-6c7d8e9fa0b1\"}"},
+    {"events", "2"},
+    {"doc", "[{\"name\":\"invalidateCache\",\"value\":{\"type\":\"processes\",\"id\":\"LIST\"}},"
+            "{\"name\":\"invalidateCache\",\"value\":{\"type\":\"processes\",\"id\":"
+            "\"0190a0b1-c2d3-7e4f-8a5b-6c7d8e9fa0b1\"}}]"},
     {"audit_hash", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
     {"prev_hash", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"},
     {"hash", "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"},

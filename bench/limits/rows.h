@@ -1,6 +1,6 @@
 /*
  * The rows that our engine writes for one step, as bare statements with texts: the fenced update of
- * the process, the step, the attempt, the audit row and two events. The texts are the engine's own
+ * the process, the step, the attempt, the audit row and its events. The texts are the engine's own
  * (store/sql), so a limit never writes less than the engine.
  */
 #ifndef LP_BENCH_LIMITS_ROWS_H
@@ -8,7 +8,7 @@
 
 #include "store/db.h"
 
-enum { LIMIT_STATEMENTS = 6, LIMIT_MOST_PARAMS = 24 };
+enum { LIMIT_STATEMENTS = 5, LIMIT_MOST_PARAMS = 24 };
 
 struct limit_statement {
     const char *name, *text;

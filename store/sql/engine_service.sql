@@ -65,15 +65,25 @@ SELECT n, at, rows, heads, prev_hash, hash FROM audit_seals WHERE n > CAST(:n AS
 -- ---- events ----
 
 -- name: event_insert
-INSERT INTO outbox (doc, created_at) VALUES (:doc, :now)
+INSERT INTO outbox (events, doc, created_at) VALUES (:events, :doc, :now)
+
+-- One writer: what it inserts becomes visible in that order, so the number is given at once. The settings row keeps the highest number of
+-- rows that are deleted.
+-- name: event_insert sqlite
+INSERT INTO outbox (seq, events, doc, created_at)
+SELECT max(COALESCE((SELECT MAX(o.seq) FROM outbox o WHERE o.seq IS NOT NULL), 0),
+           COALESCE((SELECT CAST(s.value AS bigint) FROM settings s WHERE s.name = 'event_seq'), 0)) + CAST(:events AS bigint),
+       CAST(:events AS bigint), :doc, :now
 
 -- The row of settings is the sequencer's lock: the second one waits here and numbers what the first one left.
 -- name: event_turn
-UPDATE settings SET value = value WHERE name = 'event_seq'
+UPDATE settings SET value = CAST((SELECT CASE WHEN MAX(o.seq) > CAST(settings.value AS bigint) THEN MAX(o.seq)
+                                              ELSE CAST(settings.value AS bigint) END FROM outbox o WHERE o.seq IS NOT NULL) AS text)
+WHERE name = 'event_seq'
 
 -- name: event_number
 UPDATE outbox SET seq = (SELECT CAST(s.value AS bigint) FROM settings s WHERE s.name = 'event_seq') + n.place
-FROM (SELECT u.id AS id, row_number() OVER (ORDER BY u.id) AS place FROM outbox u WHERE u.seq IS NULL
+FROM (SELECT u.id AS id, SUM(u.events) OVER (ORDER BY u.id) AS place FROM outbox u WHERE u.seq IS NULL
       ORDER BY u.id LIMIT CAST(:limit AS bigint)) n
 WHERE outbox.id = n.id
 
@@ -82,6 +92,10 @@ UPDATE settings SET changed_at = CAST(:now AS bigint),
   value = CAST((SELECT CASE WHEN MAX(o.seq) > CAST(settings.value AS bigint) THEN MAX(o.seq)
                        ELSE CAST(settings.value AS bigint) END FROM outbox o WHERE o.seq IS NOT NULL) AS text)
 WHERE name = 'event_seq' RETURNING CAST(value AS bigint) AS seq
+
+-- name: event_newest
+SELECT CASE WHEN m.seq > CAST(s.value AS bigint) THEN m.seq ELSE CAST(s.value AS bigint) END AS seq
+FROM settings s, (SELECT MAX(o.seq) AS seq FROM outbox o WHERE o.seq IS NOT NULL) m WHERE s.name = 'event_seq'
 
 -- name: event_page
 SELECT seq, doc FROM outbox WHERE seq > CAST(:after AS bigint) ORDER BY seq LIMIT CAST(:limit AS bigint)

@@ -9,6 +9,7 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "engine/engine.h"
+#include "scheduler/sweeper.h"
 
 struct lp_command_line {
     const char *config; /* or NULL */
@@ -29,6 +30,8 @@ struct lp_daemon {
     struct lp_store *store;
     struct lp_catalog *catalog;
     struct lp_queue *queue;
+    struct lp_lease *lease;     /* of the scheduler; NULL without the role */
+    struct lp_sweeper *sweeper; /* shared databases only */
     struct lp_engine *engine;
     bool engine_runs;
     struct lp_api *api;

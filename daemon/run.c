@@ -16,7 +16,8 @@
 
 #define QUEUE_BOUND 65536
 #define API_STOP_MS 5000
-#define SPARE_FILES 512 /* descriptors besides the API's connections */
+#define FOLLOW_US   10000000 /* between looks of who does not hold the scheduler lease */
+#define SPARE_FILES 512      /* descriptors besides the API's connections */
 
 void
 lp_daemon_store_options(const struct lp_daemon *daemon, struct lp_store_options *out)
@@ -111,6 +112,53 @@ open_store(struct lp_daemon *daemon, struct lp_err *err)
     return lp_store_open(&options, &daemon->store, err);
 }
 
+static bool
+shared(const struct lp_daemon *daemon)
+{
+    return lp_store_dialect(daemon->store) == LP_DIALECT_POSTGRES;
+}
+
+/** Hints stay in the program when the database is a file of its own. */
+static enum lp_code
+make_queue(struct lp_daemon *daemon, struct lp_err *err)
+{
+    const struct lp_queue_postgres_options options = {.url = daemon->store_url,
+                                                      .labels = daemon->conf->executor_labels,
+                                                      .pops = daemon->line->executor,
+                                                      .bound = QUEUE_BOUND,
+                                                      .log = daemon->log,
+                                                      .clock = &daemon->clock};
+
+    if (shared(daemon))
+        return lp_queue_postgres_new(&options, &daemon->queue, err);
+    daemon->queue = lp_queue_local_new(QUEUE_BOUND);
+    return daemon->queue == NULL ? lp_fail(err, LP_NOMEM, "no memory for the queue") : LP_OK;
+}
+
+static enum lp_code
+start_scheduler(struct lp_daemon *daemon, struct lp_err *err)
+{
+    const struct lp_lease_options lease = {.store = daemon->store,
+                                           .clock = &daemon->clock,
+                                           .log = daemon->log,
+                                           .name = "scheduler",
+                                           .owner = lp_engine_incarnation(daemon->engine),
+                                           .lease_ms = daemon->conf->scheduler_lease_ms};
+    struct lp_sweeper_options sweeper = {.engine = daemon->engine,
+                                         .conf = daemon->conf,
+                                         .clock = &daemon->clock,
+                                         .log = daemon->log};
+    enum lp_code rc;
+
+    if (!daemon->line->scheduler)
+        return LP_OK;
+    rc = lp_lease_new(&lease, &daemon->lease, err);
+    sweeper.lease = daemon->lease;
+    if (rc == LP_OK && shared(daemon))
+        rc = lp_sweeper_start(&sweeper, &daemon->sweeper, err);
+    return rc;
+}
+
 static enum lp_code
 start_engine(struct lp_daemon *daemon, struct lp_err *err)
 {
@@ -120,12 +168,13 @@ start_engine(struct lp_daemon *daemon, struct lp_err *err)
         .conf = daemon->conf,
         .clock = &daemon->clock,
         .log = daemon->log,
+        .version = LP_VERSION,
+        .swept = shared(daemon),
     };
-    enum lp_code rc;
+    enum lp_code rc = make_queue(daemon, err);
 
-    daemon->queue = lp_queue_local_new(QUEUE_BOUND);
-    if (daemon->queue == NULL)
-        return lp_fail(err, LP_NOMEM, "no memory for the queue");
+    if (rc != LP_OK)
+        return rc;
     options.queue = daemon->queue;
     options.sets = lp_workflow_sets(&options.set_count);
     rc = lp_engine_new(&options, &daemon->engine, err);
@@ -133,6 +182,8 @@ start_engine(struct lp_daemon *daemon, struct lp_err *err)
         rc = lp_engine_run(daemon->engine, err);
         daemon->engine_runs = rc == LP_OK;
     }
+    if (rc == LP_OK)
+        rc = start_scheduler(daemon, err);
     return rc;
 }
 
@@ -236,7 +287,10 @@ wait_for_end(struct lp_daemon *daemon)
         int n = poll(&fd, 1, scheduler ? lp_timed_wait_ms(&timed) : -1);
 
         if (n == 0 || (n < 0 && errno == EINTR)) {
-            lp_timed_tick(&timed);
+            if (lp_scheduler_lead(daemon->lease, NULL))
+                lp_timed_tick(&timed);
+            else
+                timed.look_us = lp_clock_mono_us(&daemon->clock) + FOLLOW_US;
             continue;
         }
         if (n < 0 || read(daemon->signal_fd, &info, sizeof info) != sizeof info)
@@ -259,6 +313,8 @@ stop(struct lp_daemon *daemon, struct lp_err *err)
     lp_place_forget_url(daemon->data_dir);
     if (daemon->api != NULL)
         lp_api_stop(daemon->api, timeout < API_STOP_MS ? timeout : API_STOP_MS);
+    lp_sweeper_stop(daemon->sweeper);
+    daemon->sweeper = NULL;
     timeout -= (lp_clock_mono_us(&daemon->clock) - begun) / 1000;
     if (daemon->line->executor)
         rc = lp_engine_stop(daemon->engine, timeout < 100 ? 100 : timeout, err);
@@ -271,6 +327,8 @@ static void
 release(struct lp_daemon *daemon)
 {
     lp_api_free(daemon->api);
+    lp_sweeper_stop(daemon->sweeper);
+    lp_lease_free(daemon->lease);
     lp_engine_free(daemon->engine);
     if (daemon->queue != NULL)
         daemon->queue->ops->free(daemon->queue);

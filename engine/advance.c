@@ -571,18 +571,20 @@ row_failed(const struct lp_proc *proc)
 static bool
 wrong_label(struct lp_proc *proc, const struct lp_step *step)
 {
-    char word[LP_KEY_MAX];
+    const char *label = lp_label_needed(proc->reg->workflow, step);
+    char word[LP_KEY_MAX], reason[LP_KEY_MAX + 60];
 
-    if (step->label == NULL)
+    if (label == NULL)
         return false;
-    snprintf(word, sizeof word, ",%s,", step->label);
+    snprintf(word, sizeof word, ",%s,", label);
     if (strstr(proc->executor->labels, word) != NULL)
         return false;
+    snprintf(reason, sizeof reason, LP_WAITS_FOR_LABEL "'%s'", label);
     proc->started_at = lp_clock_utc_us(proc->engine->clock);
     lp_flush_submit(proc,
                     &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING, .after = LP_AFTER_PARK,
-                              .wait_kind = "label", .wait_reason = step->label,
-                              .label = step->label, .wake_at = proc->started_at));
+                              .wait_kind = "label", .wait_reason = reason, .label = label,
+                              .wake_at = proc->started_at));
     return true;
 }
 

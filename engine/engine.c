@@ -290,6 +290,8 @@ lp_engine_new(const struct lp_engine_options *options, struct lp_engine **out, s
     engine->clock = options->clock;
     engine->log = options->log;
     engine->queue = options->queue;
+    engine->version = options->version == NULL ? "" : options->version;
+    engine->swept = options->swept;
     engine->services = options->services;
     incarnation = lp_uuid_v7(engine->clock);
     memcpy(engine->incarnation, incarnation.text, sizeof engine->incarnation);

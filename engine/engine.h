@@ -20,6 +20,9 @@ struct lp_engine_options {
     const struct lp_clock *clock; /* shiftable in tests */
     struct lp_log *log;
     struct lp_queue *queue; /* not owned */
+    const char *version;    /* of the program, shown with its executor; NULL: unknown */
+    bool swept; /* somebody else calls lp_engine_sweep: on a shared database only the holder of
+                   the scheduler lease does. false: the executor of this engine does */
     const struct lp_workflow_set *const *sets;
     size_t set_count;
     void *services; /* handed to steps */
@@ -39,6 +42,17 @@ enum lp_code lp_engine_stop(struct lp_engine *engine, int64_t timeout_ms,
                             struct lp_err *err) LP_MUST_CHECK;
 void lp_engine_free(struct lp_engine *engine);
 const char *lp_engine_incarnation(const struct lp_engine *engine);
+
+/**
+ * Announces to the queue what may run and nobody took: free, due, or owned by an executor that is
+ * gone; processes that wait for a label no live executor has are left waiting, saying so. Works in
+ * any daemon, also without an executor of its own. *found = announced; *next_ms = milliseconds
+ * until the next waiting process is due (-1: none). Call it again soon when *found is
+ * LP_SWEEP_MOST.
+ */
+enum { LP_SWEEP_MOST = 2000 };
+enum lp_code lp_engine_sweep(struct lp_engine *engine, size_t *found, int64_t *next_ms,
+                             struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- registry ---- */
 

@@ -142,8 +142,9 @@ struct lp_proc {
     struct lp_rows *claimed[4]; /* answers of the claim; owned */
     int64_t started_at;         /* of the attempt, UTC us */
     int64_t wake_known;         /* wake_at this flush stores; 0 none */
-    int64_t wait_n;             /* number of the wait (INPUT, CALLBACK) */
-    bool woken;                 /* what it waits for came while the flush was under way */
+    const char *park_label; /* that an executor needs to take it up again, or NULL; a constant */
+    int64_t wait_n;         /* number of the wait (INPUT, CALLBACK) */
+    bool woken;             /* what it waits for came while the flush was under way */
     bool tell_parent;
 };
 
@@ -190,6 +191,7 @@ struct lp_executor {
     pthread_t dispatcher, keeper;
     bool dispatcher_on, keeper_on;
     atomic_bool paused;
+    bool narrow;              /* guarded by lock: the dispatcher waits for interactive hints only */
     struct lp_places *places; /* as engine->workflows */
     char *labels;             /* ",a,b," */
     bool embedded;

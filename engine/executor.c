@@ -230,6 +230,56 @@ thread_main(void *arg)
     return NULL;
 }
 
+/* ---- room: hints from the queue, as many as there are slots ---- */
+
+static bool
+takes_work(const struct lp_executor *executor)
+{
+    return !atomic_load(&executor->paused);
+}
+
+/** Lock held. The last slots are kept for interactive processes: tasks may stay in theirs for long.
+ */
+static int
+priorities_with_room(const struct lp_executor *executor)
+{
+    if (executor->in_flight >= executor->in_flight_max || !takes_work(executor))
+        return 0;
+    return executor->in_flight + executor->reserved < executor->in_flight_max
+               ? LP_QUEUE_ALL
+               : LP_QUEUE_INTERACTIVE;
+}
+
+/** Waits until there is room for one more, of how many priorities; 0: the executor stops. */
+static int
+room(struct lp_executor *executor)
+{
+    int priorities = 0;
+
+    pthread_mutex_lock(&executor->lock);
+    executor->room_wanted = true;
+    while (!executor->stopping && (priorities = priorities_with_room(executor)) == 0)
+        pthread_cond_wait(&executor->room, &executor->lock);
+    executor->room_wanted = false;
+    if (executor->stopping)
+        priorities = 0;
+    executor->narrow = priorities == LP_QUEUE_INTERACTIVE;
+    pthread_mutex_unlock(&executor->lock);
+    return priorities;
+}
+
+/** Lock held: there may be room where there was none. */
+static void
+room_came(struct lp_executor *executor)
+{
+    if (executor->room_wanted)
+        pthread_cond_signal(&executor->room);
+    if (executor->narrow && executor->in_flight + executor->reserved < executor->in_flight_max) {
+        executor->narrow = false;
+        executor->engine->queue->ops->wake(executor->engine->queue);
+    }
+}
+
 void
 lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc)
 {
@@ -245,8 +295,7 @@ lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc)
     again =
         proc->again || (proc->released && !executor->stopping && !atomic_load(&executor->paused));
     executor->in_flight--;
-    if (executor->room_wanted)
-        pthread_cond_signal(&executor->room);
+    room_came(executor);
     if (executor->in_flight == 0)
         pthread_cond_broadcast(&executor->empty);
     pthread_mutex_unlock(&executor->lock);
@@ -318,37 +367,6 @@ lp_executor_aside(struct lp_executor *executor, struct lp_unit *unit, lp_unit_do
     lp_store_submit(executor->engine->store, unit, aside_done, aside);
 }
 
-/* ---- the dispatcher: hints from the queue, as many as there are slots ---- */
-
-/** Lock held. The last slots are kept for interactive processes: tasks may stay in theirs for long.
- */
-static bool
-has_room(struct lp_executor *executor)
-{
-    struct lp_queue *queue = executor->engine->queue;
-
-    if (executor->in_flight >= executor->in_flight_max || atomic_load(&executor->paused))
-        return false;
-    return executor->in_flight + executor->reserved < executor->in_flight_max
-           || queue->ops->depth_of == NULL || queue->ops->depth_of(queue, 0) > 0;
-}
-
-/** Waits until there is room for one more; false: the executor stops. */
-static bool
-room(struct lp_executor *executor)
-{
-    bool go;
-
-    pthread_mutex_lock(&executor->lock);
-    executor->room_wanted = true;
-    while (!executor->stopping && !has_room(executor))
-        pthread_cond_wait(&executor->room, &executor->lock);
-    executor->room_wanted = false;
-    go = !executor->stopping;
-    pthread_mutex_unlock(&executor->lock);
-    return go;
-}
-
 /** Waits a little, or until the executor stops. */
 static void
 wait_a_little(struct lp_executor *executor)
@@ -372,12 +390,14 @@ dispatcher_main(void *arg)
     struct lp_queue *queue = executor->engine->queue;
 
     pthread_setname_np(pthread_self(), "lp-dispatch");
-    while (room(executor)) {
+    int priorities;
+
+    while ((priorities = room(executor)) != 0) {
         struct lp_err err = LP_ERR_INIT;
         char id[LP_UUID_LEN + 1];
-        enum lp_code rc = queue->ops->pop(queue, -1, id, &err);
+        enum lp_code rc = queue->ops->pop(queue, -1, priorities, id, &err);
 
-        if (rc == LP_OK && !atomic_load(&executor->paused))
+        if (rc == LP_OK && takes_work(executor))
             lp_executor_offer(executor, id, 0);
         else if (rc != LP_OK && rc != LP_CANCELLED && rc != LP_NOT_FOUND)
             wait_a_little(executor); /* the sweeper makes good for a queue that is away */
@@ -390,25 +410,20 @@ dispatcher_main(void *arg)
 
 /* ---- hints ---- */
 
-/** It may wait for an interactive process. */
-static void
-tell_dispatcher(struct lp_executor *executor)
-{
-    pthread_mutex_lock(&executor->lock);
-    if (executor->room_wanted)
-        pthread_cond_signal(&executor->room);
-    pthread_mutex_unlock(&executor->lock);
-}
-
 void
 lp_executor_hint(struct lp_engine *engine, const char *process_id, int priority)
 {
+    lp_executor_announce(engine, process_id, priority, NULL);
+}
+
+void
+lp_executor_announce(struct lp_engine *engine, const char *process_id, int priority,
+                     const char *label)
+{
     struct lp_err err = LP_ERR_INIT;
 
-    if (engine->queue->ops->push(engine->queue, process_id, priority, &err) != LP_OK)
+    if (engine->queue->ops->push(engine->queue, process_id, priority, label, &err) != LP_OK)
         lp_err_clear(&err); /* only a hint */
-    if (engine->executor != NULL && priority == 0)
-        tell_dispatcher(engine->executor);
     if (engine->executor != NULL && engine->executor->embedded)
         lp_keeper_due(engine->executor,
                       lp_clock_utc_us(engine->clock)

@@ -239,6 +239,17 @@ add_ending(struct build *b)
         lp_event_counts(b->body, b->now);
 }
 
+/** What the next step needs is known when it is there; until then what all of the workflow need. */
+static const char *
+label_of(const struct build *b)
+{
+    const struct lp_registered *reg = b->proc->reg;
+
+    if (b->flush->label != NULL || reg == NULL || lp_process_final(b->flush->status))
+        return b->flush->label;
+    return reg->workflow->label;
+}
+
 static void
 add_fence(struct build *b, struct lp_unit *unit)
 {
@@ -257,7 +268,7 @@ add_fence(struct build *b, struct lp_unit *unit)
                 lp_text("error", reason == NULL ? NULL : b->error),
                 flush->wake_at != 0 ? lp_int("wake", flush->wake_at) : lp_null("wake"),
                 lp_text("wait_kind", flush->wait_kind), lp_text("wait_reason", flush->wait_reason),
-                lp_text("label", flush->label), lp_int("head", head->head_seq),
+                lp_text("label", label_of(b)), lp_int("head", head->head_seq),
                 lp_int("snapshot", head->snapshot_seq), lp_int("bytes", head->delta_bytes),
                 lp_int("audit_seq", head->chain.seq), lp_text("audit_hash", head->chain.hash),
                 lp_text("id", proc->id)));
@@ -321,6 +332,7 @@ remember(struct build *b)
     proc->pending_jump = flush->jump;
     proc->pending_final = lp_process_final(flush->status);
     proc->wake_known = flush->wake_at;
+    proc->park_label = flush->after == LP_AFTER_PARK ? flush->label : NULL;
     proc->phase = LP_PH_ACK;
     proc->tell_parent =
         proc->parent[0] != '\0' && flush->after == LP_AFTER_PARK && flush->status != LP_PS_WAITING;
@@ -480,6 +492,7 @@ lp_flush_release(struct lp_proc *proc)
     proc->after = LP_AFTER_PARK;
     proc->pending_final = proc->tell_parent = false;
     proc->wake_known = 0;
+    proc->park_label = NULL;
     proc->before = proc->head;
     lp_flush_send(proc, unit);
 }
@@ -537,6 +550,7 @@ parked(struct lp_proc *proc)
     struct lp_engine *engine = proc->engine;
     char id[LP_UUID_LEN + 1];
     int priority = proc->priority;
+    const char *label = proc->park_label;
     bool again = proc->woken || proc->requests > 0;
 
     memcpy(id, proc->id, sizeof id);
@@ -550,8 +564,8 @@ parked(struct lp_proc *proc)
     if (proc->fan_begin != INT64_MAX) /* children were made with this row: the sweep finds them */
         lp_keeper_due(executor, lp_clock_utc_us(engine->clock));
     lp_executor_drop(executor, proc);
-    if (again)
-        lp_executor_hint(engine, id, priority);
+    if (again || label != NULL)
+        lp_executor_announce(engine, id, priority, label);
 }
 
 static void

@@ -59,6 +59,9 @@
 #include "engine/engine.h"
 #include "engine/run.h"
 
+/** Begin of the reason of a wait for an executor; the label follows in quotes. */
+#define LP_WAITS_FOR_LABEL "waits for an executor with the label "
+
 /* ---- transitions.c ---- */
 
 enum lp_process_status {
@@ -230,6 +233,8 @@ enum lp_code lp_process_create(struct lp_engine *engine, struct lp_unit *unit,
 enum lp_code lp_process_create_explain(struct lp_engine *engine,
                                        const struct lp_new_process *request,
                                        struct lp_err *err) LP_MUST_CHECK;
+/** Executor label that a step of a workflow needs, or NULL. */
+const char *lp_label_needed(const struct lp_workflow *workflow, const struct lp_step *step);
 /** Role and start authorizer. */
 bool lp_may_start(const struct lp_caller *caller, const struct lp_workflow *workflow);
 /** Effective authorizers at a step (latest non-empty of resume/retry so far, else the workflow's;
@@ -267,6 +272,9 @@ void lp_callback_token(const struct lp_engine *engine, const char *process_id, c
 /** Looks at a process soon (queue hint; local when this engine executes). Call it after the commit.
  */
 void lp_executor_hint(struct lp_engine *engine, const char *process_id, int priority);
+/** The same for an executor with this label; NULL: any. */
+void lp_executor_announce(struct lp_engine *engine, const char *process_id, int priority,
+                          const char *label);
 /** Wakes the owner when it is in this program: new process_requests, pause changed. */
 void lp_executor_poke(struct lp_engine *engine, const char *process_id);
 bool lp_executor_paused(const struct lp_engine *engine);
@@ -297,6 +305,8 @@ struct lp_engine {
     const struct lp_clock *clock;
     struct lp_log *log;
     struct lp_queue *queue;
+    const char *version;
+    bool swept; /* by the holder of the scheduler lease */
     void *services;
     char incarnation[LP_UUID_LEN + 1];
     char server_key[65]; /* from settings, made once */

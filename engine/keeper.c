@@ -14,9 +14,9 @@
 #include "engine/exec.h"
 
 enum {
-    SWEEP_MOST = 2000, /* processes announced at once */
-    AGAIN_MS = 20,     /* after a full sweep: the rest as soon as the queue has drained */
-    WATCH_MS = 1000,   /* while steps run */
+    SWEEP_MOST = LP_SWEEP_MOST, /* processes announced at once */
+    AGAIN_MS = 20,              /* after a full sweep: the rest as soon as the queue has drained */
+    WATCH_MS = 1000,            /* while steps run */
     LONG_MS = 3600000,
     STORE_RETRY_MS = 250,
 };
@@ -77,7 +77,10 @@ add_executor(const struct lp_executor *executor, struct lp_unit *unit)
     lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_ADD,
                 LP_ARGS(lp_text("incarnation", executor->engine->incarnation),
                         lp_text("name", name), lp_text("host", host),
-                        lp_text("labels", executor->labels), lp_int("lease", lease_us(executor))));
+                        lp_text("labels", executor->labels),
+                        lp_text("version", executor->engine->version),
+                        lp_int("threads", executor->engine->conf->executor_threads),
+                        lp_int("lease", lease_us(executor))));
 }
 
 enum lp_code
@@ -268,11 +271,13 @@ next_due(struct sweep *sweep)
 /** What becomes due from now on is told to the next sweep, not to this one: its look may have come
  * too early for it. */
 static bool
-begin_sweep(struct lp_executor *executor)
+begin_sweep(struct lp_executor *executor, bool *mine_due)
 {
     bool orphans;
 
     pthread_mutex_lock(&executor->lock);
+    *mine_due = executor->next_due_us != 0
+                && executor->next_due_us <= lp_clock_utc_us(executor->engine->clock);
     orphans = executor->orphans;
     executor->orphans = false;
     executor->next_due_us = 0;
@@ -305,26 +310,29 @@ take_mine(struct sweep *sweep)
     lp_err_clear(&err);
 }
 
-/** True when it could read the store. */
+/**
+ * True when it could read the store. When others sweep for everybody, this executor looks after its
+ * own only: what its own flushes said would be due about now, requests to its processes, the pause.
+ */
 static bool
 sweep(struct lp_executor *executor, size_t *found)
 {
     struct lp_engine *engine = executor->engine;
     struct sweep s = {.executor = executor};
-    bool orphans = begin_sweep(executor);
+    bool mine_due, orphans = begin_sweep(executor, &mine_due);
     int64_t due, soonest;
 
     read_pause(&s);
-    if (!atomic_load(&executor->paused)) {
+    if (!atomic_load(&executor->paused) && !engine->swept)
         announce(&s, LP_SQL_RUN_SWEEP_RUNNABLE,
                  LP_ARGS(lp_int("limit", SWEEP_MOST), lp_text("labels", executor->labels)));
+    if (!atomic_load(&executor->paused) && (!engine->swept || mine_due))
         announce(&s, LP_SQL_RUN_SWEEP_DUE,
                  LP_ARGS(lp_int("limit", SWEEP_MOST), lp_text("labels", executor->labels)));
-    }
     if (orphans)
         take_mine(&s);
     hear_requests(&s);
-    due = next_due(&s);
+    due = engine->swept ? 0 : next_due(&s);
     soonest =
         lp_clock_utc_us(engine->clock) + lp_conf_live_int(&engine->conf->executor_sweep_ms) * 1000;
     if (due != 0 && due < soonest)

@@ -478,6 +478,12 @@ lp_registry_step(const struct lp_registered *reg, const char *key, size_t *index
     return step;
 }
 
+const char *
+lp_label_needed(const struct lp_workflow *workflow, const struct lp_step *step)
+{
+    return step != NULL && step->label != NULL ? step->label : workflow->label;
+}
+
 const struct lp_workflow *
 lp_engine_workflow(const struct lp_engine *engine, const char *name)
 {

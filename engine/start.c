@@ -192,7 +192,7 @@ add_process(struct lp_unit *unit, const struct lp_new_process *request,
                         lp_text("correlation_id",
                                 caller->correlation_id == NULL ? id : caller->correlation_id),
                         lp_text("definition_hash", reg->hash), lp_int("now", now),
-                        lp_text("label", reg->steps[0]->label),
+                        lp_text("label", lp_label_needed(reg->workflow, reg->steps[0])),
                         lp_text("parent_id", request->parent_id),
                         lp_text("parent_step", request->parent_step),
                         lp_text("parent_item", request->parent_item),
@@ -409,7 +409,8 @@ start_process(struct start *start, struct lp_err *err)
     if (rc != LP_OK)
         return rc;
     lp_events_poke(start->engine);
-    lp_executor_hint(start->engine, start->id, start->reg->workflow->is_task ? 1 : 0);
+    lp_executor_announce(start->engine, start->id, start->reg->workflow->is_task ? 1 : 0,
+                         lp_label_needed(start->reg->workflow, start->reg->steps[0]));
     return LP_OK;
 }
 

@@ -174,7 +174,8 @@ struct lp_workflow {
     unsigned usable_in;      /* LP_BIT(lp_lifecycle)...; 0 = default of the target */
     bool usable_out_of_sync; /* besides tasks and RECONCILE */
     bool without_lock;       /* modify_note: link only */
-    bool only_validates;     /* SYSTEM: starts validations only; may run when restored */
+    const char *label;   /* executor label its steps need, unless they name their own; or NULL */
+    bool only_validates; /* SYSTEM: starts validations only; may run when restored */
     /** Further subscriptions to hold shared while it runs (the customer, chosen references):
      * appends ids to the array. */
     enum lp_code (*shares)(struct lp_form_ctx *ctx, const json_t *output, json_t *ids,

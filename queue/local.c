@@ -30,6 +30,7 @@ struct local_queue {
     struct hint *buckets[BUCKETS];
     size_t count, bound;
     unsigned waiting; /* poppers */
+    uint64_t wakes, pushed, popped, lost;
     bool closed;
 };
 
@@ -64,18 +65,20 @@ append(struct local_queue *q, struct hint *hint, int priority)
     lane->last = &hint->next;
     lane->count++;
     q->count++;
-    if (q->waiting > 0)
-        pthread_cond_signal(&q->came);
+    if (q->waiting > 0) /* who waits may want another lane */
+        pthread_cond_broadcast(&q->came);
 }
 
 static enum lp_code
-local_push(struct lp_queue *queue, const char *id, int priority, struct lp_err *err)
+local_push(struct lp_queue *queue, const char *id, int priority, const char *label,
+           struct lp_err *err)
 {
     struct local_queue *q = (struct local_queue *)queue;
     size_t len = strlen(id);
     struct hint *hint;
     bool taken = false;
 
+    (void)label; /* one executor: it looks by itself whether it may */
     if (len == 0 || len > LP_UUID_LEN)
         return lp_fail(err, LP_INVALID, "'%.40s' is not a process id", id);
     hint = calloc(1, sizeof *hint);
@@ -83,9 +86,13 @@ local_push(struct lp_queue *queue, const char *id, int priority, struct lp_err *
         return lp_fail(err, LP_NOMEM, "no memory for a hint");
     memcpy(hint->id, id, len + 1);
     pthread_mutex_lock(&q->lock);
-    if (!q->closed && q->count < q->bound && !queued(q, id)) {
-        append(q, hint, priority);
-        taken = true;
+    q->pushed++;
+    if (!q->closed && !queued(q, id)) {
+        taken = q->count < q->bound;
+        if (taken)
+            append(q, hint, priority);
+        else
+            q->lost++;
     }
     pthread_mutex_unlock(&q->lock);
     if (!taken)
@@ -104,9 +111,9 @@ unchain(struct local_queue *q, const struct hint *hint)
 }
 
 static struct hint *
-take(struct local_queue *q)
+take(struct local_queue *q, int lanes)
 {
-    for (size_t i = 0; i < LANES; i++) {
+    for (size_t i = 0; i < LANES && (int)i < lanes; i++) {
         struct lane *lane = &q->lanes[i];
         struct hint *hint = lane->first;
 
@@ -123,12 +130,19 @@ take(struct local_queue *q)
     return NULL;
 }
 
-/** Until something came, the queue was closed or the time is over; the lock is held before and
- * after. */
+static bool
+any(const struct local_queue *q, int lanes)
+{
+    return lanes >= LANES ? q->count > 0 : q->lanes[0].count > 0;
+}
+
+/** Until something came, the queue was closed, somebody called or the time is over; the lock is
+ * held before and after. */
 static void
-wait_for_hint(struct local_queue *q, int timeout_ms)
+wait_for_hint(struct local_queue *q, int lanes, int timeout_ms)
 {
     struct timespec until;
+    uint64_t wakes = q->wakes;
     int rc = 0;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -139,14 +153,14 @@ wait_for_hint(struct local_queue *q, int timeout_ms)
         until.tv_nsec -= 1000000000L;
     }
     q->waiting++;
-    while (q->count == 0 && !q->closed && rc != ETIMEDOUT)
+    while (!any(q, lanes) && !q->closed && q->wakes == wakes && rc != ETIMEDOUT)
         rc = timeout_ms < 0 ? pthread_cond_wait(&q->came, &q->lock)
                             : pthread_cond_timedwait(&q->came, &q->lock, &until);
     q->waiting--;
 }
 
 static enum lp_code
-local_pop(struct lp_queue *queue, int timeout_ms, char id[static LP_UUID_LEN + 1],
+local_pop(struct lp_queue *queue, int timeout_ms, int lanes, char id[static LP_UUID_LEN + 1],
           struct lp_err *err)
 {
     struct local_queue *q = (struct local_queue *)queue;
@@ -154,11 +168,12 @@ local_pop(struct lp_queue *queue, int timeout_ms, char id[static LP_UUID_LEN + 1
     bool closed;
 
     pthread_mutex_lock(&q->lock);
-    if (q->count == 0 && !q->closed && timeout_ms != 0)
-        wait_for_hint(q, timeout_ms);
+    if (!any(q, lanes) && !q->closed && timeout_ms != 0)
+        wait_for_hint(q, lanes, timeout_ms);
     closed = q->closed;
     if (!closed)
-        hint = take(q);
+        hint = take(q, lanes);
+    q->popped += hint != NULL;
     pthread_mutex_unlock(&q->lock);
     if (closed)
         return lp_fail(err, LP_CANCELLED, "the queue was closed");
@@ -194,6 +209,35 @@ local_depth_of(struct lp_queue *queue, int priority)
 }
 
 static void
+local_wake(struct lp_queue *queue)
+{
+    struct local_queue *q = (struct local_queue *)queue;
+
+    pthread_mutex_lock(&q->lock);
+    q->wakes++;
+    pthread_cond_broadcast(&q->came);
+    pthread_mutex_unlock(&q->lock);
+}
+
+static void
+local_mute(struct lp_queue *queue, bool muted)
+{
+    (void)queue; /* there are no others */
+    (void)muted;
+}
+
+static void
+local_stats(struct lp_queue *queue, struct lp_queue_stats *out)
+{
+    struct local_queue *q = (struct local_queue *)queue;
+
+    pthread_mutex_lock(&q->lock);
+    *out = (struct lp_queue_stats){
+        .connected = true, .pushed = q->pushed, .popped = q->popped, .lost = q->lost};
+    pthread_mutex_unlock(&q->lock);
+}
+
+static void
 local_close(struct lp_queue *queue)
 {
     struct local_queue *q = (struct local_queue *)queue;
@@ -212,7 +256,7 @@ local_free(struct lp_queue *queue)
 
     if (q == NULL)
         return;
-    while ((hint = take(q)) != NULL)
+    while ((hint = take(q, LANES)) != NULL)
         free(hint);
     pthread_cond_destroy(&q->came);
     pthread_mutex_destroy(&q->lock);
@@ -224,6 +268,9 @@ lp_queue_local_new(size_t bound)
 {
     static const struct lp_queue_ops ops = {.push = local_push,
                                             .pop = local_pop,
+                                            .wake = local_wake,
+                                            .mute = local_mute,
+                                            .stats = local_stats,
                                             .depth = local_depth,
                                             .depth_of = local_depth_of,
                                             .close = local_close,
@@ -233,7 +280,7 @@ lp_queue_local_new(size_t bound)
 
     if (q == NULL)
         return NULL;
-    q->base.ops = &ops;
+    q->base = (struct lp_queue){.ops = &ops, .kind = "local"};
     q->bound = bound > 0 ? bound : 1;
     for (size_t i = 0; i < LANES; i++)
         q->lanes[i].last = &q->lanes[i].first;

@@ -1,5 +1,6 @@
 #include "scheduler/lease.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,9 @@ struct lp_lease {
     struct lp_log *log;
     char *name, *owner;
     int64_t lease_us;
+    pthread_mutex_t lock;  /* one takes, renews or gives back at a time */
     bool alone;            /* SQLite: nobody else can be there */
-    int64_t next_us;       /* CLOCK_BOOTTIME of the next write; 0 at once */
+    atomic_llong next_us;  /* CLOCK_BOOTTIME of the next write; 0 at once */
     bool leading;          /* as last logged */
     atomic_llong until_us; /* CLOCK_BOOTTIME; 0 not held */
     atomic_llong epoch;
@@ -28,6 +30,7 @@ lp_lease_new(const struct lp_lease_options *options, struct lp_lease **out, stru
 
     if (lease == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for a lease");
+    pthread_mutex_init(&lease->lock, NULL);
     lease->store = options->store;
     lease->clock = options->clock;
     lease->log = options->log;
@@ -51,6 +54,7 @@ lp_lease_free(struct lp_lease *lease)
     lp_lease_release(lease);
     free(lease->name);
     free(lease->owner);
+    pthread_mutex_destroy(&lease->lock);
     free(lease);
 }
 
@@ -63,7 +67,7 @@ lp_lease_held(const struct lp_lease *lease)
 int
 lp_lease_wait_ms(const struct lp_lease *lease)
 {
-    int64_t left = (lease->next_us - lp_clock_mono_us(lease->clock) + 999) / 1000;
+    int64_t left = (atomic_load(&lease->next_us) - lp_clock_mono_us(lease->clock) + 999) / 1000;
 
     if (lease->alone && atomic_load(&lease->until_us) != 0)
         return INT32_MAX;
@@ -117,10 +121,8 @@ try_now(struct lp_lease *lease)
     } else {
         atomic_store(&lease->until_us, 0);
     }
-    if (ours)
-        lease->next_us = sent + lease->lease_us / RENEWALS;
-    else
-        lease->next_us = lp_clock_mono_us(lease->clock) + (int64_t)TRY_MS * 1000;
+    atomic_store(&lease->next_us, ours ? sent + lease->lease_us / RENEWALS
+                                       : lp_clock_mono_us(lease->clock) + (int64_t)TRY_MS * 1000);
 }
 
 bool
@@ -128,10 +130,12 @@ lp_scheduler_lead(struct lp_lease *lease, int64_t *epoch)
 {
     bool leads;
 
-    if (lp_clock_mono_us(lease->clock) >= lease->next_us)
+    pthread_mutex_lock(&lease->lock);
+    if (lp_clock_mono_us(lease->clock) >= atomic_load(&lease->next_us))
         try_now(lease);
     leads = lp_lease_held(lease);
     say(lease, leads);
+    pthread_mutex_unlock(&lease->lock);
     if (epoch != NULL)
         *epoch = atomic_load(&lease->epoch);
     return leads;
@@ -145,13 +149,13 @@ lp_lease_fence(const struct lp_lease *lease, struct lp_unit *unit)
                         lp_text("name", lease->name)));
 }
 
-void
-lp_lease_release(struct lp_lease *lease)
+static void
+give_back(struct lp_lease *lease)
 {
     struct lp_unit *unit;
     struct lp_err err = LP_ERR_INIT;
 
-    lease->next_us = 0;
+    atomic_store(&lease->next_us, 0);
     if (atomic_exchange(&lease->until_us, 0) == 0)
         return;
     lease->leading = false;
@@ -165,4 +169,12 @@ lp_lease_release(struct lp_lease *lease)
         lp_log_err(lease->log, LP_LOG_WARN, "lease.not_released", &err);
     lp_unit_free(unit);
     lp_err_clear(&err);
+}
+
+void
+lp_lease_release(struct lp_lease *lease)
+{
+    pthread_mutex_lock(&lease->lock);
+    give_back(lease);
+    pthread_mutex_unlock(&lease->lock);
 }

@@ -7,7 +7,7 @@
  * gone (the program was stopped for a while). lp_lease_fence puts the fence in front of a unit.
  *
  * On SQLite the file has one daemon only: it leads from its first question on and renews nothing.
- * Threads: lp_scheduler_lead and lp_lease_release from one thread; the others from any.
+ * Threads: all functions from any thread.
  */
 #ifndef LP_SCHEDULER_LEASE_H
 #define LP_SCHEDULER_LEASE_H

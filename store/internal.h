@@ -127,7 +127,8 @@ void lp_unit_reset(struct lp_unit *unit);
 
 /* ---- broken rules, told alike by both back ends (db.c) ---- */
 
-/** place = "table.column": LP_FENCED for processes.lease_epoch and leases.epoch, else LP_CONFLICT. */
+/** place = "table.column": LP_FENCED for processes.lease_epoch and leases.epoch, else LP_CONFLICT.
+ */
 enum lp_code lp_fail_not_null(struct lp_err *err, const char *place) LP_MUST_CHECK;
 /** LP_CONFLICT with the name of the rule as PostgreSQL makes it. */
 enum lp_code lp_fail_unique(struct lp_err *err, const char *rule) LP_MUST_CHECK;

@@ -2,8 +2,8 @@
 -- a stale epoch becomes NULL in a NOT NULL column and fails the whole flush.
 
 -- name: run_executor_add
-INSERT INTO executors (incarnation, name, host, labels, started_at, renewed_at, expires_at)
-VALUES (:incarnation, :name, :host, :labels, lp_now(), lp_now(), lp_now() + CAST(:lease AS bigint))
+INSERT INTO executors (incarnation, name, host, labels, version, threads, started_at, renewed_at, expires_at)
+VALUES (:incarnation, :name, :host, :labels, :version, :threads, lp_now(), lp_now(), lp_now() + CAST(:lease AS bigint))
 
 -- name: run_executor_renew
 UPDATE executors SET renewed_at = lp_now(), expires_at = lp_now() + CAST(:lease AS bigint), retired_at = NULL
@@ -291,3 +291,49 @@ SELECT value FROM settings WHERE name = :name
 SELECT count(*) AS n FROM processes p
 WHERE p.id <> :id AND p.lease_owner IS NULL
   AND (p.status IN ('created', 'running', 'resumed') OR p.wake_at IS NOT NULL AND p.wake_at <= lp_now())
+
+-- ---- the sweep of the scheduler lease's holder ----
+
+-- name: sweep_runnable
+SELECT p.id, p.priority, p.label FROM processes p
+WHERE p.status IN ('created', 'running', 'resumed')
+  AND (p.lease_owner IS NULL OR NOT EXISTS (SELECT 1 FROM executors x WHERE x.incarnation = p.lease_owner
+                                            AND x.retired_at IS NULL AND x.expires_at > lp_now()))
+  AND (p.target = 'VALIDATE' OR NOT EXISTS (
+         SELECT 1 FROM settings r WHERE r.name = 'restored' AND r.value = '1' AND p.created_at < r.changed_at
+            AND NOT (p.status = 'resumed' AND p.modified_at >= r.changed_at)))
+ORDER BY p.is_task, p.priority, p.created_at, p.id LIMIT CAST(:limit AS bigint)
+
+-- name: sweep_due
+-- Who waits for a label is announced as soon as an executor has it.
+SELECT p.id, p.priority, p.label FROM processes p
+WHERE p.wake_at IS NOT NULL AND p.wake_at <= lp_now() AND p.status NOT IN ('completed', 'aborted')
+  AND (p.lease_owner IS NULL OR NOT EXISTS (SELECT 1 FROM executors x WHERE x.incarnation = p.lease_owner
+                                            AND x.retired_at IS NULL AND x.expires_at > lp_now()))
+  AND (p.label IS NULL OR EXISTS (
+         SELECT 1 FROM executors x WHERE x.retired_at IS NULL AND x.expires_at > lp_now()
+            AND replace(x.labels, ',' || p.label || ',', '') <> x.labels
+            AND NOT EXISTS (SELECT 1 FROM executor_drains d WHERE d.name = x.name)))
+  AND (p.target = 'VALIDATE' OR NOT EXISTS (
+         SELECT 1 FROM settings r WHERE r.name = 'restored' AND r.value = '1' AND p.created_at < r.changed_at
+            AND NOT (p.status = 'resumed' AND p.modified_at >= r.changed_at)))
+ORDER BY p.wake_at LIMIT CAST(:limit AS bigint)
+
+-- name: sweep_next
+-- Those that are due already and wait for a label have nothing to be waited for here.
+SELECT min(p.wake_at) AS at, lp_now() AS now FROM processes p
+WHERE p.wake_at IS NOT NULL AND p.status NOT IN ('completed', 'aborted')
+  AND (p.label IS NULL OR p.wake_at > lp_now())
+
+-- name: sweep_unservable
+SELECT p.id, p.lease_epoch FROM processes p
+WHERE p.status IN ('created', 'resumed') AND p.label IS NOT NULL AND p.lease_owner IS NULL
+  AND NOT EXISTS (SELECT 1 FROM executors x WHERE x.retired_at IS NULL AND x.expires_at > lp_now()
+                  AND replace(x.labels, ',' || p.label || ',', '') <> x.labels)
+LIMIT CAST(:limit AS bigint)
+
+-- name: sweep_park
+UPDATE processes SET status = 'waiting', wait_kind = 'label', wait_reason = CAST(:words AS text) || label || '''',
+  wake_at = CAST(:now AS bigint), modified_at = CAST(:now AS bigint)
+WHERE id = :id AND lease_epoch = CAST(:epoch AS bigint) AND lease_owner IS NULL AND status IN ('created', 'resumed')
+  AND label IS NOT NULL

@@ -1117,7 +1117,7 @@ W08_queue_is_a_hint(struct lp_run_env *env)
     lp_store_env_exec(&env->db, "UPDATE settings SET value = '0' WHERE name = 'global_lock'");
     for (size_t i = 0; i < MANY; i++)
         lp_test_start(env, "simple", NULL, ids[i]);
-    while (env->queue->ops->pop(env->queue, 0, hint, &err) == LP_OK)
+    while (env->queue->ops->pop(env->queue, 0, LP_QUEUE_ALL, hint, &err) == LP_OK)
         ;
     lp_err_clear(&err);
     for (size_t i = 0; i < MANY; i++)
@@ -2221,9 +2221,10 @@ rollback_asked_for_twice(struct lp_run_env *env)
 static const struct lp_queue_ops *real_ops;
 
 static enum lp_code
-lossy_push(struct lp_queue *queue, const char *process_id, int priority, struct lp_err *err)
+lossy_push(struct lp_queue *queue, const char *process_id, int priority, const char *label,
+           struct lp_err *err)
 {
-    return atomic_load(&g.lose) ? LP_OK : real_ops->push(queue, process_id, priority, err);
+    return atomic_load(&g.lose) ? LP_OK : real_ops->push(queue, process_id, priority, label, err);
 }
 
 /** A hint may get lost, also the one about a process that only this program may take. */

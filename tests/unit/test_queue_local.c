@@ -11,7 +11,7 @@ push(struct lp_queue *queue, const char *id, int priority)
 {
     struct lp_err err = LP_ERR_INIT;
 
-    assert_int_equal(queue->ops->push(queue, id, priority, &err), LP_OK);
+    assert_int_equal(queue->ops->push(queue, id, priority, NULL, &err), LP_OK);
 }
 
 static const char *
@@ -19,7 +19,7 @@ pop(struct lp_queue *queue)
 {
     static char id[LP_UUID_LEN + 1];
     struct lp_err err = LP_ERR_INIT;
-    enum lp_code rc = queue->ops->pop(queue, 0, id, &err);
+    enum lp_code rc = queue->ops->pop(queue, 0, LP_QUEUE_ALL, id, &err);
 
     lp_err_clear(&err);
     return rc == LP_OK ? id : "";
@@ -74,8 +74,8 @@ nonsense_is_refused(void **state)
     struct lp_err err = LP_ERR_INIT;
 
     (void)state;
-    assert_int_equal(queue->ops->push(queue, "", 0, &err), LP_INVALID);
-    assert_int_equal(queue->ops->push(queue, "0123456789012345678901234567890123456", 0, &err),
+    assert_int_equal(queue->ops->push(queue, "", 0, NULL, &err), LP_INVALID);
+    assert_int_equal(queue->ops->push(queue, "0123456789012345678901234567890123456", 0, NULL, &err),
                      LP_INVALID);
     lp_err_clear(&err);
     queue->ops->free(queue);
@@ -93,7 +93,7 @@ wait_for_one(void *arg)
     struct waiter *waiter = arg;
     struct lp_err err = LP_ERR_INIT;
 
-    waiter->rc = waiter->queue->ops->pop(waiter->queue, -1, waiter->id, &err);
+    waiter->rc = waiter->queue->ops->pop(waiter->queue, -1, LP_QUEUE_ALL, waiter->id, &err);
     lp_err_clear(&err);
     return NULL;
 }
@@ -106,7 +106,7 @@ poppers_wait_and_are_woken(void **state)
     pthread_t threads[2];
 
     (void)state;
-    assert_int_equal(waiter.queue->ops->pop(waiter.queue, 20, waiter.id, &err), LP_NOT_FOUND);
+    assert_int_equal(waiter.queue->ops->pop(waiter.queue, 20, LP_QUEUE_ALL, waiter.id, &err), LP_NOT_FOUND);
     lp_err_clear(&err);
     pthread_create(&threads[0], NULL, wait_for_one, &waiter);
     usleep(20000);

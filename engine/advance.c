@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/exec.h"
+#include "engine/gated.h"
 
 enum {
     FIRST_BACKOFF_MS = 1000,
@@ -134,6 +135,7 @@ void
 lp_proc_begin(struct lp_proc *proc)
 {
     proc->started_at = lp_clock_utc_us(proc->engine->clock);
+    proc->binding = false;
     if (proc->head.row_seq != 0 && proc->row_error != NULL)
         proc->head.retries++;
     json_decref(proc->row_error);
@@ -353,7 +355,7 @@ rw_done(struct rw *rw, enum lp_code rc, struct lp_err *err)
     }
     rows = lp_unit_rows(rw->unit, proc->fence_index);
     if (rows != NULL && lp_rows_count(rows) == 1)
-        proc->requests = lp_rows_int(rows, 0, "requests");
+        lp_flush_head(proc, rows);
     __atomic_add_fetch(&proc->engine->stats.steps, 1, __ATOMIC_RELAXED);
     lp_events_poke(proc->engine);
     return true;
@@ -588,6 +590,37 @@ wrong_label(struct lp_proc *proc, const struct lp_step *step)
     return true;
 }
 
+/** Outside the maintenance window the process is bound to: waits for it, or fails when it never
+ * opens again. True: submitted or dropped. */
+static bool
+outside_window(struct lp_proc *proc, const struct lp_step *step)
+{
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_window_look look;
+    enum lp_code rc;
+
+    if (proc->window[0] == '\0' || !lp_step_gated(proc->reg, step))
+        return false;
+    rc = lp_window_look(proc->engine->store, proc->window, &look, &err);
+    if (rc == LP_OK && look.open)
+        return false;
+    if (rc == LP_STORE) {
+        lp_proc_lost(proc, &err);
+        return true;
+    }
+    proc->started_at = lp_clock_utc_us(proc->engine->clock);
+    if (rc == LP_OK)
+        lp_flush_submit(proc, &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING,
+                                        .after = LP_AFTER_PARK, .wait_kind = "window",
+                                        .wait_reason = look.reason, .wake_at = look.opens_us,
+                                        .outcome = proc->head.open_attempt ? "parked" : NULL));
+    else
+        lp_flush_submit(proc, &LP_FLUSH(.row = LP_SS_FAILED, .status = LP_PS_FAILED,
+                                        .after = LP_AFTER_PARK, .error = &err, .assignee = "NOC"));
+    lp_err_clear(&err);
+    return true;
+}
+
 /** EACH: how many there are is asked when the step is entered or recovered. False: submitted or
  * moved on. */
 static bool
@@ -676,7 +709,7 @@ run_step(struct lp_thread *thread, struct lp_proc *proc)
     }
     if (step->kind == LP_STEP_EACH && !each_ready(thread, proc, &again))
         return again;
-    if (wrong_label(proc, step) || lp_proc_crashed(proc, step))
+    if (outside_window(proc, step) || wrong_label(proc, step) || lp_proc_crashed(proc, step))
         return false;
     switch (step->kind) {
     case LP_STEP_ACTION:

@@ -77,6 +77,23 @@ enum lp_code lp_engine_start(struct lp_engine *engine, const struct lp_caller *c
                              const char *workflow, const json_t *pages, const char *idempotency_key,
                              const char *request_hash, char id[static LP_UUID_LEN + 1],
                              struct lp_err *err) LP_MUST_CHECK;
+/** Everything a start can say. */
+struct lp_start {
+    const char *workflow;
+    const json_t *pages;
+    const char *idempotency_key, *request_hash;
+    const char *window; /* maintenance window to bind the process to (id or name), or NULL */
+    /** Adds to the unit that creates the process: both happen or neither. May be called again with
+     * another id, when the commit lost a race. */
+    void (*also)(struct lp_unit *unit, const char *id, void *arg);
+    void *arg;
+    /** Whether a conflict at `place` (table.column or constraint) is with what `also` added: then
+     * LP_FENCED. */
+    bool (*theirs)(const char *place);
+};
+enum lp_code lp_engine_begin(struct lp_engine *engine, const struct lp_caller *caller,
+                             const struct lp_start *what, char id[static LP_UUID_LEN + 1],
+                             struct lp_err *err) LP_MUST_CHECK;
 /** Resume (suspended) or retry (failed, waiting): pages as posted. */
 enum lp_code lp_engine_resume(struct lp_engine *engine, const struct lp_caller *caller,
                               const char *id, const json_t *pages,

@@ -101,6 +101,7 @@ struct lp_proc {
     bool is_task;
     char *actor, *ticket, *reason, *correlation;
     char parent[LP_UUID_LEN + 1];
+    char window[LP_UUID_LEN + 1]; /* maintenance window it is bound to, or "" */
     int64_t epoch, requests, wake_at;
     struct lp_mark head;
 
@@ -146,6 +147,8 @@ struct lp_proc {
     int64_t wait_n;         /* number of the wait (INPUT, CALLBACK) */
     bool woken;             /* what it waits for came while the flush was under way */
     bool tell_parent;
+    bool binding; /* this flush binds it to the window `bind` */
+    char bind[LP_UUID_LEN + 1];
 };
 
 /* ---- executor.c ---- */
@@ -289,6 +292,8 @@ enum lp_code lp_flush_build(struct lp_proc *proc, const struct lp_flush *flush,
 /** Leaves a built unit (NULL: proc->ack is set already) to be submitted by lp_flush_hand_over. */
 void lp_flush_send(struct lp_proc *proc, struct lp_unit *unit);
 void lp_flush_hand_over(struct lp_thread *thread);
+/** What the fence of a committed flush answered: open requests, window. */
+void lp_flush_head(struct lp_proc *proc, const struct lp_rows *rows);
 /** The committer's answer to a claim or a flush. */
 void lp_flush_done(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err);
 /** T1: the attempt is running (EXTERNAL, CALLBACK). */

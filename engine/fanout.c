@@ -185,12 +185,14 @@ negotiate(struct fan *fan, const json_t *item, struct child *child, struct lp_er
                        lp_json_str(item, "workflow", ""));
     child->caller = lp_proc_caller(proc);
     child->shared = json_array();
-    child->request = (struct lp_new_process){.reg = reg,
-                                             .caller = &child->caller,
-                                             .shared_ids = child->shared,
-                                             .parent_id = proc->id,
-                                             .parent_step = proc->key,
-                                             .parent_item = lp_json_str(item, "item", "")};
+    child->request =
+        (struct lp_new_process){.reg = reg,
+                                .caller = &child->caller,
+                                .shared_ids = child->shared,
+                                .parent_id = proc->id,
+                                .parent_step = proc->key,
+                                .parent_item = lp_json_str(item, "item", ""),
+                                .window_id = proc->window[0] == '\0' ? NULL : proc->window};
     return lp_form_negotiate(engine, &child->caller, reg, reg->workflow->form, true, NULL,
                              json_object_get(item, "pages"), &child->output, child->shared, err);
 }

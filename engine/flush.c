@@ -371,6 +371,19 @@ lp_flush_build(struct lp_proc *proc, const struct lp_flush *flush, struct lp_uni
 
 /* ---- sending ---- */
 
+void
+lp_flush_head(struct lp_proc *proc, const struct lp_rows *rows)
+{
+    const char *window = lp_rows_text(rows, 0, "window_id");
+
+    proc->requests = lp_rows_int(rows, 0, "requests");
+    if (proc->binding) /* was written behind the fence that answers here */
+        memcpy(proc->window, proc->bind, sizeof proc->window);
+    else
+        snprintf(proc->window, sizeof proc->window, "%s", window == NULL ? "" : window);
+    proc->binding = false;
+}
+
 static void
 keep_answer(struct lp_proc *proc, struct lp_unit *unit)
 {
@@ -383,7 +396,7 @@ keep_answer(struct lp_proc *proc, struct lp_unit *unit)
     }
     rows = proc->fence_index == SIZE_MAX ? NULL : lp_unit_rows(unit, proc->fence_index);
     if (rows != NULL && lp_rows_count(rows) == 1)
-        proc->requests = lp_rows_int(rows, 0, "requests");
+        lp_flush_head(proc, rows);
     proc->woken =
         proc->wake_index != SIZE_MAX && lp_rows_count(lp_unit_rows(unit, proc->wake_index)) > 0;
     lp_events_poke(proc->engine);

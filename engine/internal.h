@@ -224,6 +224,7 @@ struct lp_new_process {
     const json_t *output;     /* form output */
     const json_t *shared_ids; /* array of subscription ids, or NULL */
     const char *parent_id, *parent_step, *parent_item;
+    const char *window_id; /* maintenance window to bind it to, or NULL */
 };
 enum lp_code lp_process_create(struct lp_engine *engine, struct lp_unit *unit,
                                const struct lp_new_process *request,

@@ -141,6 +141,7 @@ static enum lp_code
 read_head(struct lp_proc *proc, const struct lp_rows *rows, struct lp_err *err)
 {
     const char *parent = lp_rows_text(rows, 0, "parent_id");
+    const char *window = lp_rows_text(rows, 0, "window_id");
 
     if (!lp_process_status_from_name(lp_rows_text(rows, 0, "status"), &proc->head.status)
         || !lp_target_from_name(lp_rows_text(rows, 0, "target"), &proc->target))
@@ -152,6 +153,7 @@ read_head(struct lp_proc *proc, const struct lp_rows *rows, struct lp_err *err)
     proc->reason = copy(rows, "reason");
     proc->correlation = copy(rows, "correlation_id");
     snprintf(proc->parent, sizeof proc->parent, "%s", parent == NULL ? "" : parent);
+    snprintf(proc->window, sizeof proc->window, "%s", window == NULL ? "" : window);
     proc->epoch = lp_rows_int(rows, 0, "lease_epoch");
     proc->head.head_seq = lp_rows_int(rows, 0, "head_seq");
     proc->head.snapshot_seq = lp_rows_int(rows, 0, "snapshot_seq");

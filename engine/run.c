@@ -6,6 +6,7 @@
 
 #include "base/utf8.h"
 #include "engine/exec.h"
+#include "engine/gated.h"
 
 enum {
     DEFAULT_TIMEOUT_MS = 60000,
@@ -137,6 +138,22 @@ lp_run_wake_at(struct lp_run *run, int64_t utc_us, const char *reason)
     run->priv->wake_at = utc_us;
     lp_utf8_copy(run->priv->wake_reason, sizeof run->priv->wake_reason,
                  reason == NULL ? "" : reason);
+}
+
+enum lp_code
+lp_run_bind_window(struct lp_run *run, const char *id_or_name, struct lp_err *err)
+{
+    struct lp_proc *proc = run->priv->proc;
+    char id[LP_UUID_LEN + 1] = "";
+    enum lp_code rc =
+        id_or_name == NULL ? LP_OK : lp_window_resolve(run->store, id_or_name, id, err);
+
+    if (rc != LP_OK)
+        return rc;
+    lp_window_add_binding(lp_run_unit(run), run->process_id, id_or_name == NULL ? NULL : id);
+    memcpy(proc->bind, id, sizeof proc->bind);
+    proc->binding = true;
+    return LP_OK;
 }
 
 /* ---- subscriptions ---- */

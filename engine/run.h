@@ -73,6 +73,13 @@ int64_t lp_run_time_left_ms(struct lp_run *run);
 /** LP_OK, or LP_CANCELLED / LP_FENCED / LP_UNKNOWN with the reason: ask before each external
  * operation. */
 enum lp_code lp_run_check(struct lp_run *run, struct lp_err *err) LP_MUST_CHECK;
+/**
+ * Binds the process to a maintenance window from this step's commit on (id or name; NULL: to none):
+ * its steps with .in_window wait outside it. An approval calls it with the answer of the field that
+ * lp_window_field has added. LP_INVALID: there is no such window.
+ */
+enum lp_code lp_run_bind_window(struct lp_run *run, const char *id_or_name,
+                                struct lp_err *err) LP_MUST_CHECK;
 /** Takes named leased locks, all at once. LP_CONFLICT parks the process (status waiting, lock) and
  * re-runs the step later. */
 enum lp_code lp_run_locks(struct lp_run *run, const char *const *names, size_t count,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "engine/gated.h"
 #include "engine/internal.h"
 
 #define TRIES                                                                                      \
@@ -217,6 +218,8 @@ lp_process_create(struct lp_engine *engine, struct lp_unit *unit,
     if (rc != LP_OK)
         return rc;
     add_process(unit, request, &chain, id, now);
+    if (request->window_id != NULL)
+        lp_window_add_binding(unit, id, request->window_id);
     lp_event_process(unit, id, now);
     lp_event_counts(unit, now);
     return add_initial_input(unit, request, id, now, err);
@@ -280,13 +283,15 @@ lp_process_create_explain(struct lp_engine *engine, const struct lp_new_process 
 
 /* ---- the call ---- */
 
-/* One call of lp_engine_start. */
+/* One call of lp_engine_begin. */
 struct start {
     struct lp_engine *engine;
     const struct lp_caller *caller;
     const struct lp_registered *reg;
     const json_t *pages;
     const char *key, *hash;
+    const struct lp_start *what;
+    char window[LP_UUID_LEN + 1];
     char *id;
 };
 
@@ -363,9 +368,13 @@ try_start(struct start *start, bool *again, struct lp_err *err)
         return rc;
     request.output = output;
     request.shared_ids = shared;
+    if (start->window[0] != '\0')
+        request.window_id = start->window;
     unit = lp_unit_new();
     rc = lp_process_create(engine, unit, &request, start->id, err);
     lp_unit_key(unit, start->id);
+    if (rc == LP_OK && start->what->also != NULL)
+        start->what->also(unit, start->id, start->what->arg);
     if (rc == LP_OK && start->key != NULL)
         lp_unit_add(unit, LP_SQL_SVC_IDEMPOTENCY_INSERT,
                     LP_ARGS(lp_text("actor", start->caller->actor), lp_text("key", start->key),
@@ -373,7 +382,9 @@ try_start(struct start *start, bool *again, struct lp_err *err)
                             lp_int("now", lp_clock_utc_us(engine->clock))));
     if (rc == LP_OK) {
         rc = lp_store_commit(engine->store, unit, err);
-        if (rc == LP_CONFLICT) {
+        if (rc == LP_CONFLICT && start->what->theirs != NULL && start->what->theirs(err->pointer)) {
+            err->code = rc = LP_FENCED;
+        } else if (rc == LP_CONFLICT) {
             rc = lp_process_create_explain(engine, &request, err);
             *again = rc == LP_CONFLICT && err->detail == NULL;
         }
@@ -415,16 +426,16 @@ start_process(struct start *start, struct lp_err *err)
 }
 
 enum lp_code
-lp_engine_start(struct lp_engine *engine, const struct lp_caller *caller, const char *workflow,
-                const json_t *pages, const char *idempotency_key, const char *request_hash,
-                char id[static LP_UUID_LEN + 1], struct lp_err *err)
+lp_engine_begin(struct lp_engine *engine, const struct lp_caller *caller,
+                const struct lp_start *what, char id[static LP_UUID_LEN + 1], struct lp_err *err)
 {
     struct start start = {.engine = engine,
                           .caller = caller,
-                          .reg = lp_registry_find(engine, workflow),
-                          .pages = pages,
-                          .key = idempotency_key,
-                          .hash = request_hash == NULL ? "" : request_hash,
+                          .reg = lp_registry_find(engine, what->workflow),
+                          .pages = what->pages,
+                          .key = what->idempotency_key,
+                          .hash = what->request_hash == NULL ? "" : what->request_hash,
+                          .what = what,
                           .id = id};
     enum lp_code rc;
 
@@ -436,7 +447,22 @@ lp_engine_start(struct lp_engine *engine, const struct lp_caller *caller, const 
     rc = lp_engine_demand_running(engine, err);
     if (rc == LP_OK)
         rc = lp_engine_demand_not_restored(engine, caller, start.reg->workflow, err);
+    if (rc == LP_OK && what->window != NULL)
+        rc = lp_window_resolve(engine->store, what->window, start.window, err);
     if (rc == LP_OK)
         rc = ask_predicate(&start, err);
     return rc == LP_OK ? start_process(&start, err) : rc;
+}
+
+enum lp_code
+lp_engine_start(struct lp_engine *engine, const struct lp_caller *caller, const char *workflow,
+                const json_t *pages, const char *idempotency_key, const char *request_hash,
+                char id[static LP_UUID_LEN + 1], struct lp_err *err)
+{
+    return lp_engine_begin(engine, caller,
+                           &(struct lp_start){.workflow = workflow,
+                                              .pages = pages,
+                                              .idempotency_key = idempotency_key,
+                                              .request_hash = request_hash},
+                           id, err);
 }

@@ -116,10 +116,13 @@ struct lp_step {
     enum lp_effect effects;
     unsigned attempts; /* most attempts in a row before it counts as failed; 0 = 1. Retried codes:
                           lp_code_info()->retry != NEVER */
-    uint32_t backoff_ms[2];            /* first, longest; doubled with jitter in between */
-    uint32_t timeout_ms;               /* 0 = 60 s */
-    const char *assignee;              /* NULL = SYSTEM; NOC, CHANGES */
-    const char *label;                 /* executor label it needs, or NULL */
+    uint32_t backoff_ms[2]; /* first, longest; doubled with jitter in between */
+    uint32_t timeout_ms;    /* 0 = 60 s */
+    const char *assignee;   /* NULL = SYSTEM; NOC, CHANGES */
+    const char *label;      /* executor label it needs, or NULL */
+    bool in_window; /* waits outside the maintenance window its process is bound to, also between
+                       the rows of EACH (engine/windows.h). When no step of a workflow says so, all
+                       but INPUT and built-in steps do */
     bool (*when)(const json_t *state); /* evaluated once and logged; false = row "skipped" */
     lp_step_fn *run;
     lp_step_fn *undo;

@@ -32,7 +32,7 @@ WHERE id = :id AND status NOT IN ('completed', 'aborted')
             AND NOT (processes.status = 'resumed' AND processes.modified_at >= r.changed_at)))
 RETURNING workflow, target, is_task, priority, status, created_by, ticket, reason, correlation_id, definition_hash, last_key,
           last_step, wake_at, wait_kind, lease_epoch, parent_id, head_seq, snapshot_seq, delta_bytes, audit_seq, audit_hash,
-          requests, label
+          requests, label, window_id
 
 -- name: run_claim_steps
 SELECT s.seq, s.key, s.status, s.delta, s.snapshot, s.error, s.retries, s.completed_at
@@ -65,7 +65,7 @@ UPDATE processes SET
   wait_kind = CAST(:wait_kind AS text), wait_reason = CAST(:wait_reason AS text), label = CAST(:label AS text),
   head_seq = :head, snapshot_seq = :snapshot, delta_bytes = :bytes, audit_seq = :audit_seq, audit_hash = :audit_hash
 WHERE id = :id
-RETURNING requests
+RETURNING requests, window_id
 
 -- name: run_touch
 UPDATE processes SET lease_epoch = CASE WHEN lease_epoch = CAST(:epoch AS bigint) THEN lease_epoch END

@@ -66,6 +66,13 @@ enum lp_code lp_daemon_run(const struct lp_command_line *line, struct lp_err *er
 /** Store options of a configuration. */
 void lp_daemon_store_options(const struct lp_daemon *daemon, struct lp_store_options *out);
 
+/* ---- hints.c ---- */
+
+/** Hints stay in the program when the database is a file of its own; else they go through Redis
+ * when one is configured, or through PostgreSQL. A server that is away is no failure. LP_INVALID:
+ * the configuration. */
+enum lp_code lp_daemon_make_queue(struct lp_daemon *daemon, struct lp_err *err) LP_MUST_CHECK;
+
 /* ---- reload.c ---- */
 
 /** Reads the configuration again and takes over what may change while running; says which keys

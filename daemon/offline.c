@@ -119,6 +119,8 @@ show_key(const struct lp_conf *conf, const struct lp_conf_key *key)
     if (text != NULL && strcmp(key->key, "url") == 0 && strstr(text, "://") != NULL
         && (strchr(text, '@') != NULL || strstr(text, "password") != NULL))
         text = "**********"; /* may hold a password */
+    if (text != NULL && *text != '\0' && strcmp(key->key, "password") == 0)
+        text = "**********";
     printf("  %s: \"", key->key);
     for (const char *p = text == NULL ? "" : text; *p != '\0'; p++)
         printf(*p == '"' || *p == '\\' ? "\\%c" : "%c", *p);

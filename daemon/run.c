@@ -10,11 +10,9 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
-#include "queue/queue.h"
 #include "scheduler/timed.h"
 #include "workflows/workflows.h"
 
-#define QUEUE_BOUND 65536
 #define API_STOP_MS 5000
 #define FOLLOW_US   10000000 /* between looks of who does not hold the scheduler lease */
 #define SPARE_FILES 512      /* descriptors besides the API's connections */
@@ -118,23 +116,6 @@ shared(const struct lp_daemon *daemon)
     return lp_store_dialect(daemon->store) == LP_DIALECT_POSTGRES;
 }
 
-/** Hints stay in the program when the database is a file of its own. */
-static enum lp_code
-make_queue(struct lp_daemon *daemon, struct lp_err *err)
-{
-    const struct lp_queue_postgres_options options = {.url = daemon->store_url,
-                                                      .labels = daemon->conf->executor_labels,
-                                                      .pops = daemon->line->executor,
-                                                      .bound = QUEUE_BOUND,
-                                                      .log = daemon->log,
-                                                      .clock = &daemon->clock};
-
-    if (shared(daemon))
-        return lp_queue_postgres_new(&options, &daemon->queue, err);
-    daemon->queue = lp_queue_local_new(QUEUE_BOUND);
-    return daemon->queue == NULL ? lp_fail(err, LP_NOMEM, "no memory for the queue") : LP_OK;
-}
-
 static enum lp_code
 start_scheduler(struct lp_daemon *daemon, struct lp_err *err)
 {
@@ -171,7 +152,7 @@ start_engine(struct lp_daemon *daemon, struct lp_err *err)
         .version = LP_VERSION,
         .swept = shared(daemon),
     };
-    enum lp_code rc = make_queue(daemon, err);
+    enum lp_code rc = lp_daemon_make_queue(daemon, err);
 
     if (rc != LP_OK)
         return rc;

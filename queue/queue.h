@@ -74,4 +74,27 @@ struct lp_queue_postgres_options {
 enum lp_code lp_queue_postgres_new(const struct lp_queue_postgres_options *options,
                                    struct lp_queue **out, struct lp_err *err) LP_MUST_CHECK;
 
+struct lp_queue_redis_options {
+    const char *hosts;     /* comma list: HOST[:PORT], [v6]:PORT or unix:PATH; the first that is a
+                              master is used */
+    const char *sentinels; /* comma list of HOST[:PORT], asked before the hosts; or NULL */
+    const char *master;    /* name the Sentinels know it by; NULL: lightpath */
+    const char *user, *password; /* or NULL */
+    const char *prefix;          /* of the lists' names; NULL: lightpath */
+    const char *labels;          /* comma list of this executor's, or NULL */
+    int64_t db;
+    size_t bound;       /* of each list */
+    int64_t timeout_ms; /* of connecting and of an answer; 0: 2 s */
+    struct lp_log *log;
+    const struct lp_clock *clock;
+};
+/**
+ * Hints through Redis lists, BLPOP over them in priority order. Connects in the background and
+ * again with exponential backoff and jitter; a Redis that is away, full, of a wrong version or no
+ * master is told in the log, loses hints and fails nothing. LP_INVALID: no host, a prefix that is
+ * too long. Source: Redis 5 and later, RESP2; hiredis 0.14.
+ */
+enum lp_code lp_queue_redis_new(const struct lp_queue_redis_options *options, struct lp_queue **out,
+                                struct lp_err *err) LP_MUST_CHECK;
+
 #endif

@@ -38,6 +38,18 @@ class Several(unittest.TestCase):
         self.assertEqual(self.cluster.value("SELECT count(*) FROM subscriptions WHERE status = 'active'"), str(MANY))
         self.assertEqual([e.stop() for e in executors], [0, 0])
 
+    def test_hints_through_redis(self):
+        host = os.environ.get("LIGHTPATH_TEST_REDIS")
+        if not host:
+            self.skipTest("no Redis")
+        settings = {"queue.redis": f"127.0.0.1:1,{host}", "queue.prefix": "t" + self.cluster.url[-8:]}
+        api = self.cluster.start("api", settings=settings)
+        # a sweeper that is too slow to be of help: it is Redis that carries the hints
+        self.cluster.start("scheduler", settings={**settings, "executor.sweep_ms": "60000"})
+        for name in ("one", "two"):
+            self.cluster.start("executor", name, settings=settings)
+        self.all_done(self.partners(api, MANY, "redis"))
+
     def test_a_killed_executor_is_taken_over(self):
         api = self.cluster.start("api,scheduler", "front")
         one = self.cluster.start("executor", "one")

@@ -75,8 +75,9 @@ nonsense_is_refused(void **state)
 
     (void)state;
     assert_int_equal(queue->ops->push(queue, "", 0, NULL, &err), LP_INVALID);
-    assert_int_equal(queue->ops->push(queue, "0123456789012345678901234567890123456", 0, NULL, &err),
-                     LP_INVALID);
+    assert_int_equal(
+        queue->ops->push(queue, "0123456789012345678901234567890123456", 0, NULL, &err),
+        LP_INVALID);
     lp_err_clear(&err);
     queue->ops->free(queue);
 }
@@ -106,7 +107,8 @@ poppers_wait_and_are_woken(void **state)
     pthread_t threads[2];
 
     (void)state;
-    assert_int_equal(waiter.queue->ops->pop(waiter.queue, 20, LP_QUEUE_ALL, waiter.id, &err), LP_NOT_FOUND);
+    assert_int_equal(waiter.queue->ops->pop(waiter.queue, 20, LP_QUEUE_ALL, waiter.id, &err),
+                     LP_NOT_FOUND);
     lp_err_clear(&err);
     pthread_create(&threads[0], NULL, wait_for_one, &waiter);
     usleep(20000);

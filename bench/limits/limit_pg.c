@@ -2,8 +2,8 @@
  * What PostgreSQL can do with the rows of our steps, asked by a program that does nothing else.
  *
  *   limit_pg strict URL CONNECTIONS SECONDS BYTES          one transaction per step on each of
- * several connections (pgstep) limit_pg model  URL INFLIGHT    SECONDS BYTES [BATCH]  one writer
- * that commits what is queued, at most BATCH (engine_model)
+ * several connections (pgstep) limit_pg model  URL INFLIGHT    SECONDS BYTES [BATCH [WITHOUT]]  one
+ * writer that commits what is queued, at most BATCH (engine_model); WITHOUT: a statement left out
  *
  * Prints one JSON object. Latency: from the moment a step is ready to be written until its commit
  * is known.
@@ -78,6 +78,8 @@ send_step(PGconn *pg, const struct limit_process *p)
     for (size_t i = 0; i < LIMIT_STATEMENTS; i++) {
         const struct limit_statement *s = &p->statements[i];
 
+        if (limit_is_left_out(i))
+            continue;
         if (!PQsendQueryPrepared(pg, s->name, s->count, s->values, NULL, NULL, 0))
             limit_die(s->name, PQerrorMessage(pg));
     }
@@ -312,6 +314,8 @@ main(int argc, char **argv)
     samples = calloc(MOST_SAMPLES, sizeof *samples);
     if (samples == NULL)
         limit_die("samples", "no memory");
+    if (argc > 7)
+        limit_leave_out(argv[7]);
     if (argc > 6)
         batch_most = strtoul(argv[6], NULL, 10);
     if (batch_most < 1 || batch_most > 256)

@@ -43,6 +43,8 @@ write_step(struct limit_process *p)
     for (size_t i = 0; i < LIMIT_STATEMENTS; i++) {
         const struct limit_statement *s = &p->statements[i];
 
+        if (limit_is_left_out(i))
+            continue;
         for (int k = 0; k < s->count; k++)
             check(sqlite3_bind_text(stmts[i], k + 1, s->values[k], -1, SQLITE_STATIC));
         step(stmts[i]);
@@ -81,9 +83,12 @@ main(int argc, char **argv)
     char *delta;
 
     if (per == 0 || per > WIDTH || seconds <= 0 || samples == NULL) {
-        (void)fprintf(stderr, "usage: limit_sqlite FILE STEPS_PER_COMMIT SECONDS BYTES\n");
+        (void)fprintf(stderr,
+                      "usage: limit_sqlite FILE STEPS_PER_COMMIT SECONDS BYTES [WITHOUT]\n");
         return 2;
     }
+    if (argc > 5)
+        limit_leave_out(argv[5]);
     delta = limit_delta(strtoul(argv[4], NULL, 10));
     for (size_t i = 0; i < WIDTH; i++)
         limit_process_init(&all[i], LP_DIALECT_SQLITE, (unsigned)i, delta);

@@ -34,6 +34,9 @@ void limit_process_turn(struct limit_process *p);
 /** The row in processes. */
 const char *limit_insert_sql(const struct limit_process *p, char *sql, size_t size);
 char *limit_delta(size_t bytes);
+/** Leaves one of the statements out from now on ("audit_insert"): what does it cost? */
+void limit_leave_out(const char *statement);
+bool limit_is_left_out(size_t i);
 /** The engine's statement behind place i. */
 enum lp_stmt limit_statement_id(size_t i);
 

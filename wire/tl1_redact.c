@@ -100,18 +100,15 @@ url_password(const char *text, size_t pos, size_t len, size_t *start)
     return 0;
 }
 
-void
-lp_tl1_redact(struct lp_buf *buf, const char *text, size_t len, const char *const *secrets)
+static void
+redact_shapes(struct lp_buf *buf, const char *text, size_t len)
 {
     for (size_t pos = 0; pos < len;) {
-        size_t secret = find_secret(text + pos, len - pos, secrets), start = 0, end = 0;
+        size_t start = 0, end = 0;
         int command = find_command(text, pos, len);
 
         if (command >= 0) {
             pos = put_command(buf, text, pos, len, commands[command].block);
-        } else if (secret > 0) {
-            lp_buf_str(buf, STARS);
-            pos += secret;
         } else if (len - pos > 3 && memcmp(text + pos, "://", 3) == 0
                    && (end = url_password(text, pos, len, &start)) > 0) {
             lp_buf_add(buf, text + pos, start - pos);
@@ -121,4 +118,23 @@ lp_tl1_redact(struct lp_buf *buf, const char *text, size_t len, const char *cons
             lp_buf_char(buf, text[pos++]);
         }
     }
+}
+
+void
+lp_tl1_redact(struct lp_buf *buf, const char *text, size_t len, const char *const *secrets)
+{
+    struct lp_buf shaped = LP_BUF_INIT;
+
+    redact_shapes(&shaped, text, len);
+    for (size_t pos = 0; pos < shaped.len;) {
+        size_t secret = find_secret(shaped.data + pos, shaped.len - pos, secrets);
+
+        if (secret > 0)
+            lp_buf_str(buf, STARS);
+        else
+            lp_buf_char(buf, shaped.data[pos]);
+        pos += secret > 0 ? secret : 1;
+    }
+    buf->failed = buf->failed || shaped.failed;
+    lp_buf_free(&shaped);
 }

@@ -153,7 +153,8 @@ void lp_tl1_pool_free(struct lp_tl1_pool *pool);
 /**
  * A session of the element that is logged in: a free one, or a new one (connect and login within
  * the call's limits). Does not wait for others: LP_RETRYABLE with lp_tl1_is_busy(err) when the
- * element or the gateway has no session left. An event session of the element is given up first.
+ * element or the gateway has no session left; its event session, or the gateway's idle session that
+ * was unused longest, is then asked to leave, so that the next try succeeds.
  * LP_AUTH: refused, or refused a moment ago (the breaker is open). LP_PROTOCOL: no TL1 there,
  * another host key, or another element. LP_RETRYABLE otherwise: not reachable.
  */
@@ -178,8 +179,8 @@ typedef enum lp_code lp_tl1_record_fn(void *arg, const struct lp_tl1_record *rec
 enum lp_code lp_tl1_retrieve(struct lp_tl1_session *session, const struct lp_tl1_command *command,
                              lp_tl1_record_fn *fn, void *arg, struct lp_err *err) LP_MUST_CHECK;
 /** A command as an operator typed it: parsed, its TID must be empty or the element's own, its CTAG
- * is replaced. LP_INVALID before anything is sent; session commands (ACT-USER, CANC-USER) are
- * LP_DENIED. */
+ * is replaced (it and the ';' may be left out). LP_INVALID before anything is sent; session
+ * commands (ACT-USER, CANC-USER) are LP_DENIED. */
 enum lp_code lp_tl1_raw(struct lp_tl1_session *session, const char *text,
                         const struct lp_tl1_message **reply, struct lp_err *err) LP_MUST_CHECK;
 /** The element's name, as acquired. */

@@ -18,7 +18,12 @@ enum prepared { NOT_PREPARED, PREPARE_SENT, PREPARED };
 struct command {
     struct lp_item *item; /* NULL: a Parse */
     enum lp_stmt stmt;
+    unsigned char width; /* its place in widths */
 };
+
+/* Rows of one statement, each width prepared for itself. */
+enum { WIDTHS = 6, WIDE_PARAMS = 512 };
+static const unsigned widths[WIDTHS] = {1, 2, 4, 8, 16, 32};
 
 struct lp_conn {
     PGconn *pg;
@@ -29,7 +34,9 @@ struct lp_conn {
     bool lz4;                  /* the server can compress with it */
     struct command *commands;
     size_t command_count, command_cap;
-    unsigned char prepared[LP_SQL_COUNT];
+    unsigned char prepared[LP_SQL_COUNT][WIDTHS];
+    struct lp_item **appends; /* of the batch in work: what goes to its end */
+    size_t append_count, append_cap;
 };
 
 const char *
@@ -138,8 +145,9 @@ result_error(struct lp_conn *conn, const PGresult *res, const struct lp_sql *sql
 /* ---- values ---- */
 
 struct params {
-    const char *texts[LP_MAX_PARAMS];
-    char numbers[LP_MAX_PARAMS][24];
+    const char *texts[WIDE_PARAMS];
+    char numbers[WIDE_PARAMS][24];
+    size_t count;
 };
 
 static const char *
@@ -157,22 +165,24 @@ print_int(int64_t value, char out[static 24])
     return p;
 }
 
-static const char *const *
+static void
 print_values(struct params *params, const struct lp_value *values, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        size_t at = params->count++;
+
         switch (values[i].kind) {
         case LP_VALUE_NULL:
-            params->texts[i] = NULL;
+            params->texts[at] = NULL;
             break;
         case LP_VALUE_INT:
-            params->texts[i] = print_int(values[i].i, params->numbers[i]);
+            params->texts[at] = print_int(values[i].i, params->numbers[at]);
             break;
         case LP_VALUE_TEXT:
-            params->texts[i] = values[i].s;
+            params->texts[at] = values[i].s;
             break;
         }
-    return params->texts;
+    }
 }
 
 /* ---- rows ---- */
@@ -253,16 +263,18 @@ static bool
 send_call(struct lp_conn *conn, const struct lp_call *call, int *parts)
 {
     struct params params;
-    const char *const *texts = print_values(&params, call->values, call->count);
+    const char *const *texts = params.texts;
     int count = (int)call->count;
 
+    params.count = 0;
+    print_values(&params, call->values, call->count);
     if (conn->begin_pending != NULL) {
         if (!PQsendQueryParams(conn->pg, conn->begin_pending, 0, NULL, NULL, NULL, NULL, 0))
             return false;
         ++*parts;
         conn->begin_pending = NULL;
     }
-    if (call->sql != NULL && conn->prepared[call->sql - lp_sql_table] != PREPARED) {
+    if (call->sql != NULL && conn->prepared[call->sql - lp_sql_table][0] != PREPARED) {
         if (!PQsendPrepare(conn->pg, call->sql->name, call->sql->text[LP_DIALECT_POSTGRES], 0,
                            NULL))
             return false;
@@ -332,7 +344,7 @@ run(struct lp_conn *conn, const struct lp_call *call, struct lp_rows **rows, int
         return rc;
     }
     if (call->sql != NULL)
-        conn->prepared[call->sql - lp_sql_table] = PREPARED;
+        conn->prepared[call->sql - lp_sql_table][0] = PREPARED;
     if (changed != NULL)
         *changed = changed_of(own);
     if (rows == NULL)
@@ -442,7 +454,8 @@ script(struct lp_conn *conn, const char *text, struct lp_err *err)
 /* ---- a batch: one pipeline, one Sync, hence one transaction ---- */
 
 static enum lp_code
-push_command(struct lp_conn *conn, enum lp_stmt stmt, struct lp_item *item, struct lp_err *err)
+push_command(struct lp_conn *conn, enum lp_stmt stmt, size_t width, struct lp_item *item,
+             struct lp_err *err)
 {
     if (conn->command_count == conn->command_cap) {
         size_t cap = conn->command_cap == 0 ? 256 : conn->command_cap * 2;
@@ -453,31 +466,157 @@ push_command(struct lp_conn *conn, enum lp_stmt stmt, struct lp_item *item, stru
         conn->commands = commands;
         conn->command_cap = cap;
     }
-    conn->commands[conn->command_count++] = (struct command){item, stmt};
+    conn->commands[conn->command_count++] = (struct command){item, stmt, (unsigned char)width};
+    return LP_OK;
+}
+
+/* The text for several rows: "... VALUES ($1, $2), ($3, $4)". */
+static char *
+wide_text(const struct lp_sql *sql, unsigned rows)
+{
+    const char *text = sql->text[LP_DIALECT_POSTGRES], *tuple = strstr(text, "VALUES ");
+    struct lp_buf buf = LP_BUF_INIT;
+
+    tuple += strlen("VALUES ");
+    lp_buf_str(&buf, text);
+    for (unsigned row = 1; row < rows; row++) {
+        lp_buf_str(&buf, ", ");
+        for (const char *at = tuple; *at != '\0';) {
+            char *end;
+
+            if (*at != '$') {
+                lp_buf_char(&buf, *at++);
+                continue;
+            }
+            lp_buf_printf(&buf, "$%lu", strtoul(at + 1, &end, 10) + row * sql->param_count);
+            at = end;
+        }
+    }
+    return lp_buf_take(&buf);
+}
+
+/* The name it is prepared under: of one row that of the statement. */
+static const char *
+wide_name(const struct lp_sql *sql, size_t width, char name[static 80])
+{
+    if (width == 0)
+        return sql->name;
+    snprintf(name, 80, "%s %u", sql->name, widths[width]);
+    return name;
+}
+
+static enum lp_code
+queue_prepare(struct lp_conn *conn, enum lp_stmt stmt, size_t width, struct lp_err *err)
+{
+    const struct lp_sql *sql = &lp_sql_table[stmt];
+    char *text = NULL, name[80];
+    enum lp_code rc;
+
+    if (conn->prepared[stmt][width] != NOT_PREPARED)
+        return LP_OK;
+    if (width > 0 && (text = wide_text(sql, widths[width])) == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for a statement");
+    rc = push_command(conn, stmt, width, NULL, err);
+    if (rc == LP_OK
+        && !PQsendPrepare(conn->pg, wide_name(sql, width, name),
+                          text == NULL ? sql->text[LP_DIALECT_POSTGRES] : text, 0, NULL))
+        rc = lost(conn, LP_STORE, err);
+    free(text);
+    conn->prepared[stmt][width] = PREPARE_SENT;
+    return rc;
+}
+
+/* One statement with the rows of as many items as its width says. */
+static enum lp_code
+queue_rows(struct lp_conn *conn, struct lp_item *const *items, size_t width, struct lp_err *err)
+{
+    const struct lp_sql *sql = &lp_sql_table[items[0]->stmt];
+    struct params params;
+    char name[80];
+    enum lp_code rc = queue_prepare(conn, items[0]->stmt, width, err);
+
+    if (rc == LP_OK)
+        rc = push_command(conn, items[0]->stmt, width, items[0], err);
+    if (rc != LP_OK)
+        return rc;
+    params.count = 0;
+    for (unsigned i = 0; i < widths[width]; i++)
+        print_values(&params, items[i]->values, sql->param_count);
+    if (!PQsendQueryPrepared(conn->pg, wide_name(sql, width, name), (int)params.count, params.texts,
+                             NULL, NULL, 0))
+        return lost(conn, LP_STORE, err);
     return LP_OK;
 }
 
 static enum lp_code
 queue_item(struct lp_conn *conn, struct lp_item *item, struct lp_err *err)
 {
-    const struct lp_sql *sql = &lp_sql_table[item->stmt];
-    struct params params;
+    if (!lp_sql_table[item->stmt].append)
+        return queue_rows(conn, &item, 0, err);
+    if (conn->append_count == conn->append_cap) {
+        size_t cap = conn->append_cap == 0 ? 256 : conn->append_cap * 2;
+        struct lp_item **appends =
+            (struct lp_item **)reallocarray((void *)conn->appends, cap, sizeof(struct lp_item *));
+
+        if (appends == NULL)
+            return lp_fail(err, LP_NOMEM, "no memory for a batch of %zu rows", cap);
+        conn->appends = appends;
+        conn->append_cap = cap;
+    }
+    conn->appends[conn->append_count++] = item;
+    return LP_OK;
+}
+
+static size_t
+widest(size_t rows, unsigned param_count)
+{
+    size_t width = 0;
+
+    while (width + 1 < WIDTHS && widths[width + 1] <= rows
+           && widths[width + 1] * param_count <= WIDE_PARAMS)
+        width++;
+    return width;
+}
+
+/* The rows of one statement, in the order in which they came. */
+static enum lp_code
+queue_same(struct lp_conn *conn, struct lp_item *const *items, size_t count, struct lp_err *err)
+{
     enum lp_code rc = LP_OK;
 
-    if (conn->prepared[item->stmt] == NOT_PREPARED) {
-        rc = push_command(conn, item->stmt, NULL, err);
-        if (rc == LP_OK
-            && !PQsendPrepare(conn->pg, sql->name, sql->text[LP_DIALECT_POSTGRES], 0, NULL))
-            rc = lost(conn, LP_STORE, err);
-        conn->prepared[item->stmt] = PREPARE_SENT;
+    for (size_t i = 0; rc == LP_OK && i < count;) {
+        size_t width = widest(count - i, lp_sql_table[items[0]->stmt].param_count);
+
+        rc = queue_rows(conn, items + i, width, err);
+        for (unsigned k = 0; k < widths[width]; k++)
+            items[i++]->changed = 1;
     }
-    if (rc == LP_OK)
-        rc = push_command(conn, item->stmt, item, err);
-    if (rc == LP_OK
-        && !PQsendQueryPrepared(conn->pg, sql->name, (int)sql->param_count,
-                                print_values(&params, item->values, sql->param_count), NULL, NULL,
-                                0))
-        rc = lost(conn, LP_STORE, err);
+    return rc;
+}
+
+/* What may go to the end goes there, sorted by statement: a row costs the server half as much in
+ * the company of others as in a statement of its own. */
+static enum lp_code
+queue_appends(struct lp_conn *conn, struct lp_err *err)
+{
+    struct lp_item **items = conn->appends;
+    size_t count = conn->append_count, done = 0;
+    enum lp_code rc = LP_OK;
+
+    while (rc == LP_OK && done < count) {
+        size_t end = done + 1;
+
+        for (size_t i = end; i < count; i++)
+            if (items[i]->stmt == items[done]->stmt) {
+                struct lp_item *item = items[i];
+
+                memmove((void *)(items + end + 1), (void *)(items + end),
+                        (i - end) * sizeof *items);
+                items[end++] = item;
+            }
+        rc = queue_same(conn, items + done, end - done, err);
+        done = end;
+    }
     return rc;
 }
 
@@ -525,7 +664,11 @@ take_answer(struct lp_conn *conn, const struct command *command, PGresult *res, 
         return rc;
     }
     if (item == NULL) {
-        conn->prepared[command->stmt] = PREPARED;
+        conn->prepared[command->stmt][command->width] = PREPARED;
+        PQclear(res);
+        return LP_OK;
+    }
+    if (command->width > 0) {
         PQclear(res);
         return LP_OK;
     }
@@ -580,8 +723,8 @@ forget_unconfirmed(struct lp_conn *conn)
 {
     for (size_t i = 0; i < conn->command_count; i++)
         if (conn->commands[i].item == NULL
-            && conn->prepared[conn->commands[i].stmt] == PREPARE_SENT)
-            conn->prepared[conn->commands[i].stmt] = NOT_PREPARED;
+            && conn->prepared[conn->commands[i].stmt][conn->commands[i].width] == PREPARE_SENT)
+            conn->prepared[conn->commands[i].stmt][conn->commands[i].width] = NOT_PREPARED;
 }
 
 static enum lp_code
@@ -589,13 +732,15 @@ batch(struct lp_conn *conn, struct lp_unit *const *units, size_t count, struct l
 {
     enum lp_code rc = LP_OK;
 
-    conn->command_count = 0;
+    conn->command_count = conn->append_count = 0;
     if (PQpipelineStatus(conn->pg) == PQ_PIPELINE_OFF
         && (!PQenterPipelineMode(conn->pg) || PQsetnonblocking(conn->pg, 1) != 0))
         return lost(conn, LP_STORE, err);
     for (size_t i = 0; rc == LP_OK && i < count; i++)
         for (size_t k = 0; rc == LP_OK && k < units[i]->count; k++)
             rc = queue_item(conn, &units[i]->items[k], err);
+    if (rc == LP_OK)
+        rc = queue_appends(conn, err);
     if (rc == LP_OK && !PQpipelineSync(conn->pg))
         rc = lost(conn, LP_STORE, err);
     if (rc == LP_OK)
@@ -710,6 +855,7 @@ conn_close(struct lp_conn *conn)
         return;
     PQfinish(conn->pg);
     free(conn->commands);
+    free((void *)conn->appends);
     free(conn);
 }
 

@@ -28,7 +28,8 @@ struct lp_sql {
     const char *const *params; /* names of $1 / ?1 ... in order */
     const char *table;         /* table it writes, or NULL for a read */
     unsigned param_count;
-    bool rows; /* returns rows */
+    bool rows;   /* returns rows */
+    bool append; /* nothing in the same transaction reads or changes the row */
 };
 extern const struct lp_sql lp_sql_table[LP_SQL_COUNT];
 

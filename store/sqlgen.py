@@ -3,6 +3,8 @@
 
 usage: sqlgen.py SQL_DIR sql.gen.h sql.gen.c DEPFILE
 
+"append" behind a name: rows that nothing in the same transaction reads or changes. A batch may put them at its end, several to a statement.
+
 The depfile names the folder as well as its files, so a new file is picked up by the next build without a word in meson.build.
 A statement that breaks one of the rules of "one SQL text" (docs/architecture.md) stops the build with file, line and name.
 """
@@ -12,7 +14,8 @@ import sys
 
 DIALECTS = ("sqlite", "postgres")
 MAX_TEXT = 4000  # C compilers need not take longer string literals
-HEAD = re.compile(r"^--\s*name:\s*([a-z][a-z0-9_]*)(?:\s+(sqlite|postgres))?\s*$")
+HEAD = re.compile(r"^--\s*name:\s*([a-z][a-z0-9_]*)(?:\s+(append))?(?:\s+(sqlite|postgres))?\s*$")
+APPEND = re.compile(r"INSERT INTO [a-z_]+ \([^()]*\)\s+VALUES (\(.*\))", re.S)
 TOKEN = re.compile(r"""
     (?P<string>'(?:[^']|'')*') | (?P<quoted>"[^"]*") | (?P<comment>--[^\n]*) | (?P<cast>::) |
     (?P<param>:[A-Za-z_][A-Za-z0-9_]*) | (?P<other>.)""", re.X | re.S)
@@ -68,7 +71,7 @@ def rewrite(text, params, sign):
 
 class Statement:
     def __init__(self, name, where):
-        self.name, self.where, self.texts = name, where, {}
+        self.name, self.where, self.texts, self.append = name, where, {}, False
 
     def fault(self, why):
         return Fault(f"{self.where}: {self.name}: {why}")
@@ -100,6 +103,8 @@ class Statement:
         write = WRITES.match(words)
         self.table = write.group(1) if write else None
         self.rows = bool(re.search(r"\bRETURNING\b", words, re.I)) if write else bool(ROWS.match(words))
+        if self.append and (not APPEND.fullmatch(self.postgres) or re.search(r"\bON\s+CONFLICT\b|\bSELECT\b", bare(self.postgres), re.I)):
+            raise self.fault("append: no plain INSERT INTO t (...) VALUES (...)")
         if not write and not self.rows:
             raise self.fault("begins with none of SELECT, VALUES, WITH, INSERT, UPDATE, DELETE")
 
@@ -127,7 +132,7 @@ def read_file(path, found):
                 body.append(line.rstrip("\n"))
                 continue
             close()
-            name, dialect = head.group(1), head.group(2)
+            name, append, dialect = head.group(1), head.group(2), head.group(3)
             body = []
             current = found.get(name)
             if current is None:
@@ -136,6 +141,7 @@ def read_file(path, found):
                 raise Fault(f"{path}:{number}: {name} is also in {current.where}")
             if dialect in current.texts:
                 raise Fault(f"{path}:{number}: {name} is named twice")
+            current.append = current.append or append is not None
     close()
 
 
@@ -168,7 +174,8 @@ def source(statements):
         table = f'"{s.table}"' if s.table else "NULL"
         out.append(f"    [LP_SQL_{s.name.upper()}] = {{\"{s.name}\",\n    {{{literal(rewrite(s.sqlite, s.params, '?'))},\n"
                    f"     {literal(rewrite(s.postgres, s.params, '$'))}}},\n"
-                   f"     {params}, {table}, {len(s.params)}, {'true' if s.rows else 'false'}}},")
+                   f"     {params}, {table}, {len(s.params)}, {'true' if s.rows else 'false'}, "
+                   f"{'true' if s.append else 'false'}}},")
     out += ["};", ""]
     return "\n".join(out)
 

@@ -81,7 +81,7 @@ WHERE id = :id
 UPDATE processes SET lease_epoch = CASE WHEN lease_epoch = CAST(:epoch AS bigint) THEN lease_epoch END, lease_owner = NULL
 WHERE id = :id
 
--- name: run_step_add
+-- name: run_step_add append
 INSERT INTO process_steps (process_id, seq, step_id, key, title, status, delta, snapshot, error, retries, created_by,
                            assignee, started_at, completed_at)
 VALUES (:id, :seq, :step_id, :key, :title, :status, :delta, CAST(:snapshot AS text), CAST(:error AS text), :retries,
@@ -100,7 +100,7 @@ DELETE FROM process_steps WHERE process_id = :id AND seq >= :seq
 SELECT s.seq, s.key, s.status, s.snapshot IS NOT NULL AS has_snapshot, length(s.delta) AS bytes
 FROM process_steps s WHERE s.process_id = :id ORDER BY s.seq
 
--- name: run_attempt_add
+-- name: run_attempt_add append
 INSERT INTO step_attempts (process_id, step_key, n, epoch, executor, token, started_at, ended_at, outcome, error)
 VALUES (:id, :key, :n, :epoch, :executor, :token, :started, CAST(:ended AS bigint), :outcome, CAST(:error AS text))
 

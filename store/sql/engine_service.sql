@@ -26,7 +26,7 @@ SELECT id, description FROM subscriptions WHERE id > :after ORDER BY id LIMIT CA
 
 -- ---- audit ----
 
--- name: audit_insert
+-- name: audit_insert append
 INSERT INTO audit (chain, seq, actor, reason, ticket, correlation_id, body, at, prev_hash, hash)
 VALUES (:chain, :seq, :actor, :reason, :ticket, :correlation_id, :body, :at, :prev_hash, :hash)
 
@@ -64,7 +64,7 @@ SELECT n, at, rows, heads, prev_hash, hash FROM audit_seals WHERE n > CAST(:n AS
 
 -- ---- events ----
 
--- name: event_insert
+-- name: event_insert append
 INSERT INTO outbox (events, doc, created_at) VALUES (:events, :doc, :now)
 
 -- One writer: what it inserts becomes visible in that order, so the number is given at once. The settings row keeps the highest number of

@@ -798,6 +798,9 @@ lp_proc_advance(struct lp_thread *thread, struct lp_proc *proc)
     proc->thread = thread;
     while (again) {
         switch (proc->phase) {
+        case LP_PH_BORN: /* in no list before its commit */
+            again = false;
+            break;
         case LP_PH_CLAIM:
             lp_proc_claim(proc);
             again = false;

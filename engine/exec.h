@@ -52,6 +52,7 @@ size_t lp_places_find(const struct lp_places *places, const char *key, size_t *e
 #define LP_UNDO_PREFIX "undo:"
 
 enum lp_phase {
+    LP_PH_BORN,    /* its row is being committed, with our lease */
     LP_PH_CLAIM,   /* a hint: try to get the lease */
     LP_PH_CLAIMED, /* the claim was answered: recover */
     LP_PH_NEXT,    /* owned and recovered: run what comes next */
@@ -75,6 +76,7 @@ struct lp_mark {
     int64_t retries;   /* of that row */
     int64_t attempt;   /* n of the newest attempt of this key */
     bool open_attempt; /* that attempt's row says running or awaiting */
+    bool plain;        /* the row says running, with our lease, and neither wait nor error */
     struct lp_chain chain;
 };
 

@@ -280,6 +280,19 @@ room_came(struct lp_executor *executor)
     }
 }
 
+/** Lock held. */
+static void
+enter(struct lp_executor *executor, struct lp_proc *proc)
+{
+    struct lp_proc **bucket = bucket_of(executor, proc->id);
+
+    proc->chain = *bucket;
+    *bucket = proc;
+    if (executor->in_flight++ == 0 && executor->slept)
+        pthread_cond_signal(&executor->tick); /* from now on steps are watched */
+    __atomic_add_fetch(&executor->engine->stats.running, 1, __ATOMIC_RELAXED);
+}
+
 void
 lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc)
 {
@@ -316,17 +329,61 @@ lp_executor_offer(struct lp_executor *executor, const char *id, int priority)
         proc->again = true;
         atomic_store(&proc->poked, true);
     } else if (!executor->stopping && (proc = lp_proc_new(executor, id)) != NULL) {
-        struct lp_proc **bucket = bucket_of(executor, id);
-
         proc->priority = priority;
-        proc->chain = *bucket;
-        *bucket = proc;
-        if (executor->in_flight++ == 0 && executor->slept)
-            pthread_cond_signal(&executor->tick); /* from now on steps are watched */
-        __atomic_add_fetch(&executor->engine->stats.running, 1, __ATOMIC_RELAXED);
+        enter(executor, proc);
         append(executor, proc);
     }
     pthread_mutex_unlock(&executor->lock);
+}
+
+/* ---- processes created here ---- */
+
+static bool
+has_label(const struct lp_executor *executor, const char *label)
+{
+    char word[LP_KEY_MAX];
+
+    if (label == NULL)
+        return true;
+    snprintf(word, sizeof word, ",%s,", label);
+    return strstr(executor->labels, word) != NULL;
+}
+
+/** Nobody is overtaken: what waits in the queue comes first. */
+struct lp_proc *
+lp_executor_reserve(struct lp_engine *engine, const char *id, const struct lp_registered *reg)
+{
+    struct lp_executor *executor = engine->executor;
+    int wanted = reg->workflow->is_task ? LP_QUEUE_ALL : LP_QUEUE_INTERACTIVE;
+    struct lp_proc *proc = NULL;
+
+    if (executor == NULL || !has_label(executor, lp_label_needed(reg->workflow, reg->steps[0]))
+        || engine->queue->ops->depth(engine->queue) > 0)
+        return NULL;
+    pthread_mutex_lock(&executor->lock);
+    if (!executor->stopping && priorities_with_room(executor) >= wanted
+        && (proc = lp_proc_new(executor, id)) != NULL) {
+        proc->phase = LP_PH_BORN;
+        enter(executor, proc);
+    }
+    pthread_mutex_unlock(&executor->lock);
+    return proc;
+}
+
+void
+lp_executor_begin(struct lp_proc *proc, enum lp_code code)
+{
+    struct lp_executor *executor = proc->executor;
+
+    if (code == LP_OK) {
+        __atomic_add_fetch(&executor->engine->stats.claims, 1, __ATOMIC_RELAXED);
+        proc->phase = LP_PH_NEXT;
+        lp_executor_ready(executor, proc);
+        return;
+    }
+    if (code == LP_UNKNOWN || code == LP_STORE) /* its row may be there all the same, and is ours */
+        lp_keeper_orphan(executor);
+    lp_executor_drop(executor, proc);
 }
 
 /* ---- units that belong to no proc ---- */

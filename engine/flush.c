@@ -250,6 +250,30 @@ label_of(const struct build *b)
     return reg->workflow->label;
 }
 
+/** The row goes on to say "running" and nothing else. */
+static bool
+goes_on(const struct lp_flush *flush)
+{
+    return flush->after == LP_AFTER_GO && flush->status == LP_PS_RUNNING && flush->error == NULL
+           && flush->wake_at == 0 && flush->wait_kind == NULL && flush->label == NULL;
+}
+
+static void
+add_short_fence(struct build *b, struct lp_unit *unit)
+{
+    struct lp_proc *proc = b->proc;
+    const struct lp_mark *head = &proc->head;
+
+    proc->fence_index = lp_unit_add(
+        unit, LP_SQL_RUN_FENCE_ON,
+        LP_ARGS(lp_int("epoch", proc->epoch), lp_text("assignee", assignee(b)),
+                lp_int("now", b->now), lp_text("key", proc->key), lp_text("title", proc->title),
+                lp_int("head", head->head_seq), lp_int("snapshot", head->snapshot_seq),
+                lp_int("bytes", head->delta_bytes), lp_int("audit_seq", head->chain.seq),
+                lp_text("audit_hash", head->chain.hash), lp_text("id", proc->id)));
+    lp_unit_want_rows(unit, proc->fence_index);
+}
+
 static void
 add_fence(struct build *b, struct lp_unit *unit)
 {
@@ -353,7 +377,11 @@ lp_flush_build(struct lp_proc *proc, const struct lp_flush *flush, struct lp_uni
         rc = add_audit(&b, err);
     }
     if (rc == LP_OK) {
-        add_fence(&b, unit);
+        if (proc->before.plain && goes_on(flush))
+            add_short_fence(&b, unit);
+        else
+            add_fence(&b, unit);
+        proc->head.plain = goes_on(flush);
         add_second_look(&b, unit);
         add_ending(&b);
         lp_event_process(b.body, proc->id, b.now);

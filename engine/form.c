@@ -566,6 +566,10 @@ ask_for(struct replay *replay, struct lp_form_page *page, size_t index, size_t n
     struct lp_form_prefix prefix = {
         .answers = json_deep_copy(replay->answers), .next = index, .page = page};
 
+    if (*key == '\0') {
+        lp_form_prefix_clear(&prefix);
+        return rc;
+    }
     lp_form_memo_put(replay->engine->memo, key, lp_clock_mono_us(replay->engine->clock), &prefix);
     return rc;
 }
@@ -786,15 +790,17 @@ lp_form_negotiate(struct lp_engine *engine, const struct lp_caller *caller,
                             .form = form,
                             .workflow_form = workflow_form};
     json_auto_t *posted = NULL;
-    char key[65], but_last[65];
+    char key[65] = "", but_last[65] = "";
+    bool remembers; /* an empty page is made faster than found again */
     enum lp_code rc = posted_pages(pages, &posted, err);
 
     if (rc != LP_OK)
         return rc;
     rc = open_replay(&replay, state, err);
-    if (rc == LP_OK)
+    remembers = first_kind(&replay) != PAGE_EMPTY;
+    if (rc == LP_OK && remembers)
         rc = memo_keys(&replay, posted, key, but_last, err);
-    if (rc == LP_OK)
+    if (rc == LP_OK && remembers)
         rc = replay_remembered(&replay, posted, key, but_last, err);
     if (rc == LP_OK)
         rc = replay_all(&replay, posted, key, err);

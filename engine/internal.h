@@ -218,6 +218,7 @@ const char *lp_gate_text(const char *reason);
 
 /** Creates a process from accepted form output (no form, no authorizer): used by start and by
  * fan-out. unit gets everything; parent fields may be NULL. The caller submits the unit. */
+struct lp_proc; /* exec.h */
 struct lp_new_process {
     const struct lp_registered *reg;
     const struct lp_caller *caller;
@@ -225,6 +226,9 @@ struct lp_new_process {
     const json_t *shared_ids; /* array of subscription ids, or NULL */
     const char *parent_id, *parent_step, *parent_item;
     const char *window_id; /* maintenance window to bind it to, or NULL */
+    struct lp_proc *
+        *claim; /* NULL: whoever is free takes it. Else it is created with our lease when
+                   there is room; *claim is told the end of the commit, or stays NULL */
 };
 enum lp_code lp_process_create(struct lp_engine *engine, struct lp_unit *unit,
                                const struct lp_new_process *request,
@@ -276,6 +280,16 @@ void lp_executor_hint(struct lp_engine *engine, const char *process_id, int prio
 /** The same for an executor with this label; NULL: any. */
 void lp_executor_announce(struct lp_engine *engine, const char *process_id, int priority,
                           const char *label);
+/** A slot for a process that is about to be created, when its executor is here and idle enough;
+ * else NULL. */
+struct lp_proc *lp_executor_reserve(struct lp_engine *engine, const char *id,
+                                    const struct lp_registered *reg);
+/** What its row and its first input say. `state` is taken. */
+enum lp_code lp_proc_born(struct lp_proc *proc, const struct lp_new_process *request,
+                          const struct lp_chain *chain, json_t *state, size_t state_bytes,
+                          struct lp_err *err) LP_MUST_CHECK;
+/** The commit that creates it has ended so: it begins, or gives its slot back. */
+void lp_executor_begin(struct lp_proc *proc, enum lp_code code);
 /** Wakes the owner when it is in this program: new process_requests, pause changed. */
 void lp_executor_poke(struct lp_engine *engine, const char *process_id);
 bool lp_executor_paused(const struct lp_engine *engine);

@@ -308,6 +308,47 @@ lp_proc_load_attempt(struct lp_proc *proc, struct lp_err *err)
     return LP_OK;
 }
 
+/* ---- a process that was created here ---- */
+
+static bool
+copy_caller(struct lp_proc *proc, const struct lp_caller *caller)
+{
+    const char *correlation = caller->correlation_id == NULL ? proc->id : caller->correlation_id;
+
+    proc->actor = strdup(caller->actor);
+    proc->ticket = caller->ticket == NULL ? NULL : strdup(caller->ticket);
+    proc->reason = caller->reason == NULL ? NULL : strdup(caller->reason);
+    proc->correlation = strdup(correlation);
+    return proc->actor != NULL && proc->correlation != NULL
+           && (proc->ticket != NULL || caller->ticket == NULL)
+           && (proc->reason != NULL || caller->reason == NULL);
+}
+
+enum lp_code
+lp_proc_born(struct lp_proc *proc, const struct lp_new_process *request,
+             const struct lp_chain *chain, json_t *state, size_t state_bytes, struct lp_err *err)
+{
+    const struct lp_registered *reg = request->reg;
+
+    proc->state = state;
+    proc->inputs = json_array();
+    proc->reg = reg;
+    proc->places = &proc->executor->places[reg - proc->engine->workflows];
+    proc->target = reg->workflow->target;
+    proc->is_task = reg->workflow->is_task;
+    proc->priority = proc->is_task ? 1 : 0;
+    proc->epoch = 1;
+    snprintf(proc->parent, sizeof proc->parent, "%s",
+             request->parent_id == NULL ? "" : request->parent_id);
+    proc->head = (struct lp_mark){
+        .status = LP_PS_RUNNING, .state_bytes = (int64_t)state_bytes, .chain = *chain};
+    proc->head.plain = lp_label_needed(reg->workflow, reg->steps[0]) == reg->workflow->label;
+    if (!copy_caller(proc, request->caller) || proc->inputs == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for process %s", proc->id);
+    lp_proc_enter(proc, 0);
+    return LP_OK;
+}
+
 /* ---- finding the place ---- */
 
 /** Goes behind the row of the current place: the next index of an each-step, or the next place. */

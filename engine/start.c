@@ -145,11 +145,12 @@ initial_state(const struct lp_new_process *request, const char *id)
     return state;
 }
 
+/* `state` is taken. */
 static enum lp_code
-add_initial_input(struct lp_unit *unit, const struct lp_new_process *request, const char *id,
-                  int64_t now, struct lp_err *err)
+add_initial_input(struct lp_unit *unit, const struct lp_new_process *request, json_t *state,
+                  const struct lp_chain *chain, const char *id, int64_t now, struct lp_err *err)
 {
-    json_auto_t *state = initial_state(request, id);
+    json_auto_t *owned = state;
     char *text = NULL;
     size_t len = 0;
     enum lp_code rc = lp_json_canonical(state, &text, &len, err);
@@ -161,6 +162,8 @@ add_initial_input(struct lp_unit *unit, const struct lp_new_process *request, co
                             lp_text("actor", request->caller->actor), lp_int("now", now),
                             lp_null("consumed_at")));
     free(text);
+    if (rc == LP_OK && request->claim != NULL && *request->claim != NULL)
+        rc = lp_proc_born(*request->claim, request, chain, lp_json_take(&owned), len, err);
     return rc;
 }
 
@@ -177,27 +180,29 @@ add_start_audit(struct lp_unit *unit, const struct lp_new_process *request, stru
 
 static void
 add_process(struct lp_unit *unit, const struct lp_new_process *request,
-            const struct lp_chain *chain, const char *id, int64_t now)
+            const struct lp_chain *chain, const char *id, const char *owner, int64_t now)
 {
     const struct lp_registered *reg = request->reg;
     const struct lp_caller *caller = request->caller;
     bool task = reg->workflow->is_task;
+    enum lp_process_status status = owner == NULL ? LP_PS_CREATED : LP_PS_RUNNING;
 
-    lp_unit_add(unit, LP_SQL_SVC_PROCESS_INSERT,
-                LP_ARGS(lp_text("id", id), lp_text("workflow", reg->workflow->name),
-                        lp_text("workflow_id", reg->id.text),
-                        lp_text("target", lp_target_name(reg->workflow->target)),
-                        lp_int("is_task", task ? 1 : 0), lp_int("priority", task ? 1 : 0),
-                        lp_text("created_by", caller->actor), lp_text("ticket", caller->ticket),
-                        lp_text("reason", caller->reason),
-                        lp_text("correlation_id",
-                                caller->correlation_id == NULL ? id : caller->correlation_id),
-                        lp_text("definition_hash", reg->hash), lp_int("now", now),
-                        lp_text("label", lp_label_needed(reg->workflow, reg->steps[0])),
-                        lp_text("parent_id", request->parent_id),
-                        lp_text("parent_step", request->parent_step),
-                        lp_text("parent_item", request->parent_item),
-                        lp_int("audit_seq", chain->seq), lp_text("audit_hash", chain->hash)));
+    lp_unit_add(
+        unit, LP_SQL_SVC_PROCESS_INSERT,
+        LP_ARGS(
+            lp_text("id", id), lp_text("workflow", reg->workflow->name),
+            lp_text("workflow_id", reg->id.text),
+            lp_text("target", lp_target_name(reg->workflow->target)),
+            lp_int("is_task", task ? 1 : 0), lp_int("priority", task ? 1 : 0),
+            lp_text("created_by", caller->actor), lp_text("ticket", caller->ticket),
+            lp_text("reason", caller->reason),
+            lp_text("correlation_id", caller->correlation_id == NULL ? id : caller->correlation_id),
+            lp_text("definition_hash", reg->hash), lp_int("now", now),
+            lp_text("label", lp_label_needed(reg->workflow, reg->steps[0])),
+            lp_text("parent_id", request->parent_id), lp_text("parent_step", request->parent_step),
+            lp_text("parent_item", request->parent_item), lp_int("audit_seq", chain->seq),
+            lp_text("audit_hash", chain->hash), lp_text("status", lp_process_status_name(status)),
+            lp_text("owner", owner), lp_int("epoch", owner == NULL ? 0 : 1)));
 }
 
 enum lp_code
@@ -208,6 +213,7 @@ lp_process_create(struct lp_engine *engine, struct lp_unit *unit,
     int64_t now = lp_clock_utc_us(engine->clock);
     struct lp_uuid uuid = lp_uuid_v7(engine->clock);
     struct lp_chain chain = {.seq = 0};
+    const char *owner = NULL;
     enum lp_code rc;
 
     memcpy(id, uuid.text, sizeof uuid.text);
@@ -217,12 +223,16 @@ lp_process_create(struct lp_engine *engine, struct lp_unit *unit,
         rc = add_start_audit(unit, request, &chain, now, err);
     if (rc != LP_OK)
         return rc;
-    add_process(unit, request, &chain, id, now);
+    if (request->claim != NULL && request->window_id == NULL)
+        *request->claim = lp_executor_reserve(engine, id, request->reg);
+    if (request->claim != NULL && *request->claim != NULL)
+        owner = engine->incarnation;
+    add_process(unit, request, &chain, id, owner, now);
     if (request->window_id != NULL)
         lp_window_add_binding(unit, id, request->window_id);
     lp_event_process(unit, id, now);
     lp_event_counts(unit, now);
-    return add_initial_input(unit, request, id, now, err);
+    return add_initial_input(unit, request, initial_state(request, id), &chain, id, now, err);
 }
 
 /* ---- why a start lost ---- */
@@ -293,6 +303,7 @@ struct start {
     const struct lp_start *what;
     char window[LP_UUID_LEN + 1];
     char *id;
+    bool claimed; /* it has begun already */
 };
 
 enum lp_code
@@ -357,7 +368,8 @@ try_start(struct start *start, bool *again, struct lp_err *err)
     struct lp_engine *engine = start->engine;
     json_auto_t *output = NULL;
     json_auto_t *shared = json_array();
-    struct lp_new_process request = {.reg = start->reg, .caller = start->caller};
+    struct lp_proc *proc = NULL;
+    struct lp_new_process request = {.reg = start->reg, .caller = start->caller, .claim = &proc};
     struct lp_unit *unit;
     enum lp_code rc;
 
@@ -390,6 +402,9 @@ try_start(struct start *start, bool *again, struct lp_err *err)
         }
     }
     lp_unit_free(unit);
+    start->claimed = rc == LP_OK && proc != NULL;
+    if (proc != NULL)
+        lp_executor_begin(proc, rc);
     return rc;
 }
 
@@ -420,8 +435,9 @@ start_process(struct start *start, struct lp_err *err)
     if (rc != LP_OK)
         return rc;
     lp_events_poke(start->engine);
-    lp_executor_announce(start->engine, start->id, start->reg->workflow->is_task ? 1 : 0,
-                         lp_label_needed(start->reg->workflow, start->reg->steps[0]));
+    if (!start->claimed)
+        lp_executor_announce(start->engine, start->id, start->reg->workflow->is_task ? 1 : 0,
+                             lp_label_needed(start->reg->workflow, start->reg->steps[0]));
     return LP_OK;
 }
 

@@ -79,7 +79,8 @@ add_process(struct limit_process *p)
                         lp_text("correlation_id", "c"), lp_text("definition_hash", "h"),
                         lp_int("now", 1), lp_null("label"), lp_null("parent_id"),
                         lp_null("parent_step"), lp_null("parent_item"), lp_int("audit_seq", 0),
-                        lp_text("audit_hash", "")));
+                        lp_text("audit_hash", ""), lp_text("status", "running"), lp_null("owner"),
+                        lp_int("epoch", 0)));
     rc = lp_store_commit(store, unit, &err);
     if (rc != LP_OK)
         limit_die("insert", err.msg);

@@ -8,7 +8,7 @@
 
 #include "store/internal.h"
 
-static const enum lp_stmt order[LIMIT_STATEMENTS] = {LP_SQL_RUN_FENCE, LP_SQL_RUN_STEP_ADD,
+static const enum lp_stmt order[LIMIT_STATEMENTS] = {LP_SQL_RUN_FENCE_ON, LP_SQL_RUN_STEP_ADD,
                                                      LP_SQL_RUN_ATTEMPT_ADD, LP_SQL_AUDIT_INSERT,
                                                      LP_SQL_EVENT_INSERT};
 

@@ -67,6 +67,15 @@ UPDATE processes SET
 WHERE id = :id
 RETURNING requests, window_id
 
+-- The same for a process that goes on as it is: no column of an index is named, which SQLite would rewrite the entries of.
+-- name: run_fence_on
+UPDATE processes SET
+  lease_epoch = CASE WHEN lease_epoch = CAST(:epoch AS bigint) THEN lease_epoch END,
+  assignee = :assignee, modified_at = :now, last_key = CAST(:key AS text), last_step = CAST(:title AS text),
+  head_seq = :head, snapshot_seq = :snapshot, delta_bytes = :bytes, audit_seq = :audit_seq, audit_hash = :audit_hash
+WHERE id = :id
+RETURNING requests, window_id
+
 -- name: run_touch
 UPDATE processes SET lease_epoch = CASE WHEN lease_epoch = CAST(:epoch AS bigint) THEN lease_epoch END
 WHERE id = :id

@@ -349,19 +349,22 @@ has_label(const struct lp_executor *executor, const char *label)
     return strstr(executor->labels, word) != NULL;
 }
 
-/** Nobody is overtaken: what waits in the queue comes first. */
+/** Nobody is overtaken: what waits in the queue comes first. The dispatcher may hold the promise of
+ * one slot. */
 struct lp_proc *
 lp_executor_reserve(struct lp_engine *engine, const char *id, const struct lp_registered *reg)
 {
     struct lp_executor *executor = engine->executor;
-    int wanted = reg->workflow->is_task ? LP_QUEUE_ALL : LP_QUEUE_INTERACTIVE;
     struct lp_proc *proc = NULL;
+    size_t kept;
 
     if (executor == NULL || !has_label(executor, lp_label_needed(reg->workflow, reg->steps[0]))
         || engine->queue->ops->depth(engine->queue) > 0)
         return NULL;
+    kept = reg->workflow->is_task ? 1 + executor->reserved : 1;
     pthread_mutex_lock(&executor->lock);
-    if (!executor->stopping && priorities_with_room(executor) >= wanted
+    if (!executor->stopping && takes_work(executor)
+        && executor->in_flight + kept < executor->in_flight_max
         && (proc = lp_proc_new(executor, id)) != NULL) {
         proc->phase = LP_PH_BORN;
         enter(executor, proc);

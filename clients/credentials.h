@@ -7,6 +7,7 @@
  *     user = svc_orch
  *     password = "with blanks, \" and \\"
  *
+ * An element that names no entry uses the one that is called as its driver ("infinera-flexils").
  * Keys: user, password, ssh_user, ssh_password (default: user and password), token. The file must
  * be a regular file of the daemon's own user or root that nobody else may read or write. It is read
  * again when it changes; while the new one is wrong the former content stays in force and

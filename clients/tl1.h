@@ -163,6 +163,8 @@ enum lp_code lp_tl1_acquire(struct lp_tl1_pool *pool, const struct lp_tl1_elemen
                             struct lp_err *err) LP_MUST_CHECK;
 /** Back to the pool, or closed when it broke. NULL is fine. */
 void lp_tl1_release(struct lp_tl1_session *session);
+/** Closes the element's idle sessions at once, and those that are out at their release. */
+void lp_tl1_drop(struct lp_tl1_pool *pool, const char *element);
 /** True when the error of lp_tl1_acquire means "no session free": park, do not count an attempt. */
 bool lp_tl1_is_busy(const struct lp_err *err);
 

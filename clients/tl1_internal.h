@@ -39,6 +39,7 @@ struct lp_tl1_session {
     /* under the pool's lock */
     enum tl1_mode mode;
     bool tending; /* the pool's thread works on it */
+    bool dropped; /* goes away instead of becoming idle */
     struct tl1_login logins[LP_TL1_MAX_TIDS];
     size_t login_count;
     /* the owner's */

@@ -579,7 +579,7 @@ to_idle(struct lp_tl1_session *session, const char *gone)
     session->probe_us = session->used_us + DEFAULT(pool->options.keep_alive_ms, 300000);
     session->probe_tag[0] = '\0';
     session->mode = TL1_IDLE;
-    if (pool->stopping || !watch(session)) {
+    if (pool->stopping || session->dropped || !watch(session)) {
         session->reason = "";
         send_away(session, NULL);
     }
@@ -926,6 +926,20 @@ lp_tl1_events_start(struct lp_tl1_pool *pool, const struct lp_tl1_element *eleme
     wake(pool);
     pthread_mutex_unlock(&pool->lock);
     return LP_OK;
+}
+
+void
+lp_tl1_drop(struct lp_tl1_pool *pool, const char *element)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (struct lp_tl1_session *s = pool->sessions; s != NULL; s = s->next) {
+        if (tl1_login_find(s, element) == NULL)
+            continue;
+        s->dropped = true;
+        if (s->mode == TL1_IDLE || s->mode == TL1_EVENTS)
+            send_away(s, "dropped");
+    }
+    pthread_mutex_unlock(&pool->lock);
 }
 
 static struct lp_tl1_session *

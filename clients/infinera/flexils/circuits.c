@@ -820,7 +820,9 @@ remove_cross(struct fx_planner *p, const struct circuit *c, const char *key, con
     (void)json_object_del(was, "ADMIN");
     op.object = lp_arena_printf(p->arena, "ocrs:%s", key);
     op.before = was;
-    rc = fx_add(p, &op);
+    rc = shutter(p, c, c->a, false);
+    if (rc == LP_OK)
+        rc = fx_add(p, &op);
     return rc == LP_OK ? wait_for(p, c, LP_PHASE_REMOVE, op.object, NULL, NULL) : rc;
 }
 

@@ -111,6 +111,8 @@ bool fx_port_class(const char *aid, enum fx_class *object);
 /** Name of a remote port in PROVOWREMPTP: from its first digit, other characters than letters and
  * digits as '-'. */
 const char *fx_remote_port(struct lp_arena *arena, const char *port);
+/** True when a platform's name, or its driver's, is that of this driver. */
+bool fx_platform_is(const char *platform, const char *driver);
 /** PROVOWREMPTP for a peer {"node","port","platform","serial"?}. */
 const char *fx_remote_of(struct lp_arena *arena, const json_t *peer);
 /** True when two values of an attribute mean the same: an absent text is an empty one, a neighbour

@@ -1,6 +1,5 @@
 /* Planning of ports: labels, states, fiber ends. */
 #include <string.h>
-#include <strings.h>
 
 #include "clients/infinera/flexils/plan.h"
 
@@ -277,9 +276,7 @@ wish_port(struct wishes *w, const json_t *intent, enum fx_class object, json_t *
 static bool
 speaks_neighbours(const json_t *peer)
 {
-    const char *platform = lp_json_str(peer, "platform", "");
-
-    return strcmp(platform, "infinera-flexils") == 0 || strcasecmp(platform, "flexils") == 0;
+    return fx_platform_is(lp_json_str(peer, "platform", ""), "infinera-flexils");
 }
 
 static void

@@ -52,18 +52,20 @@ fx_remote_port(struct lp_arena *arena, const char *port)
     return name;
 }
 
+bool
+fx_platform_is(const char *platform, const char *driver)
+{
+    const struct lp_driver *row = lp_driver_of(driver);
+
+    return strcasecmp(platform, driver) == 0
+           || (row != NULL && strcasecmp(platform, row->platform) == 0);
+}
+
 /* Platforms that call themselves by the serial number of their first chassis. */
 static bool
 known_by_serial(const char *platform)
 {
-    static const char *const names[] = {"infinera-g30",     "g30",    "groove-g30", "groove g30",
-                                        "infinera-flexils", "flexils"};
-
-    for (size_t i = 0; i < LP_COUNT(names); i++) {
-        if (strcasecmp(names[i], platform) == 0)
-            return true;
-    }
-    return false;
+    return fx_platform_is(platform, "infinera-g30") || fx_platform_is(platform, "infinera-flexils");
 }
 
 const char *

@@ -1,0 +1,590 @@
+/* What a FlexILS element tells, as the documents of clients/driver.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/infinera/flexils/normal.h"
+#include "clients/infinera/flexils/read.h"
+
+#define BAND_LOW_MHZ  191325000
+#define BAND_HIGH_MHZ 196125000
+
+/* ---- begin and end of every call ---- */
+
+static struct fx_ne *
+begin(struct lp_ne *ne, const struct lp_call *call)
+{
+    struct fx_ne *fx = ne->priv;
+
+    fx->call = call;
+    return fx;
+}
+
+static enum lp_code
+end(struct fx_ne *fx, enum lp_code rc, json_t **made, json_t **out, struct lp_err *err)
+{
+    fx->call = NULL;
+    if (rc == LP_OK && *made == NULL)
+        rc = lp_fail(err, LP_NOMEM, "no memory for a document of %s", fx->element.name);
+    if (rc == LP_OK)
+        *out = lp_json_take(made);
+    return rc;
+}
+
+static json_t *
+list_document(const struct fx_ne *fx)
+{
+    return json_pack("{s:I, s:[]}", "as_of",
+                     (json_int_t)lp_clock_utc_us(lp_driver_host_clock(fx->ne.host)), "items");
+}
+
+static void
+add_item(json_t *document, json_t *item)
+{
+    (void)json_array_append_new(json_object_get(document, "items"), item);
+}
+
+/* Copies an attribute under another name where it has a text. */
+static void
+give(json_t *item, const char *as, const json_t *object, const char *name)
+{
+    const char *value = lp_json_str(object, name, "");
+
+    if (value[0] != '\0')
+        (void)lp_json_set_str(item, as, value);
+}
+
+/* ---- identity ---- */
+
+enum lp_code
+fx_probe(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_err *err)
+{
+    struct fx_ne *fx = begin(ne, call);
+    json_auto_t *sys = NULL, *chassis = NULL, *made = NULL;
+    json_t *first;
+    enum lp_code rc = fx_read_all(fx, FX_SYS, NULL, &sys, err);
+
+    if (rc == LP_REFUSED) { /* older releases do not know the command */
+        lp_err_clear(err);
+        rc = LP_OK;
+    }
+    if (rc == LP_OK)
+        rc = fx_read_one(fx, FX_EQPT, "1", &chassis, err);
+    if (rc == LP_OK) {
+        made = json_pack("{s:s, s:s, s:s}", "node", fx->element.node, "vendor", "Infinera",
+                         "platform", "FlexILS");
+        first = json_object_iter_value(json_object_iter(sys));
+        give(made, "serial", chassis, "SERNO");
+        give(made, "software", first, "SWVERSION");
+        give(made, "type", first, "NETYPE");
+    }
+    return end(fx, rc, &made, out, err);
+}
+
+/* ---- inventory ---- */
+
+/* The nearest enclosing object that the element lists itself. */
+static const char *
+listed_parent(struct lp_arena *arena, const json_t *eqpt, const char *aid)
+{
+    const char *at = fx_parent(arena, aid);
+
+    while (at != NULL && at[0] != '\0' && json_object_get(eqpt, at) == NULL)
+        at = fx_parent(arena, at);
+    return at != NULL ? at : "";
+}
+
+enum lp_code
+fx_inventory(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_err *err)
+{
+    struct fx_ne *fx = begin(ne, call);
+    json_auto_t *eqpt = NULL, *made = NULL;
+    const char *aid;
+    json_t *object;
+    enum lp_code rc = fx_read_all(fx, FX_EQPT, NULL, &eqpt, err);
+
+    if (rc == LP_OK)
+        made = list_document(fx);
+    json_object_foreach(eqpt, aid, object)
+    {
+        json_t *item = json_pack(
+            "{s:s, s:s, s:s, s:s}", "aid", aid, "type", lp_json_str(object, "TYPE", ""), "state",
+            lp_json_str(object, "STATE", ""), "parent", listed_parent(call->arena, eqpt, aid));
+
+        give(item, "serial", object, "SERNO");
+        give(item, "part", object, "PARTNO");
+        add_item(made, item);
+    }
+    return end(fx, rc, &made, out, err);
+}
+
+/* ---- ports ---- */
+
+static const char *
+admin_word(const json_t *object)
+{
+    const char *admin = lp_json_str(object, "ADMIN", "");
+
+    return strcmp(admin, "IS") == 0 ? "up" : strcmp(admin, "MT") == 0 ? "maintenance" : "down";
+}
+
+/* By the primary state and its first qualifier, whole words. */
+static const char *
+oper_word(const json_t *object)
+{
+    const char *state = lp_json_str(object, "STATE", "");
+    size_t primary = strcspn(state, "-,"), len = strcspn(state, ",");
+
+    if (primary == 3 && strncmp(state, "OOS", 3) == 0)
+        return "down";
+    if (primary != 2 || strncmp(state, "IS", 2) != 0)
+        return "unknown";
+    return len == 6 && strncmp(state, "IS-ANR", 6) == 0 ? "degraded" : "up";
+}
+
+static const char *
+peer_of(const json_t *object)
+{
+    static const char *const names[] = {"DISCNBROTS", "PROVNBROTS", "PROVOWREMPTP"};
+
+    for (size_t i = 0; i < LP_COUNT(names); i++) {
+        const char *value = lp_json_str(object, names[i], "");
+
+        if (value[0] != '\0')
+            return value;
+    }
+    return "";
+}
+
+/* The role is what the element lists the port as, never a guess from its name. */
+static enum lp_code
+add_ports(struct fx_ne *fx, enum fx_class object, const json_t *eqpt, json_t *made,
+          struct lp_err *err)
+{
+    json_auto_t *ports = NULL;
+    const char *aid;
+    json_t *port;
+    enum lp_code rc = fx_read_all(fx, object, NULL, &ports, err);
+
+    json_object_foreach(ports, aid, port)
+    {
+        const char *card = fx_parent(fx->call->arena, aid);
+        const char *type = lp_json_str(json_object_get(eqpt, card), "TYPE", "");
+
+        add_item(made, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", aid, "role",
+                                 lp_port_role_name(object == FX_OTS ? LP_PORT_OLS_LINE
+                                                                    : LP_PORT_OLS_ADD_DROP),
+                                 "admin", admin_word(port), "oper", oper_word(port), "label",
+                                 lp_json_str(port, "LABEL", ""), "card", card, "card_type", type,
+                                 "peer", peer_of(port)));
+    }
+    return rc;
+}
+
+enum lp_code
+fx_ports(struct lp_ne *ne, const struct lp_call *call, int role, json_t **out, struct lp_err *err)
+{
+    struct fx_ne *fx = begin(ne, call);
+    json_auto_t *eqpt = NULL, *made = list_document(fx);
+    enum lp_code rc = LP_OK;
+
+    if (role < 0 || role == LP_PORT_OLS_LINE || role == LP_PORT_OLS_ADD_DROP)
+        rc = fx_read_all(fx, FX_EQPT, NULL, &eqpt, err);
+    if (rc == LP_OK && (role < 0 || role == LP_PORT_OLS_LINE))
+        rc = add_ports(fx, FX_OTS, eqpt, made, err);
+    if (rc == LP_OK && (role < 0 || role == LP_PORT_OLS_ADD_DROP))
+        rc = add_ports(fx, FX_SCG, eqpt, made, err);
+    return end(fx, rc, &made, out, err);
+}
+
+/* ---- neighbours ---- */
+
+/* "lp.fir1/1-A-2-L1"; a value without a node names the port only. */
+static void
+add_neighbour(struct lp_arena *arena, json_t *made, const char *port, const json_t *object,
+              const char *name, const char *source)
+{
+    const char *value = lp_json_str(object, name, ""), *slash = strchr(value, '/');
+    const char *node = slash != NULL ? lp_arena_strndup(arena, value, (size_t)(slash - value)) : "";
+
+    if (value[0] != '\0')
+        add_item(made,
+                 json_pack("{s:s, s:s, s:s, s:s}", "port", port, "remote_node", node, "remote_port",
+                           slash != NULL ? slash + 1 : value, "source", source));
+}
+
+enum lp_code
+fx_neighbours(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_err *err)
+{
+    struct fx_ne *fx = begin(ne, call);
+    json_auto_t *ots = NULL, *made = NULL;
+    const char *aid;
+    json_t *object;
+    enum lp_code rc = fx_read_all(fx, FX_OTS, NULL, &ots, err);
+
+    if (rc == LP_OK)
+        made = list_document(fx);
+    json_object_foreach(ots, aid, object)
+    {
+        add_neighbour(call->arena, made, aid, object, "DISCNBROTS", "discovered");
+        add_neighbour(call->arena, made, aid, object, "PROVNBROTS", "provisioned");
+    }
+    return end(fx, rc, &made, out, err);
+}
+
+/* ---- spectrum ---- */
+
+static int
+by_low(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (x[0] > y[0]) - (x[0] < y[0]);
+}
+
+json_t *
+fx_occupied(const json_t *free_ranges, int64_t low_mhz, int64_t high_mhz)
+{
+    size_t count = json_array_size(free_ranges), used = 0;
+    int64_t(*ranges)[2] = calloc(count + 1, sizeof *ranges), at = low_mhz;
+    json_t *out = json_array();
+
+    for (size_t i = 0; ranges != NULL && i < count; i++) {
+        const json_t *pair = json_array_get(free_ranges, i);
+        int64_t low = json_integer_value(json_array_get(pair, 0));
+        int64_t high = json_integer_value(json_array_get(pair, 1));
+
+        ranges[used][0] = low > low_mhz ? low : low_mhz;
+        ranges[used][1] = high < high_mhz ? high : high_mhz;
+        used += ranges[used][0] < ranges[used][1];
+    }
+    if (ranges != NULL)
+        qsort(ranges, used, sizeof *ranges, by_low);
+    for (size_t i = 0; i < used; i++) {
+        if (ranges[i][0] > at)
+            (void)json_array_append_new(
+                out, json_pack("[I, I]", (json_int_t)at, (json_int_t)ranges[i][0]));
+        at = ranges[i][1] > at ? ranges[i][1] : at;
+    }
+    if (at < high_mhz)
+        (void)json_array_append_new(out, json_pack("[I, I]", (json_int_t)at, (json_int_t)high_mhz));
+    free(ranges);
+    return out;
+}
+
+/* The circuit that fills exactly this range at the port, "" when none does. */
+static const char *
+circuit_in(struct lp_arena *arena, const json_t *crosses, const char *port, int64_t low,
+           int64_t high)
+{
+    const char *key;
+    json_t *cross;
+
+    json_object_foreach((json_t *)(uintptr_t)crosses, key, cross)
+    {
+        const json_t *band = json_object_get(cross, "PASSBANDLIST");
+        size_t len = strcspn(key, ",");
+        const char *from = lp_arena_strndup(arena, key, len);
+
+        if (json_integer_value(json_array_get(band, 0)) == low
+            && json_integer_value(json_array_get(band, 1)) == high && from != NULL
+            && (fx_sch_on(from, port) || (key[len] == ',' && fx_sch_on(key + len + 1, port))))
+            return lp_json_str(cross, "CKTIDSUFFIX", "");
+    }
+    return "";
+}
+
+static void
+add_spectrum(struct fx_ne *fx, json_t *made, const char *port, const json_t *link,
+             const json_t *crosses)
+{
+    json_auto_t *occupied =
+        fx_occupied(json_object_get(link, "AVAILFREQRANGELIST"), BAND_LOW_MHZ, BAND_HIGH_MHZ);
+    json_t *pair;
+    size_t i;
+
+    json_array_foreach(occupied, i, pair)
+    {
+        json_int_t low = json_integer_value(json_array_get(pair, 0));
+        json_int_t high = json_integer_value(json_array_get(pair, 1));
+
+        add_item(made,
+                 json_pack("{s:s, s:I, s:I, s:s}", "port", port, "low_mhz", low, "high_mhz", high,
+                           "circuit", circuit_in(fx->call->arena, crosses, port, low, high)));
+    }
+}
+
+/* The port of one of our own links, "lp.mil1-1-A-1-L1"; NULL: another element's. The name of the
+ * element is compared as a whole: it may hold '-'. */
+static const char *
+own_link(const struct fx_ne *fx, const char *aid, const json_t *link)
+{
+    size_t len = strlen(fx->element.node);
+
+    if (strcmp(lp_json_str(link, "REACHSCOPE", ""), "Local") != 0
+        || strncmp(aid, fx->element.node, len) != 0 || aid[len] != '-')
+        return NULL;
+    return aid + len + 1;
+}
+
+enum lp_code
+fx_spectrum(struct lp_ne *ne, const struct lp_call *call, const char *port, json_t **out,
+            struct lp_err *err)
+{
+    struct fx_ne *fx = begin(ne, call);
+    json_auto_t *links = NULL, *crosses = NULL, *made = NULL;
+    const char *aid;
+    json_t *link;
+    enum lp_code rc = fx_read_all(fx, FX_OTELINK, NULL, &links, err);
+
+    if (rc == LP_OK)
+        rc = fx_read_all(fx, FX_OCRS, NULL, &crosses, err);
+    if (rc == LP_OK)
+        made = list_document(fx);
+    json_object_foreach(links, aid, link)
+    {
+        const char *own = own_link(fx, aid, link);
+
+        if (made != NULL && own != NULL && (port == NULL || strcmp(own, port) == 0))
+            add_spectrum(fx, made, own, link, crosses);
+    }
+    return end(fx, rc, &made, out, err);
+}
+
+/* ---- one object ---- */
+
+/* "used:1-A-3-T1": the super-channel indices of a port that are taken. */
+static enum lp_code
+read_used(struct fx_ne *fx, const char *port, json_t **out, struct lp_err *err)
+{
+    json_auto_t *sch = NULL, *osnc = NULL, *taken = json_array();
+    const char *aid;
+    json_t *object;
+    size_t len;
+    unsigned index;
+    enum lp_code rc = fx_read_all(fx, FX_SCH, NULL, &sch, err);
+
+    if (rc == LP_OK)
+        rc = fx_read_all(fx, FX_OSNC, NULL, &osnc, err);
+    if (rc != LP_OK)
+        return rc;
+    (void)json_object_update_missing(sch, osnc);
+    json_object_foreach(sch, aid, object)
+    {
+        if (fx_sch_on(aid, port) && lp_tl1_aid_split(aid, &len, &index))
+            (void)json_array_append_new(taken, json_integer(index));
+    }
+    *out = json_pack("{s:O}", "indices", taken);
+    return LP_OK;
+}
+
+enum lp_code
+fx_read(struct lp_ne *ne, const struct lp_call *call, const char *object, json_t **out,
+        struct lp_err *err)
+{
+    struct fx_ne *fx = begin(ne, call);
+    json_auto_t *made = NULL;
+    enum fx_class class;
+    const char *aid, *at = strchr(object, '@');
+    enum lp_code rc = LP_OK;
+
+    if (strncmp(object, "used:", 5) == 0) {
+        rc = read_used(fx, object + 5, &made, err);
+    } else if (strncmp(object, "power:", 6) == 0 && at != NULL) {
+        rc = fx_read_power(fx, lp_arena_strndup(call->arena, object + 6, (size_t)(at - object) - 6),
+                           at + 1, &made, err);
+    } else if (!fx_class_of(object, &class, &aid)) {
+        rc = lp_fail(err, LP_INVALID, "'%.80s' is no object of a FlexILS element", object);
+    } else {
+        rc = fx_read_one(fx, class, aid, &made, err);
+        if (rc == LP_OK && made == NULL)
+            rc = lp_fail(err, LP_NOT_FOUND, "%s has no %s", fx->element.name, object);
+    }
+    return end(fx, rc, &made, out, err);
+}
+
+/* ---- alarms ---- */
+
+static const char *
+severity_word(const char *notification)
+{
+    static const char *const words[][2] = {
+        {"CR", "critical"}, {"MJ", "major"}, {"MN", "minor"}, {"NA", "warning"}, {"CL", "cleared"}};
+
+    for (size_t i = 0; i < LP_COUNT(words); i++) {
+        if (strcmp(words[i][0], notification) == 0)
+            return words[i][1];
+    }
+    return "info";
+}
+
+/* The element's clock has no year: the date goes along as it was sent. */
+static json_t *
+alarm_item(struct lp_arena *arena, const struct lp_tl1_record *record)
+{
+    struct lp_tl1_alarm alarm;
+    json_auto_t *text = NULL;
+
+    lp_tl1_alarm_of(record, &alarm);
+    text = fx_normal(FX_ALM, "TEXT", alarm.text);
+    return json_pack("{s:s, s:s, s:s, s:O, s:s, s:b, s:s}", "object",
+                     lp_arena_printf(arena, "%s:%s", alarm.type, alarm.aid), "severity",
+                     severity_word(alarm.notification), "type", alarm.condition, "text", text,
+                     "since", lp_arena_printf(arena, "%s %s", alarm.date, alarm.time),
+                     "service_affecting", (int)(strcmp(alarm.effect, "SA") == 0), "direction",
+                     alarm.direction);
+}
+
+enum lp_code
+fx_alarms(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_err *err)
+{
+    const struct fx_request request = {.object = FX_ALM, .verb = FX_RTRV};
+    const struct lp_tl1_message *reply = NULL;
+    struct lp_tl1_scratch scratch = {0};
+    struct fx_ne *fx = begin(ne, call);
+    json_auto_t *made = list_document(fx);
+    enum lp_code rc = fx_send(fx, &request, &reply, err);
+
+    for (size_t i = 0; rc == LP_OK && i < reply->line_count; i++) {
+        struct lp_tl1_record record;
+
+        if (reply->lines[i].kind != LP_TL1_LINE_RECORD)
+            continue;
+        rc = lp_tl1_message_record(reply, i, &scratch, &record, err);
+        if (rc == LP_OK)
+            add_item(made, alarm_item(call->arena, &record));
+    }
+    lp_tl1_scratch_free(&scratch);
+    return end(fx, rc, &made, out, err);
+}
+
+/* ---- counters ---- */
+
+static const struct {
+    const char *montype, *name, *unit;
+} counters[] = {
+    {"OPR", "opr_cdbm", "0.01 dBm"}, {"OPT", "opt_cdbm", "0.01 dBm"},
+    {"OSNR", "osnr_cdb", "0.01 dB"}, {"Q", "q_cdb", "0.01 dB"},
+    {"CD", "cd_ps_nm", "ps/nm"},
+};
+
+static const char *
+validity_word(const char *validity)
+{
+    static const char *const words[][2] = {{"CMPL", "complete"}, {"COMPL", "complete"},
+                                           {"PRTL", "partial"},  {"ADJ", "suspect"},
+                                           {"LONG", "suspect"},  {"NA", "unavailable"}};
+
+    for (size_t i = 0; i < LP_COUNT(words); i++) {
+        if (strcmp(words[i][0], validity) == 0)
+            return words[i][1];
+    }
+    return "unknown"; /* an empty one: the number counts all the same */
+}
+
+static bool
+is_wanted(const json_t *query, const char *name)
+{
+    const json_t *names = json_object_get(query, "names");
+    json_t *item;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)names, i, item)
+    {
+        if (json_is_string(item) && strcmp(json_string_value(item), name) == 0)
+            return true;
+    }
+    return names == NULL;
+}
+
+static void
+add_counter(json_t *made, const char *object, const char *period, const json_t *query,
+            const struct lp_tl1_record *record)
+{
+    const char *montype = lp_tl1_record_at(record, 1, 0);
+    struct lp_err ignored = LP_ERR_INIT;
+    int32_t value;
+
+    for (size_t i = 0; i < LP_COUNT(counters); i++) {
+        if (strcmp(counters[i].montype, montype) != 0 || !is_wanted(query, counters[i].name)
+            || lp_tl1_hundredths(lp_tl1_record_at(record, 1, 1), &value, &ignored) != LP_OK)
+            continue;
+        if (strstr(counters[i].unit, "0.01") == NULL)
+            value /= 100;
+        add_item(made, json_pack("{s:s, s:s, s:i, s:s, s:s, s:s}", "object", object, "name",
+                                 counters[i].name, "value", (int)value, "unit", counters[i].unit,
+                                 "period", period, "validity",
+                                 validity_word(lp_tl1_record_at(record, 1, 2))));
+    }
+    lp_err_clear(&ignored);
+}
+
+static enum lp_code
+read_counters(struct fx_ne *fx, const char *object, const json_t *query, json_t *made,
+              struct lp_err *err)
+{
+    const char *period = lp_json_str(query, "period", "current"), *aid = "";
+    const char *positional[7] = {NULL};
+    struct fx_request request = {.verb = FX_PM, .positional = positional};
+    const struct lp_tl1_message *reply = NULL;
+    struct lp_tl1_scratch scratch = {0};
+    enum lp_code rc;
+
+    if (!fx_class_of(object, &request.object, &aid) || fx_verb_find(request.object, FX_PM) == NULL)
+        return lp_fail(err, LP_INVALID, "'%.80s' has no counters: ots:, scg: and sch: objects do",
+                       object);
+    request.aid = aid;
+    positional[4] = strcmp(period, "day") == 0 ? "1-DAY" : "15-MIN";
+    rc = fx_send(fx, &request, &reply, err);
+    for (size_t i = 0; rc == LP_OK && i < reply->line_count; i++) {
+        struct lp_tl1_record record;
+
+        if (reply->lines[i].kind != LP_TL1_LINE_RECORD)
+            continue;
+        rc = lp_tl1_message_record(reply, i, &scratch, &record, err);
+        if (rc == LP_OK)
+            add_counter(made, object, period, query, &record);
+    }
+    lp_tl1_scratch_free(&scratch);
+    return rc;
+}
+
+/* All lines and super-channels, when no object is named. */
+static enum lp_code
+read_all_counters(struct fx_ne *fx, const json_t *query, json_t *made, struct lp_err *err)
+{
+    static const enum fx_class classes[] = {FX_OTS, FX_SCH};
+    enum lp_code rc = LP_OK;
+
+    for (size_t c = 0; rc == LP_OK && c < LP_COUNT(classes); c++) {
+        json_auto_t *objects = NULL;
+        const char *aid;
+        json_t *object;
+
+        rc = fx_read_all(fx, classes[c], NULL, &objects, err);
+        json_object_foreach(objects, aid, object)
+        {
+            if (rc == LP_OK)
+                rc = read_counters(
+                    fx, lp_arena_printf(fx->call->arena, "%s:%s", fx_class_prefix(classes[c]), aid),
+                    query, made, err);
+            if (rc == LP_NOT_FOUND || rc == LP_REFUSED) { /* it measures nothing there */
+                lp_err_clear(err);
+                rc = LP_OK;
+            }
+        }
+    }
+    return rc;
+}
+
+enum lp_code
+fx_counters(struct lp_ne *ne, const struct lp_call *call, const json_t *query, json_t **out,
+            struct lp_err *err)
+{
+    struct fx_ne *fx = begin(ne, call);
+    const char *object = lp_json_str(query, "object", NULL);
+    json_auto_t *made = list_document(fx);
+    enum lp_code rc = object != NULL ? read_counters(fx, object, query, made, err)
+                                     : read_all_counters(fx, query, made, err);
+
+    return end(fx, rc, &made, out, err);
+}

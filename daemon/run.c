@@ -110,6 +110,13 @@ open_store(struct lp_daemon *daemon, struct lp_err *err)
     return lp_store_open(&options, &daemon->store, err);
 }
 
+/** The main thread reads it like an operator's. */
+static void
+end_program(void)
+{
+    (void)kill(getpid(), SIGTERM);
+}
+
 static bool
 shared(const struct lp_daemon *daemon)
 {
@@ -150,6 +157,7 @@ start_engine(struct lp_daemon *daemon, struct lp_err *err)
         .clock = &daemon->clock,
         .log = daemon->log,
         .version = LP_VERSION,
+        .give_up = end_program,
         .swept = shared(daemon),
     };
     enum lp_code rc = lp_daemon_make_queue(daemon, err);

@@ -88,6 +88,32 @@ lp_proc_lost(struct lp_proc *proc, struct lp_err *err)
     lp_executor_drop(proc->executor, proc);
 }
 
+void
+lp_proc_fenced(struct lp_proc *proc, const struct lp_err *why)
+{
+    struct lp_engine *engine = proc->engine;
+    struct lp_rows *rows = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    const char *owner = NULL;
+    int64_t epoch = -1;
+
+    if (lp_query(engine->store, LP_SQL_RUN_OWNER, LP_ARGS(lp_text("id", proc->id)), &rows, &err)
+            == LP_OK
+        && lp_rows_count(rows) == 1) {
+        epoch = lp_rows_int(rows, 0, "lease_epoch");
+        owner = lp_rows_text(rows, 0, "lease_owner");
+    }
+    __atomic_add_fetch(&engine->stats.fenced, 1, __ATOMIC_RELAXED);
+    lp_logf(engine->log, LP_LOG_WARN, "process.fenced", "s:s, s:s, s:s, s:I, s:I, s:s?, s:s",
+            "process", proc->id, "step", proc->key, "incarnation", engine->incarnation, "epoch",
+            (json_int_t)proc->epoch, "epoch_now", (json_int_t)epoch, "owner_now", owner, "error",
+            why->msg);
+    lp_rows_free(rows);
+    lp_err_clear(&err);
+    lp_keeper_orphan(proc->executor); /* if it is still ours after all, it is found again */
+    lp_executor_drop(proc->executor, proc);
+}
+
 /** A failure that is not a step's: it gets a row of its own that an operator can retry or skip. */
 static void
 fail_recovery(struct lp_proc *proc, const struct lp_err *error)
@@ -232,13 +258,9 @@ lp_proc_finish(struct lp_proc *proc, struct lp_run *run, enum lp_code rc, json_t
         park_for_time(proc, run, err);
     else if (rc == LP_STORE)
         lp_proc_lost(proc, err);
-    else if (rc == LP_FENCED) {
-        /* the lease ran out, or somebody has it: if it is still ours after all, it is found again
-         */
-        __atomic_add_fetch(&proc->engine->stats.fenced, 1, __ATOMIC_RELAXED);
-        lp_keeper_orphan(proc->executor);
-        lp_executor_drop(proc->executor, proc);
-    } else if (rc != LP_CANCELLED || !stopped(proc, err))
+    else if (rc == LP_FENCED)
+        lp_proc_fenced(proc, err);
+    else if (rc != LP_CANCELLED || !stopped(proc, err))
         lp_proc_failed(proc, err, NULL);
     return false;
 }

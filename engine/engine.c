@@ -292,6 +292,7 @@ lp_engine_new(const struct lp_engine_options *options, struct lp_engine **out, s
     engine->queue = options->queue;
     engine->version = options->version == NULL ? "" : options->version;
     engine->swept = options->swept;
+    engine->give_up = options->give_up;
     engine->services = options->services;
     incarnation = lp_uuid_v7(engine->clock);
     memcpy(engine->incarnation, incarnation.text, sizeof engine->incarnation);

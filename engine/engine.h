@@ -21,6 +21,7 @@ struct lp_engine_options {
     struct lp_log *log;
     struct lp_queue *queue; /* not owned */
     const char *version;    /* of the program, shown with its executor; NULL: unknown */
+    void (*give_up)(void); /* called when another executor has our name: end the program; or NULL */
     bool swept; /* somebody else calls lp_engine_sweep: on a shared database only the holder of
                    the scheduler lease does. false: the executor of this engine does */
     const struct lp_workflow_set *const *sets;

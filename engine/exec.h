@@ -209,9 +209,18 @@ struct lp_executor {
     int64_t crowded_at_us; /* CLOCK_BOOTTIME since when ready work has found no thread; 0 it does */
     uint64_t taken, crowded_taken; /* work taken up so far, and when the crowd began */
     bool slept;                    /* keeper is in a long sleep */
-    atomic_llong lease_end_us;     /* CLOCK_BOOTTIME; INT64_MAX embedded */
-    atomic_uint lapse;             /* lost leases: a step begun before stays cancelled */
-    atomic_llong stop_by_us;       /* CLOCK_BOOTTIME; 0 = not stopping */
+
+    /* lease.c */
+    atomic_llong lease_end_us; /* CLOCK_BOOTTIME: steps stop acting, a margin before the end that
+                                  the database knows; INT64_MAX embedded */
+    atomic_uint lapse;         /* lost leases: a step begun before stays cancelled */
+    atomic_bool ending;        /* the end came without a renewal, and was told */
+    atomic_bool doomed;        /* another executor has our name: this one stops */
+    pthread_t beater;
+    bool beater_on;
+    pthread_cond_t beat;     /* with lock: the renewals end */
+    bool beats_end;          /* guarded by lock */
+    atomic_llong stop_by_us; /* CLOCK_BOOTTIME; 0 = not stopping */
 };
 
 /** Puts a proc into the ready list. */
@@ -232,16 +241,30 @@ bool lp_executor_stopping(struct lp_executor *executor);
  * over its share. */
 void lp_thread_slow(struct lp_thread *thread, bool slow);
 
-/* ---- keeper.c: heartbeat, sweeper, watchdog ---- */
+/* ---- lease.c: the executor's row, its name and its renewals ---- */
 
-enum lp_code lp_keeper_register(struct lp_executor *executor, struct lp_err *err) LP_MUST_CHECK;
+/** Takes the name (LP_CONFLICT: a living executor has it) and the lease, retires the former
+ * incarnation, begins to renew. */
+enum lp_code lp_lease_begin(struct lp_executor *executor, struct lp_err *err) LP_MUST_CHECK;
+/** Ends the renewals; the row stays as it is. */
+void lp_lease_end(struct lp_executor *executor);
+/** Gives the lease back: everything that was submitted is committed before. */
+void lp_lease_retire(struct lp_executor *executor);
+/** Stops what acts on devices when the lease comes to its end without a renewal, and says so. */
+void lp_lease_watch(struct lp_executor *executor);
+/** Until lp_lease_watch has something to do, in ms. */
+int64_t lp_lease_left_ms(const struct lp_executor *executor);
+/** Whether steps may begin and act: the lease has some time left. */
+bool lp_lease_alive(const struct lp_executor *executor);
+
+/* ---- keeper.c: sweeper, watchdog ---- */
+
 void *lp_keeper_main(void *arg);
 void lp_keeper_poke(struct lp_executor *executor);
 /** A wake_at was stored. */
 void lp_keeper_due(struct lp_executor *executor, int64_t utc_us);
 /** The store failed under a process: look for owned rows once it is back. */
 void lp_keeper_orphan(struct lp_executor *executor);
-void lp_keeper_retire(struct lp_executor *executor);
 
 /* ---- load.c: claim and recovery ---- */
 
@@ -324,6 +347,8 @@ bool lp_proc_crashed(struct lp_proc *proc, const struct lp_step *step);
 void lp_proc_begin(struct lp_proc *proc);
 /** n and outcome of the newest attempt of the current key. LP_STORE. */
 enum lp_code lp_proc_load_attempt(struct lp_proc *proc, struct lp_err *err) LP_MUST_CHECK;
+/** Somebody else has it, or the lease ran out: says so with both epochs, and drops the proc. */
+void lp_proc_fenced(struct lp_proc *proc, const struct lp_err *err);
 /** The store failed: forget the proc, it is found again when the store answers. */
 void lp_proc_lost(struct lp_proc *proc, struct lp_err *err);
 /** Runs fn as an attempt of the current row: effects, result, retries. The place for steps and for

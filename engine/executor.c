@@ -235,7 +235,8 @@ thread_main(void *arg)
 static bool
 takes_work(const struct lp_executor *executor)
 {
-    return !atomic_load(&executor->paused);
+    return !atomic_load(&executor->paused) && !atomic_load(&executor->doomed)
+           && lp_lease_alive(executor);
 }
 
 /** Lock held. The last slots are kept for interactive processes: tasks may stay in theirs for long.
@@ -579,6 +580,7 @@ executor_new(struct lp_engine *engine)
     cond_init(&executor->room);
     cond_init(&executor->empty);
     cond_init(&executor->tick);
+    cond_init(&executor->beat);
     if (asprintf(&executor->labels, ",%s,",
                  engine->conf->executor_labels == NULL ? "" : engine->conf->executor_labels)
         < 0)
@@ -603,7 +605,7 @@ lp_executor_run(struct lp_engine *engine, struct lp_err *err)
     if (rc == LP_OK)
         rc = build_places(executor, err);
     if (rc == LP_OK)
-        rc = lp_keeper_register(executor, err);
+        rc = lp_lease_begin(executor, err);
     if (rc != LP_OK)
         return rc;
     executor->keeper_on = pthread_create(&executor->keeper, NULL, lp_keeper_main, executor) == 0;
@@ -687,7 +689,8 @@ lp_executor_stop(struct lp_engine *engine, int64_t timeout_ms, struct lp_err *er
                        "when the lease ends",
                        executor->in_flight, (long long)timeout_ms);
     join_threads(executor);
-    lp_keeper_retire(executor);
+    lp_lease_end(executor);
+    lp_lease_retire(executor);
     return LP_OK;
 }
 
@@ -707,6 +710,7 @@ lp_executor_free(struct lp_engine *engine)
             return;
         }
     }
+    lp_lease_end(executor);
     engine->executor = NULL;
     for (size_t i = 0; executor->places != NULL && i < engine->workflow_count; i++)
         lp_places_free(&executor->places[i]);
@@ -715,6 +719,7 @@ lp_executor_free(struct lp_engine *engine)
     pthread_cond_destroy(&executor->room);
     pthread_cond_destroy(&executor->empty);
     pthread_cond_destroy(&executor->tick);
+    pthread_cond_destroy(&executor->beat);
     pthread_mutex_destroy(&executor->lock);
     free(executor);
 }

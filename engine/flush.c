@@ -672,7 +672,7 @@ refused(struct lp_proc *proc)
 bool
 lp_flush_acked(struct lp_proc *proc)
 {
-    struct lp_engine *engine = proc->engine;
+    struct lp_err err = LP_ERR_INIT;
 
     switch (proc->ack) {
     case LP_OK:
@@ -685,9 +685,9 @@ lp_flush_acked(struct lp_proc *proc)
         proc->phase = proc->after == LP_AFTER_IO ? LP_PH_IO : LP_PH_NEXT;
         return true;
     case LP_FENCED:
-        __atomic_add_fetch(&engine->stats.fenced, 1, __ATOMIC_RELAXED);
-        log_refusal(proc, "process.fenced", LP_LOG_WARN);
-        lp_executor_drop(proc->executor, proc);
+        lp_err_move(&err, &proc->ack_err);
+        lp_proc_fenced(proc, &err);
+        lp_err_clear(&err);
         return false;
     case LP_STORE:
     case LP_UNKNOWN:

@@ -321,6 +321,7 @@ struct lp_engine {
     struct lp_log *log;
     struct lp_queue *queue;
     const char *version;
+    void (*give_up)(void);
     bool swept; /* by the holder of the scheduler lease */
     void *services;
     char incarnation[LP_UUID_LEN + 1];

@@ -1,15 +1,14 @@
 /*
- * The keeper thread: lease and heartbeat, sweeper, watchdog.
+ * The keeper thread: sweeper, watchdog, the end of the lease.
  *
- * It sleeps until something is due: the next heartbeat (none when embedded), the next wake_at, the
- * timeout of a running step. An idle embedded daemon does not wake at all for it, an idle one on
- * PostgreSQL once a second.
+ * It sleeps until something is due: the end of the lease (none when embedded), the next wake_at,
+ * the timeout of a running step. An idle embedded daemon does not wake at all for it, an idle one
+ * on PostgreSQL once a second.
  */
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/exec.h"
 
@@ -20,158 +19,6 @@ enum {
     LONG_MS = 3600000,
     STORE_RETRY_MS = 250,
 };
-
-#define FOR_EVER_US ((int64_t)1 << 60)
-
-/* ---- lease ---- */
-
-static int64_t
-lease_us(const struct lp_executor *executor)
-{
-    return executor->embedded ? FOR_EVER_US : executor->engine->conf->executor_lease_ms * 1000;
-}
-
-/** A former incarnation under our name is retired at once when it cannot be alive: we hold the
- * file, or the lock on the name. */
-static enum lp_code
-retire_former(struct lp_executor *executor, struct lp_unit *unit, const char *name,
-              struct lp_err *err)
-{
-    struct lp_engine *engine = executor->engine;
-    bool owned = false;
-    enum lp_code rc = LP_OK;
-
-    if (executor->embedded) {
-        lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_RETIRE_OTHERS,
-                    LP_ARGS(lp_text("incarnation", engine->incarnation)));
-        return LP_OK;
-    }
-    rc = lp_store_own_name(engine->store, name, &owned, err);
-    if (rc == LP_OK && owned)
-        lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_RETIRE_NAME,
-                    LP_ARGS(lp_text("name", name), lp_text("incarnation", engine->incarnation)));
-    else if (rc == LP_OK)
-        lp_logf(engine->log, LP_LOG_WARN, "executor.name_in_use", "s:s", "name", name);
-    return rc;
-}
-
-enum { HOST_MOST = 256 };
-
-static const char *
-name_of(const struct lp_executor *executor, char host[static HOST_MOST])
-{
-    const char *given = executor->engine->conf->daemon_name;
-
-    memset(host, 0, HOST_MOST);
-    if (gethostname(host, HOST_MOST - 1) != 0)
-        snprintf(host, HOST_MOST, "localhost");
-    return given != NULL && *given != '\0' ? given : host;
-}
-
-static void
-add_executor(const struct lp_executor *executor, struct lp_unit *unit)
-{
-    char host[HOST_MOST];
-    const char *name = name_of(executor, host);
-
-    lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_ADD,
-                LP_ARGS(lp_text("incarnation", executor->engine->incarnation),
-                        lp_text("name", name), lp_text("host", host),
-                        lp_text("labels", executor->labels),
-                        lp_text("version", executor->engine->version),
-                        lp_int("threads", executor->engine->conf->executor_threads),
-                        lp_int("lease", lease_us(executor))));
-}
-
-enum lp_code
-lp_keeper_register(struct lp_executor *executor, struct lp_err *err)
-{
-    struct lp_engine *engine = executor->engine;
-    struct lp_unit *unit = lp_unit_new();
-    int64_t sent = lp_clock_mono_us(engine->clock);
-    char host[HOST_MOST];
-    enum lp_code rc = retire_former(executor, unit, name_of(executor, host), err);
-
-    add_executor(executor, unit);
-    lp_unit_add(unit, LP_SQL_RUN_WAKE_PARENTS, LP_NO_ARGS);
-    if (rc == LP_OK)
-        rc = lp_store_commit(engine->store, unit, err);
-    lp_unit_free(unit);
-    atomic_store(&executor->lease_end_us,
-                 executor->embedded ? INT64_MAX : sent + lease_us(executor));
-    return rc;
-}
-
-void
-lp_keeper_retire(struct lp_executor *executor)
-{
-    struct lp_engine *engine = executor->engine;
-    struct lp_unit *unit = lp_unit_new();
-    struct lp_err err = LP_ERR_INIT;
-
-    /* behind everything that was sent before, also what waits for its turn there */
-    lp_unit_alone(unit);
-    lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_RETIRE,
-                LP_ARGS(lp_text("incarnation", engine->incarnation)));
-    if (lp_store_commit(engine->store, unit, &err) != LP_OK)
-        lp_log_err(engine->log, LP_LOG_WARN, "executor.not_retired", &err);
-    lp_unit_free(unit);
-    lp_err_clear(&err);
-}
-
-static void
-lease_lost(struct lp_executor *executor)
-{
-    struct lp_engine *engine = executor->engine;
-
-    atomic_fetch_add(&executor->lapse, 1);
-    __atomic_add_fetch(&engine->stats.lease_losses, 1, __ATOMIC_RELAXED);
-    lp_logf(engine->log, LP_LOG_WARN, "executor.lease_lost", "s:s", "incarnation",
-            engine->incarnation);
-}
-
-/** The database does not know us (any more), so nothing was ours: what runs is cancelled. */
-static enum lp_code
-register_again(struct lp_executor *executor, struct lp_err *err)
-{
-    struct lp_unit *unit = lp_unit_new();
-    enum lp_code rc;
-
-    lease_lost(executor);
-    add_executor(executor, unit);
-    rc = lp_store_commit(executor->engine->store, unit, err);
-    lp_unit_free(unit);
-    return rc;
-}
-
-/** The new end counts from the sending. A lease that ran out in between was lost: what was begun
- * under it stays cancelled. */
-static bool
-heartbeat(struct lp_executor *executor)
-{
-    struct lp_engine *engine = executor->engine;
-    struct lp_unit *unit = lp_unit_new();
-    struct lp_err err = LP_ERR_INIT;
-    int64_t sent = lp_clock_mono_us(engine->clock), end = atomic_load(&executor->lease_end_us);
-    enum lp_code rc;
-
-    lp_unit_add(
-        unit, LP_SQL_RUN_EXECUTOR_RENEW,
-        LP_ARGS(lp_int("lease", lease_us(executor)), lp_text("incarnation", engine->incarnation)));
-    rc = lp_store_commit(engine->store, unit, &err);
-    if (rc == LP_OK && lp_unit_changed(unit, 0) != 1)
-        rc = register_again(executor, &err);
-    if (rc == LP_OK) {
-        if (lp_clock_mono_us(engine->clock) >= end)
-            lease_lost(executor);
-        atomic_store(&executor->lease_end_us, sent + lease_us(executor));
-    } else {
-        lp_log_err(engine->log, LP_LOG_WARN, "executor.heartbeat", &err);
-    }
-    lp_unit_free(unit);
-    lp_err_clear(&err);
-    return rc == LP_OK;
-}
 
 /* ---- sweeper ---- */
 
@@ -375,8 +222,8 @@ watch(struct lp_executor *executor)
 /* ---- the thread ---- */
 
 struct pace {
-    int64_t beat_us, sweep_us; /* CLOCK_BOOTTIME of the next ones; INT64_MAX none */
-    bool worked;               /* something was in flight since memory was given back */
+    int64_t sweep_us; /* CLOCK_BOOTTIME of the next one; INT64_MAX none */
+    bool worked;      /* something was in flight since memory was given back */
 };
 
 /** What many threads allocated and freed stays with their arenas: after work it goes back to the
@@ -412,7 +259,7 @@ sleep_ms(struct lp_executor *executor, const struct pace *pace)
         left = (executor->next_due_us - lp_clock_utc_us(executor->engine->clock) + 999) / 1000;
         ms = left < ms ? left : ms;
     }
-    left = pace->beat_us == INT64_MAX ? LONG_MS : (pace->beat_us - now + 999) / 1000;
+    left = lp_lease_left_ms(executor);
     ms = left < ms ? left : ms;
     left = pace->sweep_us == INT64_MAX ? LONG_MS : (pace->sweep_us - now + 999) / 1000;
     ms = left < ms ? left : ms;
@@ -471,22 +318,17 @@ lp_keeper_main(void *arg)
 {
     struct lp_executor *executor = arg;
     struct lp_engine *engine = executor->engine;
-    const struct lp_conf *conf = engine->conf;
-    struct pace pace = {.beat_us = INT64_MAX, .sweep_us = 0};
+    struct pace pace = {.sweep_us = 0};
     bool ended = false;
 
     pthread_setname_np(pthread_self(), "lp-keeper");
-    if (!executor->embedded)
-        pace.beat_us = lp_clock_mono_us(engine->clock) + conf->executor_heartbeat_ms * 1000;
     while (!ended) {
         bool asked = wait_for_work(executor, &pace, &ended);
         int64_t now = lp_clock_mono_us(engine->clock);
 
         watch(executor);
+        lp_lease_watch(executor);
         give_back(executor, &pace);
-        if (!ended && now >= pace.beat_us)
-            pace.beat_us =
-                now + (heartbeat(executor) ? conf->executor_heartbeat_ms : STORE_RETRY_MS) * 1000;
         if (!ended && !lp_executor_stopping(executor) && (asked || now >= pace.sweep_us)) {
             size_t found = 0;
 

@@ -412,6 +412,11 @@ lp_run_locks(struct lp_run *run, const char *const *names, size_t count, struct 
     qsort((void *)sorted, count, sizeof *sorted, by_text); /* one order for everybody */
     unit = lp_flush_touch(proc);
     for (size_t i = 0; i < count; i++) {
+        lp_unit_add(
+            unit, LP_SQL_RUN_NAMED_UNCLEAN,
+            LP_ARGS(
+                lp_int("lease", proc->executor->embedded ? 0 : run->conf->executor_lease_ms * 1000),
+                lp_text("name", sorted[i]), lp_text("id", proc->id), lp_int("epoch", proc->epoch)));
         lp_unit_add(unit, LP_SQL_RUN_NAMED_STALE,
                     LP_ARGS(lp_text("name", sorted[i]), lp_text("id", proc->id)));
         lp_unit_add(unit, LP_SQL_RUN_NAMED_TAKE,
@@ -423,6 +428,32 @@ lp_run_locks(struct lp_run *run, const char *const *names, size_t count, struct 
     lp_unit_free(unit);
     proc->named = proc->named || rc == LP_OK;
     return rc == LP_CONFLICT ? locked_out(run, sorted, count, err) : rc;
+}
+
+enum lp_code
+lp_run_takeover_left_ms(struct lp_run *run, const char *lock, int64_t longest_ms, int64_t *left_ms,
+                        struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc =
+        lp_query(run->store, LP_SQL_RUN_TAKEOVER, LP_ARGS(lp_text("name", lock)), &rows, err);
+
+    *left_ms = 0;
+    if (rc != LP_OK)
+        return rc;
+    if (lp_rows_count(rows) == 1)
+        *left_ms =
+            (lp_rows_int(rows, 0, "at") - lp_rows_int(rows, 0, "now") + 999) / 1000 + longest_ms;
+    lp_rows_free(rows);
+    if (*left_ms < 0)
+        *left_ms = 0;
+    return LP_OK;
+}
+
+void
+lp_run_takeover_settled(struct lp_run *run, const char *lock)
+{
+    lp_run_write(run, LP_SQL_RUN_TAKEOVER_SETTLED, LP_ARGS(lp_text("name", lock)));
 }
 
 /* ---- progress ---- */

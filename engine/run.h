@@ -84,6 +84,16 @@ enum lp_code lp_run_bind_window(struct lp_run *run, const char *id_or_name,
  * re-runs the step later. */
 enum lp_code lp_run_locks(struct lp_run *run, const char *const *names, size_t count,
                           struct lp_err *err) LP_MUST_CHECK;
+/**
+ * After an unclean takeover of a named lock (its holder died or lost its lease holding it) the last
+ * command of the former owner may still act on the element. *left_ms = milliseconds until that is
+ * over when a command may take `longest_ms`; 0: it may be written. Until then the step only reads,
+ * or waits (lp_run_wake_at). Ask after lp_run_locks. LP_STORE.
+ */
+enum lp_code lp_run_takeover_left_ms(struct lp_run *run, const char *lock, int64_t longest_ms,
+                                     int64_t *left_ms, struct lp_err *err) LP_MUST_CHECK;
+/** The element was proven at rest: forgotten with the commit of this step. */
+void lp_run_takeover_settled(struct lp_run *run, const char *lock);
 /** Appends a line that people watching the process see at once (not durable beyond the step's row).
  */
 void lp_run_progress(struct lp_run *run, const char *fmt, ...) LP_PRINTF(2, 3);

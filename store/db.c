@@ -312,6 +312,7 @@ lp_store_close(struct lp_store *store)
     pool_close(&store->readers, store->backend);
     pool_close(&store->writers, store->backend);
     store->backend->close(store->name_conn);
+    free(store->name);
     lp_lockfile_drop(&store->lock_fd);
     lp_options_free(&store->options);
     free(store);
@@ -321,30 +322,6 @@ enum lp_dialect
 lp_store_dialect(const struct lp_store *store)
 {
     return store->backend->dialect;
-}
-
-enum lp_code
-lp_store_own_name(struct lp_store *store, const char *name, bool *owned, struct lp_err *err)
-{
-    static const char sql[] =
-        "SELECT CASE WHEN pg_try_advisory_lock(hashtextextended('lightpath-executor:' || "
-        "current_schema() || ':' || CAST($1 AS text), 0)) THEN 1 ELSE 0 END AS got";
-    const struct lp_value value = {.kind = LP_VALUE_TEXT, .len = (int)strlen(name), .s = name};
-    const struct lp_call call = {.text = sql, .values = &value, .count = 1};
-    struct lp_rows *rows = NULL;
-    enum lp_code rc = LP_OK;
-
-    *owned = store->backend->dialect == LP_DIALECT_SQLITE;
-    if (*owned)
-        return LP_OK;
-    if (store->name_conn == NULL)
-        rc = store->backend->open(&store->options, LP_CONN_READER, &store->name_conn, err);
-    if (rc == LP_OK)
-        rc = store->backend->run(store->name_conn, &call, &rows, NULL, err);
-    if (rc == LP_OK)
-        *owned = lp_rows_int(rows, 0, "got") == 1;
-    lp_rows_free(rows);
-    return rc;
 }
 
 enum lp_code

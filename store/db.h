@@ -97,6 +97,15 @@ enum lp_code lp_store_now(struct lp_store *store, int64_t *utc_us,
  * own until the store is closed or that connection ends. Threads: one caller. */
 enum lp_code lp_store_own_name(struct lp_store *store, const char *name, bool *owned,
                                struct lp_err *err) LP_MUST_CHECK;
+/**
+ * One statement on the connection that holds the name (lp_store_own_name was called before), beside
+ * the committer: for renewals of leases. Ends within timeout_ms once connected. A lost connection
+ * is made again and the name tried for again: *owned says whether it is held now. Threads: one at a
+ * time. LP_STORE, LP_UNKNOWN: it may have been done.
+ */
+enum lp_code lp_store_beat(struct lp_store *store, enum lp_stmt stmt, const struct lp_arg *args,
+                           size_t arg_count, int64_t timeout_ms, int64_t *changed, bool *owned,
+                           struct lp_err *err) LP_MUST_CHECK;
 /** Online backup to a new file: SQLite backup API, or pg_dump -Fc. LP_CONFLICT when the file
  * exists. */
 enum lp_code lp_store_backup(struct lp_store *store, const char *path,

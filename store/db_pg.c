@@ -9,7 +9,15 @@
 #include "base/buf.h"
 #include "store/internal.h"
 
-enum { BATCH_WAIT_MS = 60000, OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23 };
+enum {
+    BATCH_WAIT_MS = 60000,
+    ANSWER_WAIT_MS = 3600000,
+    READ_WAIT_MS = 35000,
+    OID_BOOL = 16,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23
+};
 enum { SERVER_LEAST = 130000, HOLD_TRIES = 50, HOLD_PAUSE_MS = 100 };
 
 enum prepared { NOT_PREPARED, PREPARE_SENT, PREPARED };
@@ -32,6 +40,7 @@ struct lp_conn {
     bool draining;             /* the end of a read transaction was sent, its answer not read yet */
     const char *begin_pending; /* goes out with the first statement: saves a round trip */
     bool lz4;                  /* the server can compress with it */
+    int64_t limit_ms;          /* an answer that takes longer never comes */
     struct command *commands;
     size_t command_count, command_cap;
     unsigned char prepared[LP_SQL_COUNT][WIDTHS];
@@ -288,15 +297,49 @@ send_call(struct lp_conn *conn, const struct lp_call *call, int *parts)
     return PQpipelineSync(conn->pg) != 0;
 }
 
+static int64_t
+mono_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The next answer, or the end of the connection's use: a server that was stopped keeps its sockets
+   open. */
+static PGresult *
+take_result(struct lp_conn *conn, int64_t end_ms)
+{
+    while (PQisBusy(conn->pg)) {
+        struct pollfd fd = {.fd = PQsocket(conn->pg), .events = POLLIN};
+        int left = PQflush(conn->pg);
+        int64_t wait = end_ms - mono_ms();
+        int ready;
+
+        if (left > 0)
+            fd.events |= POLLOUT;
+        ready = wait <= 0 || left < 0 ? 0 : poll(&fd, 1, (int)wait);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready <= 0 || (fd.revents != POLLOUT && !PQconsumeInput(conn->pg))) {
+            conn->dead = true;
+            return NULL;
+        }
+    }
+    return PQgetResult(conn->pg);
+}
+
 /* The answers in order; the last one is the statement's own and is kept. */
 static enum lp_code
 read_answers(struct lp_conn *conn, const struct lp_call *call, int parts, PGresult **own,
              struct lp_err *err)
 {
+    int64_t end_ms = mono_ms() + conn->limit_ms;
     enum lp_code rc = LP_OK;
 
     for (int i = 0; i < parts; i++) {
-        PGresult *res = PQgetResult(conn->pg), *end;
+        PGresult *res = take_result(conn, end_ms), *end;
         ExecStatusType status = PQresultStatus(res);
 
         if (res == NULL)
@@ -328,7 +371,7 @@ run(struct lp_conn *conn, const struct lp_call *call, struct lp_rows **rows, int
         || !send_call(conn, call, &parts))
         return lost(conn, LP_STORE, err);
     rc = read_answers(conn, call, parts, &own, err);
-    for (int i = 0; i < 3 && PQstatus(conn->pg) != CONNECTION_BAD; i++) {
+    for (int i = 0; i < 3 && PQstatus(conn->pg) != CONNECTION_BAD && !conn->dead; i++) {
         bool done;
 
         sync = PQgetResult(conn->pg);
@@ -871,6 +914,7 @@ conn_open(const struct lp_store_options *options, enum lp_role role, struct lp_c
         return lp_fail(err, LP_NOMEM, "no memory for a connection");
     }
     conn->role = role;
+    conn->limit_ms = role == LP_CONN_READER ? READ_WAIT_MS : ANSWER_WAIT_MS;
     PQsetNoticeReceiver(conn->pg, no_notices, NULL);
     if (PQstatus(conn->pg) != CONNECTION_OK) {
         char text[300];
@@ -915,6 +959,12 @@ broken(struct lp_conn *conn)
 }
 
 static void
+limit(struct lp_conn *conn, int64_t ms)
+{
+    conn->limit_ms = ms > 0 ? ms : READ_WAIT_MS;
+}
+
+static void
 settle(struct lp_conn *conn)
 {
     (void)conn;
@@ -932,6 +982,7 @@ const struct lp_backend lp_backend_postgres = {
     .rollback = rollback,
     .batch = batch,
     .script = script,
+    .limit = limit,
     .settle = settle,
 };
 

@@ -6,6 +6,7 @@
  *   unit.c       units: statements with copied arguments
  *   text.c       parameters by name, statements put together at run time
  *   rows.c       materialised results
+ *   beat.c       an executor's name and the renewals of its lease
  *   db_sqlite.c, db_pg.c   the two back ends behind struct lp_backend
  *   migrate.c    schema versions
  *   backup.c     backup and restore
@@ -167,6 +168,9 @@ struct lp_backend {
                           struct lp_err *err);
     /* Several statements without arguments (migrations). */
     enum lp_code (*script)(struct lp_conn *conn, const char *text, struct lp_err *err);
+    /* From now on a statement that takes longer breaks the connection; 0: the role's own limit.
+     * NULL: statements end by themselves. */
+    void (*limit)(struct lp_conn *conn, int64_t ms);
     /* Called by the committer after each batch; cheap. */
     void (*settle)(struct lp_conn *conn);
 };
@@ -228,8 +232,11 @@ struct lp_store {
     struct lp_pool readers;
     struct lp_pool writers; /* PostgreSQL: write transactions with reads in between */
     struct lp_committer committer;
-    int lock_fd;               /* SQLite: the lock file, or -1 */
-    struct lp_conn *name_conn; /* PostgreSQL: holds the lock on an executor's name, or NULL */
+    int lock_fd; /* SQLite: the lock file, or -1 */
+    /* beat.c, PostgreSQL; one thread at a time */
+    struct lp_conn *name_conn; /* holds the lock on an executor's name, or NULL */
+    char *name;
+    bool name_owned;
 };
 /** A copy of options with owned strings. */
 enum lp_code lp_options_copy(struct lp_store_options *to, const struct lp_store_options *from,

@@ -6,8 +6,21 @@ INSERT INTO executors (incarnation, name, host, labels, version, threads, starte
 VALUES (:incarnation, :name, :host, :labels, :version, :threads, lp_now(), lp_now(), lp_now() + CAST(:lease AS bigint))
 
 -- name: run_executor_renew
+UPDATE executors SET renewed_at = lp_now(), expires_at = lp_now() + CAST(:lease AS bigint)
+WHERE incarnation = :incarnation AND retired_at IS NULL
+
+-- name: run_executor_revive
+-- Retired or forgotten by others: only while no other living executor has the name.
 UPDATE executors SET renewed_at = lp_now(), expires_at = lp_now() + CAST(:lease AS bigint), retired_at = NULL
 WHERE incarnation = :incarnation
+  AND NOT EXISTS (SELECT 1 FROM executors o WHERE o.name = executors.name AND o.incarnation <> executors.incarnation
+                  AND o.retired_at IS NULL AND o.expires_at > lp_now())
+
+-- name: run_executor_namesakes
+SELECT o.incarnation, o.host, o.expires_at - lp_now() AS left_us,
+  CASE WHEN o.expires_at > lp_now() THEN 1 ELSE 0 END AS alive
+FROM executors o WHERE o.name = :name AND o.incarnation <> :incarnation AND o.retired_at IS NULL
+ORDER BY o.expires_at DESC
 
 -- name: run_executor_retire
 UPDATE executors SET retired_at = lp_now() WHERE incarnation = :incarnation AND retired_at IS NULL
@@ -212,6 +225,34 @@ DELETE FROM named_locks WHERE name = :name AND process_id <> :id
   AND NOT EXISTS (SELECT 1 FROM processes p, executors x
                   WHERE p.id = named_locks.process_id AND p.lease_epoch = named_locks.epoch
                     AND x.incarnation = p.lease_owner AND x.retired_at IS NULL AND x.expires_at > lp_now())
+
+-- name: run_named_unclean
+-- The lock is left over from a holder that did not give it back: it died, or lost its lease, holding it. An executor that was retired
+-- before its lease ended may act until that end.
+INSERT INTO lock_takeovers (name, process_id, epoch, at)
+SELECT l.name, l.process_id, l.epoch, COALESCE((
+    SELECT max(CASE WHEN x.expires_at <= lp_now() THEN lp_now()
+                    WHEN x.expires_at > lp_now() + CAST(:lease AS bigint) THEN lp_now() + CAST(:lease AS bigint)
+                    ELSE x.expires_at END)
+    FROM step_attempts a, executors x
+    WHERE a.process_id = l.process_id AND a.epoch = l.epoch AND x.incarnation = a.executor), lp_now())
+FROM named_locks l
+WHERE l.name = :name
+  AND (l.process_id = :id AND l.epoch < CAST(:epoch AS bigint)
+       OR l.process_id <> :id AND NOT EXISTS (
+            SELECT 1 FROM processes p, executors x
+            WHERE p.id = l.process_id AND p.lease_epoch = l.epoch
+              AND x.incarnation = p.lease_owner AND x.retired_at IS NULL AND x.expires_at > lp_now()))
+ON CONFLICT (name) DO UPDATE SET process_id = excluded.process_id, epoch = excluded.epoch, at = excluded.at
+
+-- name: run_takeover
+SELECT at, lp_now() AS now FROM lock_takeovers WHERE name = :name
+
+-- name: run_takeover_settled
+DELETE FROM lock_takeovers WHERE name = :name
+
+-- name: run_owner
+SELECT p.lease_epoch, p.lease_owner, p.status FROM processes p WHERE p.id = :id
 
 -- name: run_named_take
 INSERT INTO named_locks (name, process_id, epoch, taken_at) VALUES (:name, :id, :epoch, :now)

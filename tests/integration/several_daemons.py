@@ -2,6 +2,7 @@
 """Several daemons on one PostgreSQL, without Redis: who does what, and what happens when one goes."""
 import os
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -60,6 +61,36 @@ class Several(unittest.TestCase):
         self.cluster.start("executor", "two")
         self.all_done(ids)
         one.kill()
+
+
+    def test_a_second_daemon_of_a_living_one_s_name_is_refused(self):
+        one = self.cluster.start("executor", "twin")
+        second = self.cluster.daemon("executor", "twin")
+        done = subprocess.run(second.command(), capture_output=True, text=True, timeout=60 * lightpathd.SLOW)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("an executor named 'twin' is at work on host", done.stderr)
+        self.assertIn("another daemon.name", done.stderr)
+        self.assertEqual(len(self.alive("twin")), 1)
+        one.kill()
+        second.start()  # at once: nobody waits for the lease of a dead one
+        self.assertEqual(len(self.alive("twin")), 1)
+
+    def test_a_sleeper_whose_name_was_taken_ends(self):
+        """Stopped, its connections cut: another daemon has its name when it wakes. Two never live under one."""
+        one = self.cluster.start("executor", "twin")
+        one.child.send_signal(signal.SIGSTOP)
+        self.cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                         "AND pid <> pg_backend_pid()")
+        second = self.cluster.start("executor", "twin")
+        incarnation = self.alive("twin")
+        one.child.send_signal(signal.SIGCONT)
+        self.assertEqual(one.child.wait(60 * lightpathd.SLOW), 0)
+        self.assertTrue(one.log("executor.name_taken"), one.lines[-5:])
+        self.assertEqual(self.alive("twin"), incarnation)
+        self.assertIsNone(second.child.poll())
+
+    def alive(self, name):
+        return self.cluster.sql(f"SELECT incarnation FROM executors WHERE name = '{name}' AND retired_at IS NULL AND expires_at > lp_now()")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ struct lp_daemon {
     struct lp_queue *queue;
     struct lp_lease *lease;     /* of the scheduler; NULL without the role */
     struct lp_sweeper *sweeper; /* shared databases only */
+    struct lp_scheduler *scheduler;
     struct lp_engine *engine;
     bool engine_runs;
     struct lp_api *api;

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,12 +9,11 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
-#include "scheduler/timed.h"
+#include "scheduler/scheduler.h"
 #include "workflows/workflows.h"
 
 #define API_STOP_MS 5000
-#define FOLLOW_US   10000000 /* between looks of who does not hold the scheduler lease */
-#define SPARE_FILES 512      /* descriptors besides the API's connections */
+#define SPARE_FILES 512 /* descriptors besides the API's connections */
 
 void
 lp_daemon_store_options(const struct lp_daemon *daemon, struct lp_store_options *out)
@@ -144,6 +142,12 @@ start_scheduler(struct lp_daemon *daemon, struct lp_err *err)
     sweeper.lease = daemon->lease;
     if (rc == LP_OK && shared(daemon))
         rc = lp_sweeper_start(&sweeper, &daemon->sweeper, err);
+    if (rc == LP_OK)
+        rc = lp_scheduler_start(&(struct lp_scheduler_options){.engine = daemon->engine,
+                                                               .lease = daemon->lease,
+                                                               .clock = &daemon->clock,
+                                                               .log = daemon->log},
+                                &daemon->scheduler, err);
     return rc;
 }
 
@@ -259,30 +263,14 @@ reload(struct lp_daemon *daemon)
     lp_notify("READY=1");
 }
 
-/** Sleeps until a signal says stop; the only other thing that wakes this thread is the next timed
- * task. */
+/** Sleeps until a signal says stop. */
 static void
 wait_for_end(struct lp_daemon *daemon)
 {
-    struct lp_timed timed = {.engine = daemon->engine,
-                             .store = daemon->store,
-                             .clock = &daemon->clock,
-                             .log = daemon->log};
-    bool scheduler = daemon->line->scheduler;
-
     for (;;) {
-        struct pollfd fd = {.fd = daemon->signal_fd, .events = POLLIN};
         struct signalfd_siginfo info;
-        int n = poll(&fd, 1, scheduler ? lp_timed_wait_ms(&timed) : -1);
 
-        if (n == 0 || (n < 0 && errno == EINTR)) {
-            if (lp_scheduler_lead(daemon->lease, NULL))
-                lp_timed_tick(&timed);
-            else
-                timed.look_us = lp_clock_mono_us(&daemon->clock) + FOLLOW_US;
-            continue;
-        }
-        if (n < 0 || read(daemon->signal_fd, &info, sizeof info) != sizeof info)
+        if (read(daemon->signal_fd, &info, sizeof info) != sizeof info)
             continue;
         lp_logf(daemon->log, LP_LOG_INFO, "daemon.signal", "s:i", "signal", (int)info.ssi_signo);
         if (info.ssi_signo != SIGHUP)
@@ -302,6 +290,8 @@ stop(struct lp_daemon *daemon, struct lp_err *err)
     lp_place_forget_url(daemon->data_dir);
     if (daemon->api != NULL)
         lp_api_stop(daemon->api, timeout < API_STOP_MS ? timeout : API_STOP_MS);
+    lp_scheduler_stop(daemon->scheduler);
+    daemon->scheduler = NULL;
     lp_sweeper_stop(daemon->sweeper);
     daemon->sweeper = NULL;
     timeout -= (lp_clock_mono_us(&daemon->clock) - begun) / 1000;
@@ -316,6 +306,7 @@ static void
 release(struct lp_daemon *daemon)
 {
     lp_api_free(daemon->api);
+    lp_scheduler_stop(daemon->scheduler);
     lp_sweeper_stop(daemon->sweeper);
     lp_lease_free(daemon->lease);
     lp_engine_free(daemon->engine);
@@ -344,6 +335,8 @@ abandon(struct lp_daemon *daemon)
 
     if (daemon->api != NULL)
         lp_api_stop(daemon->api, 0);
+    lp_scheduler_stop(daemon->scheduler);
+    daemon->scheduler = NULL;
     if (lp_engine_stop(daemon->engine, daemon->conf->daemon_stop_timeout_ms, &ignored) != LP_OK)
         lp_log_err(daemon->log, LP_LOG_WARN, "daemon.abandoned", &ignored);
     lp_err_clear(&ignored);

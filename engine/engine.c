@@ -6,9 +6,6 @@
 #include "base/buf.h"
 #include "engine/internal.h"
 
-#define PAGE        200
-#define FAULTS_TOLD 20 /* stored subscriptions named when they do not fit the catalog */
-
 /* ---- settings made once ---- */
 
 static enum lp_code
@@ -135,71 +132,6 @@ store_definitions(struct lp_engine *engine, struct lp_err *err)
     return rc;
 }
 
-/* ---- stored subscriptions against the catalog ---- */
-
-struct stored_check {
-    struct lp_engine *engine;
-    json_t *faults; /* texts, at most FAULTS_TOLD */
-    size_t count;
-};
-
-static void
-stored_fault(struct stored_check *check, const char *id, const char *description, const char *what)
-{
-    struct lp_buf text = LP_BUF_INIT;
-
-    check->count++;
-    if (json_array_size(check->faults) >= FAULTS_TOLD)
-        return;
-    lp_buf_printf(&text, "subscription %s (%s): %s", id, description, what);
-    if (!text.failed)
-        json_array_append_new(check->faults, json_string(text.data));
-    lp_buf_free(&text);
-}
-
-/* Only the store's own failures stop the walk; everything else is a fault of that row. */
-static enum lp_code
-check_stored(struct stored_check *check, const char *id, const char *description,
-             struct lp_err *err)
-{
-    const struct lp_catalog *catalog = check->engine->catalog;
-    struct lp_subscription *sub = NULL;
-    enum lp_code rc = lp_subscription_load(check->engine->store, NULL, catalog, id, &sub, err);
-
-    if (rc == LP_OK)
-        rc = lp_model_validate(catalog, sub->product, sub->root, sub->status, err);
-    lp_subscription_free(sub);
-    if (rc == LP_OK || rc == LP_STORE || rc == LP_UNKNOWN || rc == LP_NOMEM)
-        return rc;
-    stored_fault(check, id, description, err->msg);
-    lp_err_clear(err);
-    return LP_OK;
-}
-
-static enum lp_code
-check_all_stored(struct stored_check *check, struct lp_err *err)
-{
-    char after[LP_UUID_LEN + 1] = "";
-    enum lp_code rc = LP_OK;
-    size_t count = PAGE;
-
-    while (rc == LP_OK && count == PAGE) {
-        struct lp_rows *rows = NULL;
-
-        rc = lp_query(check->engine->store, LP_SQL_REG_SUBSCRIPTIONS_PAGE,
-                      LP_ARGS(lp_text("after", after), lp_int("limit", PAGE)), &rows, err);
-        if (rc != LP_OK)
-            break;
-        count = lp_rows_count(rows);
-        for (size_t i = 0; rc == LP_OK && i < count; i++) {
-            snprintf(after, sizeof after, "%s", lp_rows_text(rows, i, "id"));
-            rc = check_stored(check, after, lp_rows_text(rows, i, "description"), err);
-        }
-        lp_rows_free(rows);
-    }
-    return rc;
-}
-
 static enum lp_code
 store_catalog_hash(struct lp_engine *engine, const char *hash, struct lp_err *err)
 {
@@ -219,13 +151,13 @@ check_catalog(struct lp_engine *engine, struct lp_err *err)
 {
     const char *hash = lp_catalog_hash(engine->catalog);
     json_auto_t *faults = json_array();
-    struct stored_check check = {.engine = engine, .faults = faults};
+    struct lp_stored_check check = {.engine = engine, .faults = faults};
     bool same = false;
     enum lp_code rc = lp_engine_setting_is(engine->store, "catalog_hash", hash, &same, err);
 
     if (rc != LP_OK || same)
         return rc;
-    rc = check_all_stored(&check, err);
+    rc = lp_stored_check(&check, err);
     if (rc != LP_OK)
         return rc;
     if (check.count == 0)

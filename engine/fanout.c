@@ -8,7 +8,12 @@
 
 #include "engine/exec.h"
 
-enum { DEFAULT_OPEN = 16, FALLBACK_WAKE_MS = 60000, REFUSALS_TOLD = 100 };
+enum {
+    DEFAULT_OPEN = 16,
+    FALLBACK_WAKE_MS = 60000,
+    REFUSALS_TOLD = 100,
+    PACE_MS = 5000, /* spread items come in small lots, not one by one */
+};
 
 struct fan {
     struct lp_proc *proc;
@@ -157,12 +162,18 @@ count_children(struct fan *fan, struct lp_err *err)
     return rc;
 }
 
+/** Kept apart: "refused" counted by "refusals", and "busy" counted by "busies". */
 static void
-refuse(struct fan *fan, const char *item, const char *why)
+refuse(struct fan *fan, const char *item, const char *why, bool busy)
 {
-    json_t *refused = json_object_get(fan->progress, "refused");
+    const char *count = busy ? "busies" : "refusals", *list = busy ? "busy" : "refused";
+    json_t *refused = json_object_get(fan->progress, list);
 
-    lp_json_set_int(fan->progress, "refusals", lp_json_int(fan->progress, "refusals", 0) + 1);
+    if (refused == NULL) {
+        refused = json_object();
+        json_object_set_new(fan->progress, list, refused);
+    }
+    lp_json_set_int(fan->progress, count, lp_json_int(fan->progress, count, 0) + 1);
     if (json_object_size(refused) < REFUSALS_TOLD)
         (void)!lp_json_set_str(refused, item, why);
 }
@@ -223,13 +234,61 @@ add_child(struct fan *fan, const json_t *item, bool explain, struct lp_err *err)
     }
     child_free(&child);
     if (rc != LP_OK && rc != LP_STORE && rc != LP_NOMEM) {
-        refuse(fan, lp_json_str(item, "item", ""), err->msg);
+        refuse(fan, lp_json_str(item, "item", ""), err->msg,
+               fan->step->busy_ends && rc == LP_CONFLICT
+                   && json_object_get(err->detail, "process_id") != NULL);
         lp_err_clear(err);
         rc = LP_OK;
     } else if (explain && rc == LP_OK) {
-        refuse(fan, lp_json_str(item, "item", ""), "the process could not be created");
+        refuse(fan, lp_json_str(item, "item", ""), "the process could not be created", false);
     }
     return rc;
+}
+
+static int64_t
+most_open(const struct fan *fan)
+{
+    return fan->step->max_open != 0 ? (int64_t)fan->step->max_open : DEFAULT_OPEN;
+}
+
+static int64_t
+spread_us(const struct fan *fan)
+{
+    return fan->step->spread_ms == NULL ? 0 : fan->step->spread_ms(fan->proc->state) * 1000;
+}
+
+/** How many of the items may have been begun by now. */
+static int64_t
+allowed_now(struct fan *fan, int64_t total)
+{
+    int64_t spread = spread_us(fan), now = lp_clock_utc_us(fan->proc->engine->clock), gone;
+
+    if (spread <= 0 || total <= 1)
+        return total;
+    if (json_object_get(fan->progress, "began") == NULL)
+        lp_json_set_int(fan->progress, "began", now);
+    gone = now - lp_json_int(fan->progress, "began", now);
+    if (gone < 0 || gone >= spread)
+        return gone < 0 ? 1 : total;
+    return 1 + (int64_t)((double)gone / (double)spread * (double)total);
+}
+
+/** When further items may begin; at the latest the fallback. */
+static int64_t
+wake_at(const struct fan *fan)
+{
+    int64_t now = lp_clock_utc_us(fan->proc->engine->clock), spread = spread_us(fan);
+    int64_t total = (int64_t)json_array_size(fan->items);
+    int64_t next = lp_json_int(fan->progress, "next", 0);
+    int64_t at = now + (int64_t)FALLBACK_WAKE_MS * 1000, slot;
+
+    if (spread <= 0 || next >= total)
+        return at;
+    slot = lp_json_int(fan->progress, "began", now)
+           + (int64_t)((double)spread / (double)total * (double)next);
+    if (slot < now + (int64_t)PACE_MS * 1000)
+        slot = now + (int64_t)PACE_MS * 1000;
+    return slot < at ? slot : at;
 }
 
 static enum lp_code
@@ -238,17 +297,17 @@ add_children(struct fan *fan, struct lp_err *err)
     struct lp_proc *proc = fan->proc;
     int64_t next = lp_json_int(fan->progress, "next", 0);
     int64_t total = (int64_t)json_array_size(fan->items);
-    int64_t most = fan->step->max_open != 0 ? (int64_t)fan->step->max_open : DEFAULT_OPEN;
+    int64_t allowed = allowed_now(fan, total);
     enum lp_code rc = LP_OK;
 
     if (proc->fan_bad) {
         rc = add_child(fan, json_array_get(fan->items, (size_t)next++), true, err);
-        proc->fan_bad = false;
+        proc->fan_bad = proc->fan_single = false;
     }
     proc->fan_begin = next;
     json_decref(proc->fan_new);
     proc->fan_new = json_array();
-    for (int n = 0; rc == LP_OK && next < total && fan->active < most; n++) {
+    for (int n = 0; rc == LP_OK && next < allowed && fan->active < most_open(fan); n++) {
         if (proc->fan_single && n > 0)
             break;
         rc = add_child(fan, json_array_get(fan->items, (size_t)next), false, err);
@@ -282,6 +341,10 @@ join(struct fan *fan)
 
     if (refusals > 0)
         json_object_set(sum, "refused", json_object_get(fan->progress, "refused"));
+    if (step->busy_ends) {
+        (void)!lp_json_set_int(sum, "busy", lp_json_int(fan->progress, "busies", 0));
+        json_object_set(sum, "busy_items", json_object_get(fan->progress, "busy"));
+    }
     json_object_set_new(set, step->key, sum);
     __atomic_add_fetch(&proc->engine->stats.steps, 1, __ATOMIC_RELAXED);
     lp_flush_submit(proc,
@@ -295,8 +358,9 @@ static void
 wait_for_children(struct fan *fan)
 {
     struct lp_proc *proc = fan->proc;
-    bool more = proc->fan_single
-                && lp_json_int(fan->progress, "next", 0) < (int64_t)json_array_size(fan->items);
+    int64_t total = (int64_t)json_array_size(fan->items);
+    bool more = proc->fan_single && fan->active < most_open(fan)
+                && lp_json_int(fan->progress, "next", 0) < allowed_now(fan, total);
     char reason[160];
 
     snprintf(reason, sizeof reason, "%lld of %zu done, %lld failed, %lld at work",
@@ -308,14 +372,11 @@ wait_for_children(struct fan *fan)
     json_decref(proc->row_error);
     proc->row_error = json_deep_copy(fan->progress);
     proc->row_status = LP_SS_WAITING;
-    lp_flush_submit(proc,
-                    &LP_FLUSH(.row = LP_SS_WAITING, .status = more ? LP_PS_RUNNING : LP_PS_WAITING,
-                              .after = more ? LP_AFTER_GO : LP_AFTER_PARK, .writes = fan->unit,
-                              .error_more = fan->progress, .wait_kind = more ? NULL : "children",
-                              .wait_reason = more ? NULL : reason,
-                              .wake_at = more ? 0
-                                              : lp_clock_utc_us(proc->engine->clock)
-                                                    + (int64_t)FALLBACK_WAKE_MS * 1000));
+    lp_flush_submit(
+        proc, &LP_FLUSH(.row = LP_SS_WAITING, .status = more ? LP_PS_RUNNING : LP_PS_WAITING,
+                        .after = more ? LP_AFTER_GO : LP_AFTER_PARK, .writes = fan->unit,
+                        .error_more = fan->progress, .wait_kind = more ? NULL : "children",
+                        .wait_reason = more ? NULL : reason, .wake_at = more ? 0 : wake_at(fan)));
 }
 
 static json_t *

@@ -107,6 +107,19 @@ enum lp_process_status lp_task_failure(enum lp_code code, const char **assignee)
 enum lp_code lp_engine_setting_is(struct lp_store *store, const char *name, const char *value,
                                   bool *same, struct lp_err *err) LP_MUST_CHECK;
 
+/* ---- stored.c ---- */
+
+/** A walk over all stored subscriptions. */
+struct lp_stored_check {
+    struct lp_engine *engine;
+    json_t *faults;                                       /* texts of the first ones; borrowed */
+    size_t count, checked;                                /* faults, subscriptions */
+    enum lp_code (*go_on)(void *arg, struct lp_err *err); /* asked now and then; NULL: to the end */
+    void *arg;
+};
+/** LP_OK also when there are faults. */
+enum lp_code lp_stored_check(struct lp_stored_check *check, struct lp_err *err) LP_MUST_CHECK;
+
 /* ---- restored.c ---- */
 
 /** Reads the state at start. */
@@ -309,6 +322,7 @@ extern const struct lp_step lp_step_start, lp_step_link, lp_step_lock, lp_step_u
 extern const struct lp_step lp_step_set_active, lp_step_set_terminated; /* key set_status */
 extern const struct lp_workflow_set lp_workflows_builtin;
 extern const struct lp_workflow_set lp_workflows_validation; /* validate_all.c */
+extern const struct lp_workflow_set lp_workflows_catalog;    /* validate_catalog.c */
 
 struct lp_executor; /* executor.c */
 struct lp_events;   /* events.c */
@@ -332,7 +346,9 @@ struct lp_engine {
     struct lp_chain system_chain;             /* guarded by system_lock */
     bool system_doubt;                        /* its head has to be read again; system_lock */
     pthread_mutex_t system_lock;
-    struct lp_executor *executor; /* NULL until lp_engine_run */
+    struct lp_executor *executor;    /* NULL until lp_engine_run */
+    void (*on_schedules)(void *arg); /* atomic; a schedule was changed through this program */
+    void *on_schedules_arg;
     struct lp_events *events;
     struct lp_form_memo *memo;
     bool restored;                /* atomic: settings.restored = 1 */

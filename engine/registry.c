@@ -372,8 +372,8 @@ lp_registry_build(struct lp_engine *engine, const struct lp_workflow_set *const 
 {
     json_auto_t *list = json_array();
     struct faults faults = {.list = list};
-    static const struct lp_workflow_set *const own[] = {&lp_workflows_builtin,
-                                                        &lp_workflows_validation};
+    static const struct lp_workflow_set *const own[] = {
+        &lp_workflows_builtin, &lp_workflows_validation, &lp_workflows_catalog};
     size_t total = 0;
     enum lp_code rc;
 

@@ -152,8 +152,13 @@ struct lp_step {
     enum lp_code (*items)(struct lp_run *run, const json_t *state, json_t *items,
                           struct lp_err *err);
     unsigned max_open; /* 0 = 16 */
-    bool failed_ends;  /* a child that failed is a result; otherwise it is waited for until somebody
-                          has dealt with it */
+    /** Over how long the items are spread, from the start of the step; NULL or 0 = as fast as
+     * max_open lets them. */
+    int64_t (*spread_ms)(const json_t *state);
+    bool busy_ends; /* an item whose subscription somebody holds is counted as "busy" in state[key],
+                       and listed; otherwise as failed */
+    bool failed_ends; /* a child that failed is a result; otherwise it is waited for until somebody
+                         has dealt with it */
 };
 
 /* ---- workflows ---- */

@@ -367,3 +367,12 @@ ORDER BY COALESCE(s.validated_at, 0), s.id LIMIT CAST(:limit AS bigint)
 -- name: validate_running
 SELECT p.id FROM processes p WHERE p.workflow = :workflow
   AND p.status NOT IN ('completed', 'aborted') AND p.status IN ('created', 'running', 'resumed', 'waiting') LIMIT 1
+
+-- name: validate_counts
+SELECT p.status, count(*) AS n FROM processes p WHERE p.parent_id = :id AND p.parent_step = 'validations' GROUP BY p.status
+
+-- name: validate_outcomes
+SELECT p.id, p.status, p.workflow, p.failed_reason, s.id AS subscription_id, s.description
+FROM processes p LEFT JOIN subscriptions s ON s.id = substr(p.parent_item, 1, 36)
+WHERE p.parent_id = :id AND p.parent_step = 'validations' AND p.status <> 'completed'
+ORDER BY p.status DESC, p.id LIMIT CAST(:limit AS bigint)

@@ -1,0 +1,26 @@
+/**
+ * Makes a topology out of two tables: sites (code, ..., latitude, longitude) and links
+ * (a, b, length_km). A ROADM stands at each site, amplifiers on the links so that no span is longer
+ * than the spacing.
+ */
+#ifndef LP_SIM_FLEXILS_GENERATE_H
+#define LP_SIM_FLEXILS_GENERATE_H
+
+#include "base/err.h"
+
+struct sim_generate_options {
+    const char *sites, *links; /* files */
+    double spacing_km;
+    const char *prefix; /* "flex.": in front of the lower-case site code */
+    const char *user, *password;
+    bool gateways_only; /* only every site with three links or more is a gateway */
+    int seed;
+};
+
+enum lp_code sim_generate(const struct sim_generate_options *options, json_t **out,
+                          struct lp_err *err) LP_MUST_CHECK;
+/** Sites and fibers of a topology as CSV (what a bulk import takes). */
+enum lp_code sim_generate_csv(const json_t *topology, bool fibers,
+                              struct lp_err *err) LP_MUST_CHECK;
+
+#endif

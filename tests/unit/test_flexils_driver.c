@@ -796,6 +796,99 @@ D19_deletion_may_be_repeated(void **state)
     teardown(&f);
 }
 
+/* All commands of a plan, one a line. */
+static char *
+commands_of(struct fixture *f, const char *intents)
+{
+    struct lp_buf text = LP_BUF_INIT;
+    json_auto_t *plan = NULL;
+    json_t *op, *command;
+    size_t i, k;
+
+    if (make_plan(f, intents, &plan) != LP_OK)
+        fail_msg("%s", f->err.msg);
+    lp_buf_str(&text, "");
+    json_array_foreach(json_object_get(plan, "operations"), i, op)
+    {
+        json_array_foreach(json_object_get(op, "commands"), k, command)
+            lp_buf_printf(&text, "%s\n", json_string_value(command));
+    }
+    return lp_buf_take(&text);
+}
+
+static void
+D17_frequencies_are_integers(void **state)
+{
+    struct fixture f;
+    char *text;
+
+    (void)state;
+    setup(&f);
+    text = commands_of(
+        &f, "[{\"id\":\"c\",\"present\":true," CIRCUIT("a", "193437500", "193543750") "}]");
+    assert_non_null(strstr(text, "PASSBANDLIST=193437500&193543750,"));
+    assert_non_null(strstr(text, "CARRIERLIST=193490625&106250,"));
+    free(text);
+    teardown(&f);
+}
+
+/* D30: T1 is not the beginning of T12, LP_42 not that of LP_421, L1 not that of L12. */
+static void
+D30_names_are_compared_whole(void **state)
+{
+    struct fixture f;
+    char *text;
+
+    (void)state;
+    setup(&f);
+    node_add(&f.node, "SCH", "1-A-3-T12-1", "{}", "IS-NR");
+    node_add(&f.node, "SCH", "1-A-3-T12-2", "{}", "IS-NR");
+    node_add(&f.node, "OSNC", "1-A-3-T12-2",
+             "{\"CKTIDSUFFIX\":\"LP_421\",\"REMENDPOINT\":\"1-A-5-T21-1\",\"REMNODETID\":"
+             "\"lp.fir12\"}",
+             "IS-NR");
+    text = commands_of(&f, scenarios[3].intents);
+    assert_non_null(strstr(text, "ENT-OSNC:lp.mil1:1-A-3-T1-1:*"));
+    assert_non_null(strstr(text, "REMENDPOINT=1-A-5-T2-1,"));
+    assert_true(fx_neighbour_is("lp.fir1/1-A-2-L1", "lp.fir1", "1-A-2-L1"));
+    assert_true(fx_neighbour_is("1-A-2-L1", "lp.fir1", "1-A-2-L1"));
+    assert_false(fx_neighbour_is("lp.fir1/1-A-2-L12", "lp.fir1", "1-A-2-L1"));
+    assert_false(fx_neighbour_is("lp.fir12/1-A-2-L1", "lp.fir1", "1-A-2-L1"));
+    assert_true(fx_sch_on("1-A-3-T1-4", "1-A-3-T1"));
+    assert_false(fx_sch_on("1-A-3-T12-4", "1-A-3-T1"));
+    free(text);
+    teardown(&f);
+}
+
+/* D58: attach and detach ask one rule which cards know maintenance. */
+static void
+D58_fsm_and_frm_cards_know_no_maintenance(void **state)
+{
+    static const char *const ends[][2] = {
+        {"1-A-4-T2", "false"}, {"1-A-4-T2", "true"}, {"1-A-3-T1", "false"}, {"1-A-3-T1", "true"}};
+    char intents[512];
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(ends); i++) {
+        struct fixture f;
+        char *text;
+
+        setup(&f);
+        (void)snprintf(intents, sizeof intents,
+                       "[{\"id\":\"f\",\"kind\":\"fiber-end\",\"present\":%s,\"port\":\"%s\","
+                       "\"peer\":{\"node\":\"n\",\"port\":\"1-4-L1\",\"platform\":\"x\"}}]",
+                       ends[i][1], ends[i][0]);
+        text = commands_of(&f, intents);
+        assert_non_null(strstr(text, "INTFTYP=MANUALMODE-2"));
+        if (strncmp(ends[i][0], "1-A-4", 5) == 0)
+            assert_null(strstr(text, "RMV-SCG"));
+        else
+            assert_non_null(strstr(text, "RMV-SCG"));
+        free(text);
+        teardown(&f);
+    }
+}
+
 static void
 capabilities_match_the_functions(void **state)
 {
@@ -819,8 +912,9 @@ capabilities_match_the_functions(void **state)
     assert_null(lp_driver_of("nobody"));
 }
 
+/* D42: whether a typed text only reads is decided on all of it. */
 static void
-what_a_typed_command_does_is_known(void **state)
+D42_what_a_typed_command_does_is_known(void **state)
 {
     const struct lp_driver *d = lp_driver_of("infinera-flexils");
 
@@ -895,8 +989,11 @@ main(void)
         cmocka_unit_test(nothing_is_written_behind_a_fence),
         cmocka_unit_test(D52_waits_are_conditions),
         cmocka_unit_test(D19_deletion_may_be_repeated),
+        cmocka_unit_test(D17_frequencies_are_integers),
+        cmocka_unit_test(D30_names_are_compared_whole),
+        cmocka_unit_test(D58_fsm_and_frm_cards_know_no_maintenance),
         cmocka_unit_test(capabilities_match_the_functions),
-        cmocka_unit_test(what_a_typed_command_does_is_known),
+        cmocka_unit_test(D42_what_a_typed_command_does_is_known),
         cmocka_unit_test(foreign_intents_are_refused_by_name),
     };
 

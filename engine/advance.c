@@ -184,6 +184,10 @@ take_writes(struct lp_run *run)
     unit = run->priv->unit;
 
     run->priv->unit = NULL;
+    if (run->dry_run && !run->step->plans && unit != NULL) {
+        lp_unit_free(unit);
+        unit = NULL;
+    }
     return unit;
 }
 
@@ -217,6 +221,7 @@ succeeded(struct lp_proc *proc, struct lp_run *run, json_t *delta)
     struct lp_run_private *priv = run->priv;
     bool done = run->step == &lp_step_done && !proc->undoing;
 
+    lp_dry_run_delta(run, delta);
     __atomic_add_fetch(&proc->engine->stats.steps, 1, __ATOMIC_RELAXED);
     lp_flush_submit(proc, &LP_FLUSH(.row = done ? LP_SS_COMPLETE : LP_SS_SUCCESS,
                                     .status = done ? LP_PS_COMPLETED : LP_PS_RUNNING,
@@ -318,6 +323,7 @@ struct rw {
     struct lp_unit *unit;
     json_t *delta;
     bool built;
+    bool tried; /* dry run: rolled back, what the step found out is kept */
     bool later; /* the step itself wants to be tried again later, not the database */
 };
 
@@ -348,6 +354,10 @@ rw_body(struct lp_txn *txn, void *arg, struct lp_err *err)
     rw->later = rc == LP_RETRYABLE && lp_txn_failure(txn) == LP_OK;
     if (rw->later)
         err->code = rc = LP_REFUSED; /* not to be repeated at once by the store */
+    if (rc == LP_OK && rw->run.dry_run) {
+        rw->tried = true;
+        rc = lp_fail(err, LP_REFUSED, "a dry run keeps nothing");
+    }
     if (rc != LP_OK)
         return rc;
     rw->built = true;
@@ -365,6 +375,8 @@ rw_done(struct rw *rw, enum lp_code rc, struct lp_err *err)
     struct lp_proc *proc = rw->proc;
     const struct lp_rows *rows;
 
+    if (rw->tried && rc == LP_REFUSED)
+        return lp_proc_finish(proc, &rw->run, LP_OK, rw->delta, err);
     if (rw->later)
         err->code = rc = LP_RETRYABLE;
     if (rc != LP_OK && !rw->built)
@@ -763,6 +775,15 @@ completed(struct lp_proc *proc)
     return false;
 }
 
+/** A dry run ends behind the step that plans. */
+static bool
+planned(const struct lp_proc *proc)
+{
+    return proc->place > 0 && proc->place <= proc->places->count
+           && proc->places->rows[proc->place - 1].step->plans
+           && lp_json_true(proc->state, "dry_run");
+}
+
 static bool
 next(struct lp_thread *thread, struct lp_proc *proc)
 {
@@ -778,7 +799,7 @@ next(struct lp_thread *thread, struct lp_proc *proc)
         return definition_gone(proc, "its workflow is not part of this program");
     if (proc->undoing)
         return lp_undo_next(thread, proc);
-    if (proc->place == proc->places->count)
+    if (proc->place == proc->places->count || planned(proc))
         return completed(proc);
     if (proc->place > proc->places->count) {
         char what[LP_KEY_MAX + 40];

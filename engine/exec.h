@@ -375,6 +375,7 @@ struct lp_run_private {
     struct lp_thread *thread;
     struct lp_unit *unit;
     json_t *unset, *audit;
+    json_t *dry; /* {id: what a dry run changed in this step}, or NULL */
     struct lp_subscription **subs;
     size_t sub_count;
     int64_t wake_at;
@@ -393,6 +394,18 @@ void lp_run_begin(struct lp_run *run, struct lp_run_private *priv, struct lp_thr
 enum lp_code lp_run_call(struct lp_run *run, lp_step_fn *fn, const json_t *state, json_t *delta,
                          struct lp_err *err) LP_MUST_CHECK;
 void lp_run_end(struct lp_run *run);
+
+/* ---- dryrun.c ---- */
+
+/** Puts what the dry run has changed of a subscription over `*sub` (NULL: not stored; made when the
+ * dry run has created it). */
+enum lp_code lp_dry_run_overlay(struct lp_run *run, const char *id, struct lp_subscription **sub,
+                                struct lp_err *err) LP_MUST_CHECK;
+/** Remembers a changed subscription for this state instead of the database. */
+enum lp_code lp_dry_run_keep(struct lp_run *run, const struct lp_subscription *sub,
+                             struct lp_err *err) LP_MUST_CHECK;
+/** Moves what was remembered into the delta of the step. */
+void lp_dry_run_delta(struct lp_run *run, json_t *delta);
 
 /* ---- state.c ---- */
 

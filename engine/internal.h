@@ -242,6 +242,7 @@ struct lp_new_process {
     struct lp_proc *
         *claim; /* NULL: whoever is free takes it. Else it is created with our lease when
                    there is room; *claim is told the end of the commit, or stays NULL */
+    bool dry_run;
 };
 enum lp_code lp_process_create(struct lp_engine *engine, struct lp_unit *unit,
                                const struct lp_new_process *request,
@@ -273,6 +274,13 @@ enum lp_code lp_engine_demand_not_restored(struct lp_engine *engine, const struc
  * 'callback'). */
 enum lp_code lp_wait_number(struct lp_engine *engine, const char *id, const char *key,
                             const char *kind, int64_t *n, struct lp_err *err) LP_MUST_CHECK;
+
+/* ---- dryrun.c ---- */
+
+/** Member of the state that holds what a dry run has changed of subscriptions. */
+#define LP_DRY_KEY "dry_run_subscriptions"
+/** LP_PRECONDITION: nothing in this workflow plans, or it cannot be tried without acting. */
+enum lp_code lp_dry_run_possible(const struct lp_registered *reg, struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- state: advance.c ---- */
 

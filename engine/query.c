@@ -86,7 +86,7 @@ static const char process_select[] =
     "SELECT p.id, p.workflow_id, p.workflow, p.is_task, p.created_by, p.failed_reason, "
     "p.created_at, p.status, p.last_step, p.last_key, p.assignee, p.modified_at, p.target, p.note, "
     "p.ticket, p.reason, p.parent_id, p.wait_kind, p.wait_reason, p.wake_at, p.correlation_id, "
-    "p.definition_hash FROM processes p";
+    "p.definition_hash, p.dry_run FROM processes p";
 
 static const struct member process_members[] = {
     {"process_id", "id", text_or_null},
@@ -116,6 +116,7 @@ static const struct member process_members[] = {
     {"wait_reason", "wait_reason", text_or_null},
     {"wake_at", "wake_at", time_or_null},
     {"correlation_id", "correlation_id", text_or_null},
+    {"dry_run", "dry_run", flag},
 };
 
 static const char link_select[] =

@@ -46,6 +46,7 @@ lp_run_begin(struct lp_run *run, struct lp_run_private *priv, struct lp_thread *
                            .token = proc->token,
                            .unknown = proc->unknown,
                            .index = proc->each,
+                           .dry_run = lp_json_true(proc->state, "dry_run"),
                            .services = engine->services,
                            .priv = priv};
 }
@@ -91,6 +92,7 @@ lp_run_end(struct lp_run *run)
     lp_unit_free(priv->unit);
     json_decref(priv->unset);
     json_decref(priv->audit);
+    json_decref(priv->dry);
     *priv = (struct lp_run_private){.proc = NULL};
 }
 
@@ -181,6 +183,8 @@ lp_run_subscription(struct lp_run *run, const char *id, struct lp_subscription *
     struct lp_subscription *sub = NULL;
     enum lp_code rc = lp_subscription_load(run->store, NULL, run->catalog, id, &sub, err);
 
+    if (run->dry_run && (rc == LP_OK || rc == LP_NOT_FOUND))
+        rc = lp_dry_run_overlay(run, id, &sub, err);
     if (rc == LP_OK)
         rc = keep(run, sub, err);
     if (rc == LP_OK)
@@ -224,6 +228,8 @@ lp_run_save(struct lp_run *run, struct lp_subscription *sub, struct lp_err *err)
     enum lp_code rc =
         lp_subscription_save(lp_run_unit(run), sub, run->catalog, &context, &changed, err);
 
+    if (rc == LP_OK && run->dry_run)
+        rc = lp_dry_run_keep(run, sub, err);
     if (rc == LP_OK && changed)
         told(run, sub, lp_clock_utc_us(run->clock));
     return rc;
@@ -260,6 +266,18 @@ commit_now(struct lp_run *run, struct lp_unit *unit, struct lp_err *err)
 
     if (rc == LP_UNKNOWN)
         err->code = rc = LP_STORE;
+    return rc;
+}
+
+enum lp_code
+lp_run_commit(struct lp_run *run, struct lp_unit *unit, struct lp_err *err)
+{
+    struct lp_unit *fenced = lp_flush_touch(run->priv->proc);
+    enum lp_code rc;
+
+    (void)lp_unit_append(fenced, unit);
+    rc = commit_now(run, fenced, err);
+    lp_unit_free(fenced);
     return rc;
 }
 
@@ -406,6 +424,8 @@ lp_run_locks(struct lp_run *run, const char *const *names, size_t count, struct 
     if (run->txn != NULL || count > NAMES_MOST)
         return lp_fail(err, LP_INTERNAL, "named locks are taken outside transactions, at most %d",
                        NAMES_MOST);
+    run->priv->locked_out = false; /* of an earlier try in this call */
+    run->priv->busy[0] = '\0';
     if (count == 0)
         return LP_OK;
     memcpy((void *)sorted, (const void *)names, count * sizeof *names);
@@ -454,6 +474,12 @@ void
 lp_run_takeover_settled(struct lp_run *run, const char *lock)
 {
     lp_run_write(run, LP_SQL_RUN_TAKEOVER_SETTLED, LP_ARGS(lp_text("name", lock)));
+}
+
+void
+lp_run_key(const struct lp_run *run, char *buf, size_t size)
+{
+    snprintf(buf, size, "%s", run->priv->proc->key);
 }
 
 /* ---- progress ---- */

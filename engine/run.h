@@ -28,6 +28,8 @@ struct lp_run {
                           unknown outcome */
     bool unknown;      /* an earlier attempt may have acted: read back first */
     size_t index;      /* EACH */
+    bool dry_run;      /* nothing but the plan is kept: queued writes of other steps are dropped,
+                          subscriptions are changed in the state only; EXTERNAL steps only read */
     const char *callback_route; /* CALLBACK: "/api/processes/<id>/callback/<token>" */
     void *services; /* what daemon/ wired in for steps (drivers); engine does not look inside */
     struct lp_run_private *priv;
@@ -64,6 +66,10 @@ void lp_run_wake_at(struct lp_run *run, int64_t utc_us, const char *reason);
  * stop at once. */
 enum lp_code lp_run_compensation(struct lp_run *run, unsigned n, const json_t *doc,
                                  struct lp_err *err) LP_MUST_CHECK;
+/** EXTERNAL steps: commits a unit of their own at once, under the fence of the process. The unit
+ * is taken. LP_FENCED: stop at once. */
+enum lp_code lp_run_commit(struct lp_run *run, struct lp_unit *unit,
+                           struct lp_err *err) LP_MUST_CHECK;
 /** Compensations of this step, newest first, for undo: [{"n":..., "doc":...}]. New reference. */
 enum lp_code lp_run_compensations(struct lp_run *run, json_t **out,
                                   struct lp_err *err) LP_MUST_CHECK;
@@ -94,6 +100,8 @@ enum lp_code lp_run_takeover_left_ms(struct lp_run *run, const char *lock, int64
                                      int64_t *left_ms, struct lp_err *err) LP_MUST_CHECK;
 /** The element was proven at rest: forgotten with the commit of this step. */
 void lp_run_takeover_settled(struct lp_run *run, const char *lock);
+/** The stored key of the row being worked on: "verify", "apply/3", "undo:apply/3". */
+void lp_run_key(const struct lp_run *run, char *buf, size_t size);
 /** Appends a line that people watching the process see at once (not durable beyond the step's row).
  */
 void lp_run_progress(struct lp_run *run, const char *fmt, ...) LP_PRINTF(2, 3);

@@ -122,7 +122,7 @@ add_locks(struct lp_unit *unit, const struct lp_new_process *request, const char
     for (size_t i = 0; i < count; i++) {
         if (locks[i].target)
             add_target_checks(unit, request, locks[i].id);
-        if (!locks[i].target || !request->reg->workflow->without_lock)
+        if (!request->dry_run && (!locks[i].target || !request->reg->workflow->without_lock))
             add_lock(unit, process_id, &locks[i], now);
     }
     free(locks);
@@ -142,6 +142,10 @@ initial_state(const struct lp_new_process *request, const char *id)
     lp_json_set_str(state, "reporter", request->caller->actor);
     lp_json_set_str(state, "workflow_name", workflow->name);
     lp_json_set_str(state, "workflow_target", lp_target_name(workflow->target));
+    json_object_del(state, LP_DRY_KEY);
+    json_object_del(state, "dry_run");
+    if (request->dry_run)
+        lp_json_set_bool(state, "dry_run", true);
     return state;
 }
 
@@ -175,6 +179,9 @@ add_start_audit(struct lp_unit *unit, const struct lp_new_process *request, stru
                                   request->reg->workflow->name, "parent", request->parent_id,
                                   "input", request->output);
 
+    if (request->dry_run)
+        lp_json_set_bool(body, "dry_run", true);
+
     return lp_audit_add(unit, chain, request->caller, body, now, err);
 }
 
@@ -200,7 +207,8 @@ add_process(struct lp_unit *unit, const struct lp_new_process *request,
             lp_text("definition_hash", reg->hash), lp_int("now", now),
             lp_text("label", lp_label_needed(reg->workflow, reg->steps[0])),
             lp_text("parent_id", request->parent_id), lp_text("parent_step", request->parent_step),
-            lp_text("parent_item", request->parent_item), lp_int("audit_seq", chain->seq),
+            lp_text("parent_item", request->parent_item),
+            lp_int("dry_run", request->dry_run ? 1 : 0), lp_int("audit_seq", chain->seq),
             lp_text("audit_hash", chain->hash), lp_text("status", lp_process_status_name(status)),
             lp_text("owner", owner), lp_int("epoch", owner == NULL ? 0 : 1)));
 }
@@ -369,7 +377,10 @@ try_start(struct start *start, bool *again, struct lp_err *err)
     json_auto_t *output = NULL;
     json_auto_t *shared = json_array();
     struct lp_proc *proc = NULL;
-    struct lp_new_process request = {.reg = start->reg, .caller = start->caller, .claim = &proc};
+    struct lp_new_process request = {.reg = start->reg,
+                                     .caller = start->caller,
+                                     .claim = &proc,
+                                     .dry_run = start->what->dry_run};
     struct lp_unit *unit;
     enum lp_code rc;
 
@@ -465,6 +476,8 @@ lp_engine_begin(struct lp_engine *engine, const struct lp_caller *caller,
         rc = lp_engine_demand_not_restored(engine, caller, start.reg->workflow, err);
     if (rc == LP_OK && what->window != NULL)
         rc = lp_window_resolve(engine->store, what->window, start.window, err);
+    if (rc == LP_OK && what->dry_run)
+        rc = lp_dry_run_possible(start.reg, err);
     if (rc == LP_OK)
         rc = ask_predicate(&start, err);
     return rc == LP_OK ? start_process(&start, err) : rc;

@@ -45,7 +45,8 @@ struct lp_product {
  * {"subject": subscription id,
  *  "subscriptions": {id: {"subscription_id","product","type","customer_id","description","status",
  *                         "root": document}},
- *  "blocks": {instance id: {"subscription_id","block": name of its type,"doc": the block}}}
+ *  "blocks": {instance id: {"subscription_id","block": name of its type,"doc": the block}},
+ *  "siblings": {subscription id: true}}
  *
  * It holds the subject, everything whose blocks it references (and so on), and its siblings: all
  * subscriptions that are not terminated and use a shared block with it, with what they reference.

@@ -17,7 +17,7 @@
  *   plan        {"hash","operations","elements":[{"id","name","operations"}],"traffic_affecting",
  *               "irreversible","approval":bool,"touches":[{"subscription_id","description"}]};
  *               the plan itself is stored once, see store/devices.h
- *   approval    {"decision","comment"?,"window"?,"hash"} of the approval form
+ *   approval    {"decision","actor","comment"?,"window"?,"hash"} of the approval form
  *   verified    {"elements","intents"}
  *
  * Locks: a step that reads takes a session lock per element (session:<id>#<slot>), one that writes
@@ -28,17 +28,21 @@
 
 #include "clients/driver.h"
 #include "engine/run.h"
+#include "products/product.h"
 
 /** What daemon/ wires in as lp_engine_options.services. */
 struct lp_services {
     struct lp_driver_host *drivers;
     /** Normally lp_driver_of; NULL for a name nobody knows. */
     const struct lp_driver *(*driver_of)(const char *name);
+    /** Normally lp_product_of, which NULL stands for. */
+    const struct lp_product *(*product_of)(const char *type);
 };
 
 /** Key `plan`, EXTERNAL, reads only; the last step of a dry run. */
 extern const struct lp_step lp_step_plan;
-/** Key `approve`, INPUT, only when the plan asks for it. */
+/** Key `approve`, GROUP of ask (INPUT) and record, only when the plan asks for it. The answer may
+ * name a maintenance window in which apply runs. */
 extern const struct lp_step lp_step_approve;
 /** Key `apply`, EACH, EXTERNAL: one operation per sub-step; undo in reverse. */
 extern const struct lp_step lp_step_apply;
@@ -59,6 +63,8 @@ extern const struct lp_step lp_step_command;
 
 enum lp_device_use { LP_DEVICE_READ, LP_DEVICE_WRITE };
 
+struct lp_devices;
+
 /** An element opened for the rest of one call of a step; freed with lp_devices_close. */
 struct lp_device {
     json_t *doc; /* of product.element; owned */
@@ -67,11 +73,11 @@ struct lp_device {
     struct lp_ne *ne;
     struct lp_call call;
     struct lp_run *run;
+    struct lp_devices *set;
     enum lp_device_use use;
-    int64_t deadline_us;  /* of the operation under way (monotonic); 0 = the step's */
-    int64_t quiet_until;  /* UTC us: no writes before, an earlier owner's command may still act */
-    bool writing_checked; /* this step call has been allowed to write to it */
-    int64_t exchanges;    /* evidence collected by this call of the step */
+    int64_t deadline_us; /* of the operation under way (monotonic); 0 = the step's */
+    int64_t quiet_until; /* UTC us: no writes before, an earlier owner's command may still act */
+    int64_t exchanges;   /* so far */
 };
 
 /** Takes the locks of all of them, then opens them in the order given. `docs` = documents of
@@ -88,10 +94,8 @@ enum lp_code lp_device_doc(struct lp_run *run, const char *subscription_id, json
 enum lp_code lp_device_set_mode(struct lp_run *run, const char *subscription_id, const char *name,
                                 const char *mode, struct lp_err *err) LP_MUST_CHECK;
 
-/** Closure of a subscription as products see it (products/product.h). without_subject: as its
- * siblings see the world once it is gone. New reference. */
-enum lp_code lp_closure_load(struct lp_store *store, const struct lp_catalog *catalog,
-                             struct lp_run *run, const char *subject, json_t **closure,
+/** Closure of a subscription as products see it (products/product.h). New reference. */
+enum lp_code lp_closure_load(struct lp_run *run, const char *subject, json_t **closure,
                              struct lp_err *err) LP_MUST_CHECK;
 
 #endif

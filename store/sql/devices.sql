@@ -156,5 +156,6 @@ ORDER BY at, n, step_key, attempt LIMIT CAST(:most AS bigint)
 -- name: evidence_size
 SELECT COUNT(*) AS n, COALESCE(SUM(length(sent) + COALESCE(length(received), 0)), 0) AS bytes FROM evidence WHERE process_id = :process
 
+-- A small table: what is held now.
 -- name: session_holders
-SELECT name, process_id FROM named_locks WHERE name >= :low AND name < :high
+SELECT name, process_id FROM named_locks WHERE substr(name, 1, length(CAST(:prefix AS text))) = CAST(:prefix AS text)

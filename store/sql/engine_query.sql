@@ -3,7 +3,7 @@
 -- name: query_process
 SELECT p.id, p.workflow_id, p.workflow, p.is_task, p.created_by, p.failed_reason, p.created_at, p.status, p.last_step, p.last_key,
        p.assignee, p.modified_at, p.target, p.note, p.ticket, p.reason, p.parent_id, p.wait_kind, p.wait_reason, p.wake_at,
-       p.correlation_id, p.definition_hash
+       p.correlation_id, p.definition_hash, p.dry_run
 FROM processes p WHERE p.id = :id
 
 -- name: query_steps
@@ -41,7 +41,7 @@ SELECT name, taken_at FROM named_locks WHERE process_id = :id ORDER BY name
 -- name: query_todo
 SELECT p.id, p.workflow_id, p.workflow, p.is_task, p.created_by, p.failed_reason, p.created_at, p.status, p.last_step, p.last_key,
        p.assignee, p.modified_at, p.target, p.note, p.ticket, p.reason, p.parent_id, p.wait_kind, p.wait_reason, p.wake_at,
-       p.correlation_id, p.definition_hash
+       p.correlation_id, p.definition_hash, p.dry_run
 FROM processes p
 WHERE p.status NOT IN ('completed', 'aborted') AND p.status IN ('suspended', 'failed', 'api_unavailable', 'inconsistent_data')
 ORDER BY p.is_task, p.priority, p.created_at, p.id LIMIT 500

@@ -172,9 +172,10 @@ WHERE id = CAST(:id AS text)
 -- name: svc_process_insert
 INSERT INTO processes (id, workflow, workflow_id, target, is_task, priority, status, created_by, ticket, reason, correlation_id,
                        definition_hash, created_at, modified_at, lease_owner, lease_epoch, label, parent_id, parent_step, parent_item,
-                       audit_seq, audit_hash)
+                       audit_seq, audit_hash, dry_run)
 VALUES (:id, :workflow, :workflow_id, :target, :is_task, :priority, :status, :created_by, :ticket, :reason, :correlation_id,
-        :definition_hash, :now, :now, :owner, :epoch, :label, :parent_id, :parent_step, :parent_item, :audit_seq, :audit_hash)
+        :definition_hash, :now, :now, :owner, :epoch, :label, :parent_id, :parent_step, :parent_item, :audit_seq, :audit_hash,
+        :dry_run)
 
 -- name: svc_input_insert
 INSERT INTO process_inputs (process_id, step_key, n, kind, doc, actor, created_at, consumed_at)

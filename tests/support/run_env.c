@@ -77,7 +77,7 @@ lp_run_env_make(struct lp_run_env *env, const struct lp_workflow_set *set)
                                          .queue = env->queue,
                                          .sets = sets,
                                          .set_count = 1,
-                                         .services = env};
+                                         .services = env->services == NULL ? env : env->services};
     lp_test_ok(lp_engine_new(&options, &env->engine, &err), &err);
 }
 

@@ -17,6 +17,7 @@ struct lp_run_env {
     struct lp_log *log;
     const char *conf_lines[8]; /* further "section.key=value" */
     size_t conf_count;
+    void *services; /* of the steps; NULL: the env itself */
 };
 
 /** A migrated database, no engine yet. */

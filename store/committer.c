@@ -5,6 +5,9 @@
 #include "store/internal.h"
 
 enum { BACKOFF_FIRST_US = 20000, BACKOFF_MOST_US = 1000000, ALONE_TRIES = 5 };
+enum {
+    ALONE_MOST_US = 1000000
+}; /* spent on a unit that meets others' locks: the rest waits behind it */
 
 /* ---- the queue ---- */
 
@@ -186,11 +189,12 @@ static enum lp_code
 run_alone(struct lp_committer *c, struct lp_unit *unit, struct lp_err *err)
 {
     enum lp_code rc = LP_RETRYABLE;
+    int64_t end = monotonic_us() + ALONE_MOST_US;
 
     if (unit->fault != LP_OK)
         return lp_fail(err, unit->fault, "%s", unit->fault_text);
     /* LP_RETRYABLE: a deadlock or the like with another program; nothing was done. */
-    for (int i = 0; rc == LP_RETRYABLE && i < ALONE_TRIES; i++) {
+    for (int i = 0; rc == LP_RETRYABLE && i < ALONE_TRIES && monotonic_us() < end; i++) {
         lp_unit_reset(unit);
         rc = unit->fn != NULL ? run_txn(c, unit, err) : c->backend->batch(c->conn, &unit, 1, err);
     }

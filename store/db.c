@@ -7,7 +7,7 @@
 #include "base/lockfile.h"
 #include "store/internal.h"
 
-enum { BORROW_S = 30, WRITERS = 4 };
+enum { BORROW_S = 30, WRITERS = 4, TXN_TRIES = 3 };
 
 /* ---- options ---- */
 
@@ -249,7 +249,7 @@ open_all(struct lp_store *store, struct lp_err *err)
     if (rc == LP_OK)
         rc = pool_open(&store->readers, store->options.pool, LP_CONN_READER, err);
     if (rc == LP_OK && store->backend->dialect == LP_DIALECT_POSTGRES)
-        rc = pool_open(&store->writers, WRITERS, LP_CONN_WRITER, err);
+        rc = pool_open(&store->writers, WRITERS, LP_CONN_CLAIMER, err);
     if (rc == LP_OK)
         rc = lp_committer_start(&store->committer, store->backend, &store->options, conn, err);
     if (rc != LP_OK && conn != NULL)
@@ -617,7 +617,7 @@ lp_txn_unit(struct lp_txn *txn, const struct lp_unit *unit, struct lp_err *err)
 }
 
 static enum lp_code
-transact_here(struct lp_store *store, lp_txn_fn *fn, void *arg, struct lp_unit *unit,
+transact_once(struct lp_store *store, lp_txn_fn *fn, void *arg, struct lp_unit *unit, bool *again,
               struct lp_err *err)
 {
     struct lp_slot *slot = NULL;
@@ -636,9 +636,29 @@ transact_here(struct lp_store *store, lp_txn_fn *fn, void *arg, struct lp_unit *
         rc = store->backend->commit(slot->conn, err);
     if (rc != LP_OK)
         store->backend->rollback(slot->conn);
-    if (rc == LP_RETRYABLE)
+    *again = rc == LP_RETRYABLE;
+    if (*again)
         err->code = rc = LP_STORE;
     slot_return(&store->writers, slot);
+    return rc;
+}
+
+/* A deadlock, a serialization failure or a lock that was held too long: nothing was done, the whole
+ * is done again. */
+static enum lp_code
+transact_here(struct lp_store *store, lp_txn_fn *fn, void *arg, struct lp_unit *unit,
+              struct lp_err *err)
+{
+    enum lp_code rc = LP_OK;
+    bool again = true;
+
+    for (int i = 0; again && i < TXN_TRIES; i++) {
+        again = false;
+        lp_err_clear(err);
+        if (unit != NULL)
+            lp_unit_reset(unit);
+        rc = transact_once(store, fn, arg, unit, &again, err);
+    }
     return rc;
 }
 

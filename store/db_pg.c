@@ -822,7 +822,8 @@ set_session(struct lp_conn *conn, const struct lp_store_options *options, struct
 {
     static const char *const extra[] = {
         [LP_CONN_READER] = "SET statement_timeout = 30000",
-        [LP_CONN_WRITER] = "SET lock_timeout = 10000",
+        [LP_CONN_WRITER] = "SET lock_timeout = 700", /* everybody's commits wait behind it */
+        [LP_CONN_CLAIMER] = "SET lock_timeout = 5000",
         [LP_CONN_ADMIN] = "SET lock_timeout = 3000",
     };
     struct lp_buf buf = LP_BUF_INIT;

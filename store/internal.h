@@ -144,7 +144,7 @@ void lp_conflict_detail(const struct lp_sql *sql, const struct lp_value *values,
 
 /* ---- back ends ---- */
 
-enum lp_role { LP_CONN_READER, LP_CONN_WRITER, LP_CONN_ADMIN };
+enum lp_role { LP_CONN_READER, LP_CONN_WRITER, LP_CONN_CLAIMER, LP_CONN_ADMIN };
 
 struct lp_conn; /* each back end has its own */
 

@@ -400,6 +400,114 @@ an_unreachable_server_is_one_clear_line(void **state)
     lp_err_clear(&err);
 }
 
+/** A lock that somebody else forgot on a row holds up who wants that row, and everybody else for a
+ * moment only: far below any lease. */
+static void
+a_lock_of_somebody_else_holds_nobody_up(void **state)
+{
+    struct lp_store_env env;
+    struct lp_err err = LP_ERR_INIT;
+    struct outcome o = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    struct lp_unit *stuck[3], *free_one = lp_unit_new();
+    char sql[200];
+    PGconn *pg;
+    int64_t begun;
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    lp_test_ok(set(&env, "held", &err), &err);
+    pg = PQconnectdb(env.url);
+    snprintf(sql, sizeof sql,
+             "SET search_path TO %s; BEGIN; UPDATE settings SET value = 'x' WHERE name = 'held'",
+             env.schema);
+    PQclear(PQexec(pg, sql));
+    assert_int_equal(PQtransactionStatus(pg), PQTRANS_INTRANS);
+    begun = lp_clock_mono_us(&env.clock);
+    for (size_t i = 0; i < LP_COUNT(stuck); i++) {
+        stuck[i] = lp_unit_new();
+        lp_setting_add(stuck[i], "held", "y", "t", 1);
+        lp_unit_key(stuck[i], i == 0 ? "a" : i == 1 ? "b" : "c");
+        lp_store_submit(env.store, stuck[i], note, &o);
+    }
+    lp_setting_add(free_one, "other", "y", "t", 1);
+    lp_test_ok(lp_store_commit(env.store, free_one, &err), &err);
+    assert_true(lp_clock_mono_us(&env.clock) - begun < 9000000); /* 50 s it was once */
+    lp_unit_free(free_one);
+    wait_for(&o, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(o.codes[i], LP_STORE);
+    PQclear(PQexec(pg, "ROLLBACK"));
+    PQfinish(pg);
+    lp_test_ok(set(&env, "held", &err), &err);
+    lp_store_env_close(&env);
+}
+
+struct crossed {
+    struct lp_store_env *env;
+    const char *first, *second;
+    int calls;
+    pthread_barrier_t *both;
+    enum lp_code rc;
+};
+
+static enum lp_code
+crossing(struct lp_txn *txn, void *arg, struct lp_err *err)
+{
+    struct crossed *c = arg;
+    const char *names[] = {c->first, c->second};
+    enum lp_code rc = LP_OK;
+
+    c->calls++;
+    for (size_t i = 0; rc == LP_OK && i < 2; i++) {
+        rc = lp_txn_exec(txn, LP_SQL_REG_SETTING_PUT,
+                         LP_ARGS(lp_text("name", names[i]), lp_text("value", "v"),
+                                 lp_text("actor", "t"), lp_int("now", 1)),
+                         NULL, err);
+        if (i == 0 && c->calls == 1)
+            pthread_barrier_wait(c->both);
+    }
+    return rc;
+}
+
+static void *
+crossing_main(void *arg)
+{
+    struct crossed *c = arg;
+    struct lp_err err = LP_ERR_INIT;
+
+    c->rc = lp_store_transact(c->env->store, crossing, c, NULL, &err);
+    lp_err_clear(&err);
+    return NULL;
+}
+
+/** Two allocators in a deadlock: the database ends one, which is made again. */
+static void
+a_deadlocked_transaction_is_made_again(void **state)
+{
+    struct lp_store_env env;
+    pthread_barrier_t both;
+    struct crossed left = {.env = &env, .first = "a", .second = "b", .both = &both};
+    struct crossed right = {.env = &env, .first = "b", .second = "a", .both = &both};
+    pthread_t threads[2];
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    pthread_barrier_init(&both, NULL, 2);
+    assert_int_equal(pthread_create(&threads[0], NULL, crossing_main, &left), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, crossing_main, &right), 0);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    assert_int_equal(left.rc, LP_OK);
+    assert_int_equal(right.rc, LP_OK);
+    assert_true(left.calls + right.calls >= 3);
+    pthread_barrier_destroy(&both);
+    lp_store_env_close(&env);
+}
+
 static void
 two_writers_that_meet_crosswise_both_succeed(void **state)
 {
@@ -460,6 +568,8 @@ main(void)
         cmocka_unit_test(an_answer_lost_after_the_commit_is_told_as_unknown),
         cmocka_unit_test(a_server_away_fails_units_and_work_goes_on_when_it_is_back),
         cmocka_unit_test(an_unreachable_server_is_one_clear_line),
+        cmocka_unit_test(a_lock_of_somebody_else_holds_nobody_up),
+        cmocka_unit_test(a_deadlocked_transaction_is_made_again),
         cmocka_unit_test(two_writers_that_meet_crosswise_both_succeed),
         cmocka_unit_test(a_migration_waits_for_nobody_who_stays),
     };

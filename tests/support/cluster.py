@@ -11,9 +11,9 @@ import lightpathd
 
 
 class Cluster:
-    def __init__(self, settings=None):
+    def __init__(self, settings=None, url=None):
         self.folder = tempfile.TemporaryDirectory(prefix="lpc")
-        self.url = lightpathd.pg_database()
+        self.url = url or lightpathd.pg_database()
         self.settings = {"store.url": self.url, **(settings or {})}
         self.daemons = {}
 

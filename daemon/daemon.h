@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/log.h"
+#include "daemon/devices.h"
 #include "engine/engine.h"
 #include "scheduler/sweeper.h"
 
@@ -33,6 +34,7 @@ struct lp_daemon {
     struct lp_lease *lease;     /* of the scheduler; NULL without the role */
     struct lp_sweeper *sweeper; /* shared databases only */
     struct lp_scheduler *scheduler;
+    struct lp_daemon_devices *devices; /* executors only */
     struct lp_engine *engine;
     bool engine_runs;
     struct lp_api *api;

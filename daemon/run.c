@@ -170,6 +170,15 @@ start_engine(struct lp_daemon *daemon, struct lp_err *err)
         return rc;
     options.queue = daemon->queue;
     options.sets = lp_workflow_sets(&options.set_count);
+    if (daemon->line->executor) {
+        const struct lp_driver_host_options drivers = {
+            .conf = daemon->conf, .clock = &daemon->clock, .log = daemon->log};
+
+        rc = lp_daemon_devices_start(&drivers, &daemon->devices, err);
+        if (rc != LP_OK)
+            return rc;
+        options.services = lp_daemon_devices_services(daemon->devices);
+    }
     rc = lp_engine_new(&options, &daemon->engine, err);
     if (rc == LP_OK && daemon->line->executor) {
         rc = lp_engine_run(daemon->engine, err);
@@ -310,6 +319,7 @@ release(struct lp_daemon *daemon)
     lp_sweeper_stop(daemon->sweeper);
     lp_lease_free(daemon->lease);
     lp_engine_free(daemon->engine);
+    lp_daemon_devices_stop(daemon->devices);
     if (daemon->queue != NULL)
         daemon->queue->ops->free(daemon->queue);
     lp_store_close(daemon->store);

@@ -389,8 +389,12 @@ lp_devices_close(struct lp_device **devices, size_t count, enum lp_code rc)
     for (size_t i = 0; i < set->count; i++) {
         struct lp_device *device = set->list[i];
 
+        const struct lp_services *services = set->run->services;
+
         if (device->ne != NULL)
             device->driver->close(device->ne);
+        if (rc == LP_FENCED && services->drivers != NULL)
+            lp_driver_host_drop(services->drivers, device->element.id);
         json_decref(device->doc);
         free(device);
     }

@@ -112,14 +112,12 @@ number_batch(struct lp_engine *engine, int64_t *numbered, int64_t *newest, struc
     size_t rows, last;
     enum lp_code rc;
 
-    lp_unit_key(unit, "events");
-    lp_unit_alone(unit);
     lp_unit_add(unit, LP_SQL_EVENT_TURN, LP_NO_ARGS);
     rows = lp_unit_add(unit, LP_SQL_EVENT_NUMBER, LP_ARGS(lp_int("limit", NUMBER_BATCH)));
     last = lp_unit_add(unit, LP_SQL_EVENT_NUMBERED,
                        LP_ARGS(lp_int("now", lp_clock_utc_us(engine->clock))));
     lp_unit_want_rows(unit, last);
-    rc = lp_store_commit(engine->store, unit, err);
+    rc = lp_store_commit_aside(engine->store, unit, err);
     if (rc == LP_OK) {
         *numbered = lp_unit_changed(unit, rows);
         if (lp_rows_count(lp_unit_rows(unit, last)) > 0)

@@ -11,6 +11,39 @@ enum {
 
 /* ---- the queue ---- */
 
+static void *writer_main(void *arg);
+
+/* Lock held. A connection is made in the thread itself. */
+static void
+add_writer(struct lp_committer *c)
+{
+    struct lp_writer *w = &c->writers[c->writer_count];
+
+    *w = (struct lp_writer){.committer = c};
+    w->taken = (struct lp_unit **)calloc(c->batch, sizeof(struct lp_unit *));
+    w->keys = calloc(c->batch, sizeof *w->keys);
+    if (w->taken != NULL && w->keys != NULL
+        && pthread_create(&w->thread, NULL, writer_main, w) == 0) {
+        c->writer_count++;
+        return;
+    }
+    free((void *)w->taken);
+    free(w->keys);
+    c->writer_most = c->writer_count; /* so many must do */
+}
+
+/* Lock held: somebody has to look at the queue. */
+static void
+call_writer(struct lp_committer *c)
+{
+    bool more = c->batch == 1 ? c->length > c->idle : c->length > c->batch;
+
+    if (c->idle > 0)
+        pthread_cond_signal(&c->wake);
+    if (more && c->idle == 0 && c->writer_count < c->writer_most && !c->closing)
+        add_writer(c);
+}
+
 void
 lp_committer_push(struct lp_committer *c, struct lp_unit *unit)
 {
@@ -18,18 +51,26 @@ lp_committer_push(struct lp_committer *c, struct lp_unit *unit)
     pthread_mutex_lock(&c->lock);
     *c->tail = unit;
     c->tail = &unit->next;
+    c->length++;
     atomic_fetch_add_explicit(&c->queued, 1, memory_order_relaxed);
-    pthread_cond_signal(&c->wake);
+    call_writer(c);
     pthread_mutex_unlock(&c->lock);
 }
 
 static bool
-has_key(const struct lp_committer *c, size_t count, const struct lp_unit *unit)
+in_work(const struct lp_writer *w, const struct lp_unit *unit)
 {
-    if (unit->key_hash == 0)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (c->taken[i]->key_hash == unit->key_hash && strcmp(c->taken[i]->key, unit->key) == 0)
+    for (size_t i = 0; i < w->key_count; i++)
+        if (w->keys[i] == unit->key_hash) /* two keys of one hash only wait for each other */
+            return true;
+    return false;
+}
+
+static bool
+key_is_busy(const struct lp_committer *c, const struct lp_unit *unit)
+{
+    for (size_t i = 0; unit->key_hash != 0 && i < c->writer_count; i++)
+        if (in_work(&c->writers[i], unit))
             return true;
     return false;
 }
@@ -40,30 +81,50 @@ runs_alone(const struct lp_unit *unit)
     return unit->alone || unit->fn != NULL;
 }
 
-/* Takes what is there, oldest first, at most a batch; a second unit of one key stays for the next
+/* Lock held. Next to a writer at work there is something to do only for a queue that it cannot take
+ * as a whole. */
+static bool
+may_take(const struct lp_committer *c)
+{
+    if (c->head == NULL || c->alone)
+        return false;
+    if (c->busy == 0)
+        return true;
+    return !c->head->alone && (c->batch == 1 || c->length > c->batch);
+}
+
+/* Takes what is there, oldest first, at most a batch; a unit whose key is in work stays for a later
  * batch. Called with the lock held. */
 static size_t
-take_batch(struct lp_committer *c)
+take_batch(struct lp_writer *w)
 {
+    struct lp_committer *c = w->committer;
     struct lp_unit **at = &c->head;
-    size_t count = 0, looked = 0, most = (size_t)c->batch * 4;
+    size_t count = 0, looked = 0, most = (size_t)c->batch * 4 + LP_WRITERS_MOST;
 
+    w->key_count = 0;
     while (*at != NULL && count < c->batch && looked++ < most) {
         struct lp_unit *unit = *at;
 
         if (count > 0 && (runs_alone(unit) || looked == most))
             break;
-        if (has_key(c, count, unit)) {
+        if (unit->alone && (c->busy > 0 || unit != c->head))
+            break;
+        if (key_is_busy(c, unit)) {
             at = &unit->next;
             continue;
         }
         *at = unit->next;
         if (unit->next == NULL)
             c->tail = at;
-        c->taken[count++] = unit;
+        w->taken[count++] = unit;
+        if (unit->key_hash != 0)
+            w->keys[w->key_count++] = unit->key_hash;
+        c->alone = unit->alone;
         if (runs_alone(unit))
             break;
     }
+    c->length -= count;
     atomic_fetch_sub_explicit(&c->queued, count, memory_order_relaxed);
     return count;
 }
@@ -100,11 +161,10 @@ finish(struct lp_committer *c, struct lp_unit *unit, enum lp_code code, const st
 }
 
 static void
-finish_all(struct lp_committer *c, size_t from, size_t count, enum lp_code code,
-           const struct lp_err *why)
+finish_all(struct lp_writer *w, size_t count, enum lp_code code, const struct lp_err *why)
 {
-    for (size_t i = from; i < count; i++)
-        finish(c, c->taken[i], code, why);
+    for (size_t i = 0; i < count; i++)
+        finish(w->committer, w->taken[i], code, why);
 }
 
 static void
@@ -124,8 +184,7 @@ wait_until(struct lp_committer *c, int64_t at_us)
     struct timespec at = {.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
 
     pthread_mutex_lock(&c->lock);
-    /* A new unit may signal too: the loop only ends at the time or at the end of the store. */
-    while (!c->closing && pthread_cond_timedwait(&c->wake, &c->lock, &at) == 0)
+    while (!c->closing && pthread_cond_timedwait(&c->retry, &c->lock, &at) == 0)
         ;
     pthread_mutex_unlock(&c->lock);
 }
@@ -140,38 +199,40 @@ monotonic_us(void)
 }
 
 static enum lp_code
-connect_again(struct lp_committer *c, struct lp_err *err)
+connect_again(struct lp_writer *w, struct lp_err *err)
 {
+    struct lp_committer *c = w->committer;
     enum lp_code rc;
 
-    if (c->conn != NULL && !c->backend->broken(c->conn))
+    if (w->conn != NULL && !c->backend->broken(w->conn))
         return LP_OK;
-    c->backend->close(c->conn);
-    c->conn = NULL;
-    if (c->retry_at_us > monotonic_us())
-        wait_until(c, c->retry_at_us);
-    rc = c->backend->open(c->options, LP_CONN_WRITER, &c->conn, err);
+    c->backend->close(w->conn);
+    w->conn = NULL;
+    if (w->retry_at_us > monotonic_us())
+        wait_until(c, w->retry_at_us);
+    rc = c->backend->open(c->options, LP_CONN_WRITER, &w->conn, err);
     if (rc == LP_OK) {
-        c->backoff_us = 0;
+        w->backoff_us = 0;
         lp_logf(c->options->log, LP_LOG_INFO, "store.connected", "s:s", "database",
                 c->backend->name);
         return LP_OK;
     }
-    c->conn = NULL;
-    c->backoff_us = c->backoff_us == 0 ? BACKOFF_FIRST_US : c->backoff_us * 2;
-    if (c->backoff_us > BACKOFF_MOST_US)
-        c->backoff_us = BACKOFF_MOST_US;
-    c->retry_at_us = monotonic_us() + c->backoff_us;
+    w->conn = NULL;
+    w->backoff_us = w->backoff_us == 0 ? BACKOFF_FIRST_US : w->backoff_us * 2;
+    if (w->backoff_us > BACKOFF_MOST_US)
+        w->backoff_us = BACKOFF_MOST_US;
+    w->retry_at_us = monotonic_us() + w->backoff_us;
     return rc;
 }
 
 /* ---- work ---- */
 
 static enum lp_code
-run_txn(struct lp_committer *c, struct lp_unit *unit, struct lp_err *err)
+run_txn(struct lp_writer *w, struct lp_unit *unit, struct lp_err *err)
 {
-    struct lp_txn txn = {.backend = c->backend, .conn = c->conn};
-    enum lp_code rc = c->backend->begin(c->conn, true, err);
+    const struct lp_backend *backend = w->committer->backend;
+    struct lp_txn txn = {.backend = backend, .conn = w->conn};
+    enum lp_code rc = backend->begin(w->conn, true, err);
 
     if (rc != LP_OK)
         return rc;
@@ -179,14 +240,14 @@ run_txn(struct lp_committer *c, struct lp_unit *unit, struct lp_err *err)
     if (rc == LP_OK)
         rc = lp_txn_unit(&txn, unit->body, err);
     if (rc == LP_OK)
-        rc = c->backend->commit(c->conn, err);
+        rc = backend->commit(w->conn, err);
     if (rc != LP_OK)
-        c->backend->rollback(c->conn);
+        backend->rollback(w->conn);
     return rc;
 }
 
 static enum lp_code
-run_alone(struct lp_committer *c, struct lp_unit *unit, struct lp_err *err)
+run_alone(struct lp_writer *w, struct lp_unit *unit, struct lp_err *err)
 {
     enum lp_code rc = LP_RETRYABLE;
     int64_t end = monotonic_us() + ALONE_MOST_US;
@@ -196,88 +257,135 @@ run_alone(struct lp_committer *c, struct lp_unit *unit, struct lp_err *err)
     /* LP_RETRYABLE: a deadlock or the like with another program; nothing was done. */
     for (int i = 0; rc == LP_RETRYABLE && i < ALONE_TRIES && monotonic_us() < end; i++) {
         lp_unit_reset(unit);
-        rc = unit->fn != NULL ? run_txn(c, unit, err) : c->backend->batch(c->conn, &unit, 1, err);
+        rc = unit->fn != NULL ? run_txn(w, unit, err)
+                              : w->committer->backend->batch(w->conn, &unit, 1, err);
     }
     if (rc == LP_RETRYABLE)
         err->code = rc = LP_STORE;
     if (rc == LP_OK)
-        committed(c, 1);
+        committed(w->committer, 1);
     return rc;
 }
 
 /* Every unit by itself, so that only the culprit of a failed batch fails. */
 static void
-each_alone(struct lp_committer *c, size_t count)
+each_alone(struct lp_writer *w, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct lp_err err = LP_ERR_INIT;
-        enum lp_code rc = connect_again(c, &err);
+        enum lp_code rc = connect_again(w, &err);
 
         if (rc == LP_OK)
-            rc = run_alone(c, c->taken[i], &err);
-        finish(c, c->taken[i], rc, &err);
+            rc = run_alone(w, w->taken[i], &err);
+        finish(w->committer, w->taken[i], rc, &err);
         lp_err_clear(&err);
     }
 }
 
 static bool
-any_fault(const struct lp_committer *c, size_t count)
+any_fault(const struct lp_writer *w, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (c->taken[i]->fault != LP_OK)
+        if (w->taken[i]->fault != LP_OK)
             return true;
     return false;
 }
 
 static void
-work(struct lp_committer *c, size_t count)
+work(struct lp_writer *w, size_t count)
 {
+    const struct lp_backend *backend = w->committer->backend;
     struct lp_err err = LP_ERR_INIT;
-    enum lp_code rc = connect_again(c, &err);
+    enum lp_code rc = connect_again(w, &err);
 
     if (rc != LP_OK) {
-        lp_log_err(c->options->log, LP_LOG_WARN, "store.unreachable", &err);
-        finish_all(c, 0, count, rc, &err);
+        lp_log_err(w->committer->options->log, LP_LOG_WARN, "store.unreachable", &err);
+        finish_all(w, count, rc, &err);
         lp_err_clear(&err);
         return;
     }
-    if (count == 1 || any_fault(c, count)) {
-        each_alone(c, count);
+    if (count == 1 || any_fault(w, count)) {
+        each_alone(w, count);
         return;
     }
-    qsort(c->taken, count, sizeof *c->taken, by_key);
-    rc = c->backend->batch(c->conn, c->taken, count, &err);
+    qsort((void *)w->taken, count, sizeof *w->taken, by_key);
+    rc = backend->batch(w->conn, w->taken, count, &err);
     if (rc == LP_OK) {
-        committed(c, count);
-        finish_all(c, 0, count, LP_OK, &err);
-    } else if (rc == LP_UNKNOWN || c->backend->broken(c->conn)) {
+        committed(w->committer, count);
+        finish_all(w, count, LP_OK, &err);
+    } else if (rc == LP_UNKNOWN || backend->broken(w->conn)) {
         /* What one of them did wrong is not said of the others. */
-        finish_all(c, 0, count, rc == LP_UNKNOWN ? rc : LP_STORE, &err);
+        finish_all(w, count, rc == LP_UNKNOWN ? rc : LP_STORE, &err);
     } else {
-        each_alone(c, count);
+        each_alone(w, count);
     }
     lp_err_clear(&err);
 }
 
-static void *
-thread_main(void *arg)
+/* Lock held before and after. */
+static void
+take_and_work(struct lp_writer *w)
 {
-    struct lp_committer *c = arg;
+    struct lp_committer *c = w->committer;
+    size_t count = take_batch(w);
 
+    if (count == 0) { /* what is left belongs to keys in work: whoever has them looks again */
+        c->idle++;
+        pthread_cond_wait(&c->wake, &c->lock);
+        c->idle--;
+        return;
+    }
+    c->busy++;
+    pthread_mutex_unlock(&c->lock);
+    work(w, count);
+    if (w->conn != NULL)
+        c->backend->settle(w->conn);
     pthread_mutex_lock(&c->lock);
-    for (;;) {
-        size_t count;
+    w->key_count = 0;
+    c->busy--;
+    if (c->alone || c->closing)
+        pthread_cond_broadcast(&c->wake);
+    else if (c->head != NULL && c->idle > 0)
+        pthread_cond_signal(&c->wake);
+    c->alone = false;
+}
 
-        while (c->head == NULL && !c->closing)
-            pthread_cond_wait(&c->wake, &c->lock);
-        if (c->head == NULL)
-            break;
-        count = take_batch(c);
+/* A further writer that cannot connect takes nothing: the others do what it came for. Lock held. */
+static void
+connect_first(struct lp_writer *w)
+{
+    struct lp_committer *c = w->committer;
+    struct lp_err err = LP_ERR_INIT;
+    bool told = false;
+
+    while (w->conn == NULL && !c->closing) {
         pthread_mutex_unlock(&c->lock);
-        work(c, count);
-        if (c->conn != NULL)
-            c->backend->settle(c->conn);
+        if (connect_again(w, &err) != LP_OK && !told)
+            lp_log_err(c->options->log, LP_LOG_WARN, "store.writer", &err);
+        told = true;
+        lp_err_clear(&err);
         pthread_mutex_lock(&c->lock);
+    }
+}
+
+static void *
+writer_main(void *arg)
+{
+    struct lp_writer *w = arg;
+    struct lp_committer *c = w->committer;
+
+    (void)pthread_setname_np(pthread_self(), "lp-commit");
+    pthread_mutex_lock(&c->lock);
+    if (w != c->writers)
+        connect_first(w);
+    while (!c->closing || c->head != NULL) {
+        if (may_take(c)) {
+            take_and_work(w);
+            continue;
+        }
+        c->idle++;
+        pthread_cond_wait(&c->wake, &c->lock);
+        c->idle--;
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
@@ -307,12 +415,24 @@ wake_waiter(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *e
     pthread_mutex_unlock(&w->lock);
 }
 
+static bool
+is_writer(struct lp_committer *c)
+{
+    bool yes = false;
+
+    pthread_mutex_lock(&c->lock);
+    for (size_t i = 0; i < c->writer_count; i++)
+        yes = yes || pthread_equal(pthread_self(), c->writers[i].thread);
+    pthread_mutex_unlock(&c->lock);
+    return yes;
+}
+
 enum lp_code
 lp_committer_wait(struct lp_committer *c, struct lp_unit *unit, struct lp_err *err)
 {
     struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
 
-    if (pthread_equal(pthread_self(), c->thread))
+    if (is_writer(c))
         lp_store_bug("a commit callback waits for another commit");
     unit->done = wake_waiter;
     unit->arg = &w;
@@ -331,32 +451,55 @@ lp_committer_wait(struct lp_committer *c, struct lp_unit *unit, struct lp_err *e
 
 /* ---- life ---- */
 
+static void
+cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+static void
+forget(struct lp_committer *c)
+{
+    for (size_t i = 0; i < c->writer_count; i++) {
+        struct lp_writer *w = &c->writers[i];
+
+        free((void *)w->taken);
+        free(w->keys);
+        c->backend->close(w->conn);
+    }
+    pthread_cond_destroy(&c->wake);
+    pthread_cond_destroy(&c->retry);
+    pthread_mutex_destroy(&c->lock);
+}
+
 enum lp_code
 lp_committer_start(struct lp_committer *c, const struct lp_backend *backend,
                    const struct lp_store_options *options, struct lp_conn *conn, struct lp_err *err)
 {
-    pthread_condattr_t attr;
-
     c->backend = backend;
     c->options = options;
-    c->conn = conn;
     c->batch = options->batch == 0 ? 64 : options->batch;
+    c->writer_most = 1;
+    if (backend->dialect == LP_DIALECT_POSTGRES)
+        c->writer_most = c->batch == 1 ? LP_WRITERS_MOST : 2;
     c->tail = &c->head;
-    c->taken = calloc(c->batch, sizeof(struct lp_unit *));
-    if (c->taken == NULL)
-        return lp_fail(err, LP_NOMEM, "no memory for the committer");
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->wake, &attr);
-    pthread_condattr_destroy(&attr);
-    if (pthread_create(&c->thread, NULL, thread_main, c) != 0) {
-        pthread_cond_destroy(&c->wake);
-        pthread_mutex_destroy(&c->lock);
-        free(c->taken);
+    cond_init(&c->wake);
+    cond_init(&c->retry);
+    c->writers[0].conn = NULL;
+    pthread_mutex_lock(&c->lock);
+    add_writer(c);
+    c->writers[0].conn = conn; /* it waits for the lock */
+    pthread_mutex_unlock(&c->lock);
+    if (c->writer_count == 0) {
+        forget(c);
         return lp_fail(err, LP_NOMEM, "cannot start the committer thread");
     }
-    (void)pthread_setname_np(c->thread, "lp-commit");
     c->started = true;
     return LP_OK;
 }
@@ -368,13 +511,11 @@ lp_committer_stop(struct lp_committer *c)
         return;
     pthread_mutex_lock(&c->lock);
     c->closing = true;
-    pthread_cond_signal(&c->wake);
+    pthread_cond_broadcast(&c->wake);
+    pthread_cond_broadcast(&c->retry);
     pthread_mutex_unlock(&c->lock);
-    pthread_join(c->thread, NULL);
-    pthread_cond_destroy(&c->wake);
-    pthread_mutex_destroy(&c->lock);
-    free(c->taken);
-    c->backend->close(c->conn);
-    c->conn = NULL;
+    for (size_t i = 0; i < c->writer_count; i++) /* none is added any more */
+        pthread_join(c->writers[i].thread, NULL);
+    forget(c);
     c->started = false;
 }

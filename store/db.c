@@ -553,6 +553,28 @@ lp_store_commit(struct lp_store *store, struct lp_unit *unit, struct lp_err *err
     return lp_committer_wait(&store->committer, unit, err);
 }
 
+enum lp_code
+lp_store_commit_aside(struct lp_store *store, struct lp_unit *unit, struct lp_err *err)
+{
+    struct lp_slot *slot = NULL;
+    enum lp_code rc;
+
+    if (store->backend->dialect == LP_DIALECT_SQLITE)
+        return lp_store_commit(store, unit, err);
+    if (unit->fault != LP_OK)
+        return lp_fail(err, unit->fault, "%s", unit->fault_text);
+    rc = borrow(store, &store->writers, &slot, err);
+    if (rc != LP_OK)
+        return rc;
+    lp_unit_reset(unit);
+    rc = store->backend->batch(slot->conn, &unit, 1, err);
+    store->backend->settle(slot->conn);
+    if (rc == LP_RETRYABLE)
+        err->code = rc = LP_STORE;
+    slot_return(&store->writers, slot);
+    return rc;
+}
+
 static enum lp_code
 txn_run(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args, size_t count,
         struct lp_rows **rows, int64_t *changed, struct lp_err *err)

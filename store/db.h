@@ -160,7 +160,7 @@ int64_t lp_unit_changed(const struct lp_unit *unit, size_t index);
 /** Batches lock in id order and never hold two units of one key (normally the process id). */
 void lp_unit_key(struct lp_unit *unit, const char *key);
 const char *lp_unit_key_get(const struct lp_unit *unit);
-/** Not to be batched with others. */
+/** Commits by itself, behind everything that was queued before and before all that comes after. */
 void lp_unit_alone(struct lp_unit *unit);
 size_t lp_unit_size(const struct lp_unit *unit); /* statements */
 /** Moves all statements of src behind those of dst; src is freed. Returns the index offset. */
@@ -178,6 +178,12 @@ void lp_store_submit(struct lp_store *store, struct lp_unit *unit, lp_unit_done 
 /** The same, waiting. The unit stays the caller's (free with lp_unit_free). */
 enum lp_code lp_store_commit(struct lp_store *store, struct lp_unit *unit,
                              struct lp_err *err) LP_MUST_CHECK;
+
+/** The same on another connection where there are several (PostgreSQL): for what has no hurry and
+ * should not stand in the way of steps. LP_STORE also when it was refused for another's sake and
+ * may be tried again. */
+enum lp_code lp_store_commit_aside(struct lp_store *store, struct lp_unit *unit,
+                                   struct lp_err *err) LP_MUST_CHECK;
 
 /** A write transaction with reads in between (allocators, claims): at most a second. `fn` may run
  * on the committer's thread. */

@@ -959,6 +959,7 @@ broken(struct lp_conn *conn)
     return PQstatus(conn->pg) != CONNECTION_OK;
 }
 
+/* Ready for single statements again. */
 static void
 limit(struct lp_conn *conn, int64_t ms)
 {
@@ -968,7 +969,8 @@ limit(struct lp_conn *conn, int64_t ms)
 static void
 settle(struct lp_conn *conn)
 {
-    (void)conn;
+    if (PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF && PQexitPipelineMode(conn->pg))
+        (void)PQsetnonblocking(conn->pg, 0);
 }
 
 const struct lp_backend lp_backend_postgres = {

@@ -2,7 +2,7 @@
  * Inside the store room only: the parts and how they meet. Not included from other rooms.
  *
  *   db.c         the store: opening, reader pool, reads, write transactions
- *   committer.c  the thread that turns queued units into transactions
+ *   committer.c  the threads that turn queued units into transactions
  *   unit.c       units: statements with copied arguments
  *   text.c       parameters by name, statements put together at run time
  *   rows.c       materialised results
@@ -185,21 +185,39 @@ struct lp_txn {
 
 /* ---- committer.c ---- */
 
+/* One thread with a connection of its own. */
+struct lp_writer {
+    struct lp_committer *committer;
+    struct lp_conn *conn; /* NULL while lost */
+    pthread_t thread;
+    int64_t retry_at_us, backoff_us; /* reconnect */
+    struct lp_unit **taken;          /* the batch in work: room for `batch` units */
+    uint64_t *keys;                  /* their hashes, which outlive them; guarded by lock */
+    size_t key_count;
+};
+
+enum { LP_WRITERS_MOST = 8 };
+
+/* The first writer is there from the start and does everything as long as it keeps up. More come on
+ * PostgreSQL: one when the queue is longer than a batch, and when every unit is a transaction of
+ * its own (batch 1) as many as there is work for, because the server commits those of several
+ * connections together. Units of one key are never in work at two of them, and one that is to be
+ * alone has nothing beside it. */
 struct lp_committer {
     const struct lp_backend *backend;
     const struct lp_store_options *options;
-    struct lp_conn *conn; /* the thread's own after start; NULL while lost */
     unsigned batch;
-    pthread_t thread;
     bool started;
-    pthread_mutex_t lock; /* guards the queue and closing */
-    pthread_cond_t wake;
+    pthread_mutex_t lock; /* guards the queue and all below up to the counters */
+    pthread_cond_t wake;  /* writers without work */
+    pthread_cond_t retry; /* writers that wait to connect again */
     struct lp_unit *head, **tail;
-    bool closing;
-    int64_t retry_at_us, backoff_us; /* reconnect */
+    size_t length;
+    bool closing, alone; /* alone: such a unit is in work */
+    struct lp_writer writers[LP_WRITERS_MOST];
+    size_t writer_count, writer_most, busy, idle;
     atomic_uint_fast64_t queued, units, batches, failures;
     atomic_int_fast64_t last_commit_us;
-    struct lp_unit **taken; /* the batch in work: room for `batch` units */
 };
 enum lp_code lp_committer_start(struct lp_committer *committer, const struct lp_backend *backend,
                                 const struct lp_store_options *options, struct lp_conn *conn,

@@ -95,3 +95,14 @@ lp_auth_check(struct lp_request *req, struct lp_err *err)
                        lp_role_name(needed), req->actor, lp_role_name(req->caller.role));
     return LP_OK;
 }
+
+enum lp_code
+lp_auth_token(struct lp_request *req, struct lp_err *err)
+{
+    const char *token = lp_http_bearer(req->authorization);
+
+    if (token == NULL)
+        return lp_fail_at(err, LP_AUTH, "header/Authorization",
+                          "Not authenticated: the only scheme taken is 'Bearer <token>'");
+    return by_token(req, token, err);
+}

@@ -27,6 +27,9 @@ lp_handler lp_on_status, lp_on_status_set, lp_on_restored_end, lp_on_worker_stat
 lp_handler lp_on_health, lp_on_audit, lp_on_audit_verify, lp_on_token_list, lp_on_token_create,
     lp_on_token_revoke, lp_on_backup, lp_on_form, lp_on_root, lp_on_docs, lp_on_openapi,
     lp_on_user_error, lp_on_user_log;
+/* on_operate.c */
+lp_handler lp_on_executors, lp_on_engine, lp_on_doctor, lp_on_doctor_fix, lp_on_notification_list,
+    lp_on_notification_get, lp_on_notification_test;
 /* metrics.c, stream.c */
 lp_handler lp_on_metrics, lp_on_events;
 

@@ -108,6 +108,14 @@ struct lp_api_stats {
     atomic_int connections, streams;
 };
 
+/** Texts of metrics.c, and until when they are good (monotonic). */
+struct lp_metrics_cache {
+    char *whole[3]; /* subscriptions; counts and seconds of ended processes */
+    int64_t whole_at_us, whole_until_us;
+    char *fresh; /* all counts, put together */
+    int64_t fresh_us;
+};
+
 struct lp_api {
     struct lp_api_options options;
     struct lp_api_services services;
@@ -134,10 +142,10 @@ struct lp_api {
     pthread_mutex_t fixed_lock;
     char *openapi; /* made once; guarded by fixed_lock */
     size_t openapi_len;
-    char *metrics_counts; /* guarded by fixed_lock */
-    int64_t metrics_us;
-    atomic_int searches;         /* that read blocks, running now */
-    pthread_mutex_t long_lock;   /* held by the one backup or verification that may run */
+    pthread_mutex_t metrics_lock;
+    struct lp_metrics_cache metrics[2]; /* without and with customers; guarded by metrics_lock */
+    atomic_int searches;                /* that read blocks, running now */
+    pthread_mutex_t long_lock;          /* held by the one backup or verification that may run */
     atomic_ullong failures_seen; /* write failures of the store that a later write has outlived */
     atomic_llong healthy_us;     /* monotonic time of the last good look at the store */
     struct lp_api_stats stats;
@@ -193,6 +201,8 @@ void lp_pool_free(struct lp_pool *pool); /* finishes what it has; joins */
 /* ---- auth.c ---- */
 /** Who calls and whether the row allows it. LP_AUTH, LP_DENIED, LP_STORE. */
 enum lp_code lp_auth_check(struct lp_request *req, struct lp_err *err) LP_MUST_CHECK;
+/** For rows that need nobody to be known: the caller by the token that was presented. LP_AUTH. */
+enum lp_code lp_auth_token(struct lp_request *req, struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- on_system.c, metrics.c ---- */
 /** The store answered within the last second: health needs no thread. */

@@ -5,11 +5,16 @@
 #include "api/handlers.h"
 #include "api/internal.h"
 #include "base/json.h"
+#include "engine/operate.h"
 
-/* Prometheus text. Counts over whole tables are kept for a while: a scrape must not cost what it
-   measures. A process counts once whatever it is linked to, and user names are no labels. */
+/* Prometheus text. A scrape must not cost what it measures: what an index finds is read again after
+   ten seconds; what needs a whole table, as often as it takes a hundredth of the time, at most once
+   a minute. A process counts once whatever it is linked to. User names are no labels, and customer
+   ids only for callers with a token (api.metrics_customers: for all). */
 
-#define CACHE_US 10000000
+#define FRESH_US   10000000 /* what an index finds */
+#define WHOLE_US   60000000 /* whole tables */
+#define WHOLE_PART 100      /* or so many times what reading them took */
 
 static void
 head(struct lp_buf *buf, const char *name, const char *type, const char *help)
@@ -69,15 +74,17 @@ process_labels(struct lp_buf *buf, const char *name, const struct lp_rows *rows,
 }
 
 static void
-add_processes(struct lp_buf *buf, const struct lp_rows *rows)
+add_process_counts(struct lp_buf *buf, const struct lp_rows *rows)
 {
-    head(buf, "wfo_process_count", "gauge", "Processes, each counted once.");
     for (size_t i = 0; i < lp_rows_count(rows); i++) {
         process_labels(buf, "wfo_process_count", rows, i);
         lp_buf_printf(buf, "%" PRId64 "\n", lp_rows_int(rows, i, "n"));
     }
-    head(buf, "wfo_process_seconds_total_count", "gauge",
-         "Sum of the time between start and last change of processes.");
+}
+
+static void
+add_process_seconds(struct lp_buf *buf, const struct lp_rows *rows)
+{
     for (size_t i = 0; i < lp_rows_count(rows); i++) {
         int64_t us = lp_rows_int(rows, i, "us");
 
@@ -98,56 +105,175 @@ add_queue(struct lp_buf *buf, const struct lp_rows *rows, int64_t now)
                   age < 0 ? 0 : age / 1000000, age < 0 ? 0 : age % 1000000 / 1000);
 }
 
+static void
+add_outbox(struct lp_buf *buf, const struct lp_rows *rows, int64_t now)
+{
+    (void)now;
+    one(buf, "lightpath_outbox_unnumbered", "gauge", "Events that were not numbered yet.",
+        lp_rows_int(rows, 0, "n"));
+}
+
+static void
+add_deliveries(struct lp_buf *buf, const struct lp_rows *rows, int64_t now)
+{
+    static const char *const states[] = {"pending", "held", "dead"};
+
+    (void)now;
+    head(buf, "lightpath_notifications", "gauge",
+         "Notifications to be sent, held for a digest, given up.");
+    for (size_t i = 0; i < LP_COUNT(states); i++)
+        lp_buf_printf(buf, "lightpath_notifications{status=\"%s\"} %" PRId64 "\n", states[i],
+                      lp_rows_int(rows, 0, states[i]));
+}
+
+/* ---- from the cache when it is fresh ---- */
+
+/** Whole tables. Kept in three parts, because a metric's lines must stand together. */
 static enum lp_code
-read_counts(struct lp_api *api, struct lp_buf *buf, struct lp_err *err)
+read_whole(struct lp_api *api, struct lp_metrics_cache *cache, bool customers, struct lp_err *err)
 {
     static const enum lp_stmt statements[] = {LP_SQL_API_METRICS_SUBSCRIPTIONS,
-                                              LP_SQL_API_METRICS_PROCESSES,
-                                              LP_SQL_API_METRICS_QUEUE, LP_SQL_API_METRICS_OUTBOX};
+                                              LP_SQL_API_METRICS_ENDED};
+    struct lp_buf parts[3] = {LP_BUF_INIT, LP_BUF_INIT, LP_BUF_INIT};
+    enum lp_code rc = LP_OK;
 
-    for (size_t i = 0; i < LP_COUNT(statements); i++) {
+    for (size_t i = 0; rc == LP_OK && i < LP_COUNT(statements); i++) {
         struct lp_rows *rows = NULL;
-        enum lp_code rc = lp_query(api->services.store, statements[i], LP_NO_ARGS, &rows, err);
+
+        rc = lp_query(api->services.store, statements[i], LP_ARGS(lp_int("customers", customers)),
+                      &rows, err);
+        if (rc != LP_OK)
+            break;
+        if (i == 0) {
+            add_subscriptions(&parts[0], rows);
+        } else {
+            add_process_counts(&parts[1], rows);
+            add_process_seconds(&parts[2], rows);
+        }
+        lp_rows_free(rows);
+    }
+    for (size_t i = 0; i < LP_COUNT(parts); i++) {
+        lp_buf_str(&parts[i], "");
+        if (parts[i].failed && rc == LP_OK)
+            rc = lp_fail(err, LP_NOMEM, "no memory for the metrics");
+    }
+    for (size_t i = 0; i < LP_COUNT(parts); i++) {
+        if (rc == LP_OK) {
+            free(cache->whole[i]);
+            cache->whole[i] = lp_buf_take(&parts[i]);
+        }
+        lp_buf_free(&parts[i]);
+    }
+    return rc;
+}
+
+static enum lp_code
+renew_whole(struct lp_api *api, struct lp_metrics_cache *cache, bool customers, struct lp_err *err)
+{
+    int64_t now = lp_api_now(api);
+    enum lp_code rc;
+
+    if (cache->whole[0] != NULL && now < cache->whole_until_us)
+        return LP_OK;
+    rc = read_whole(api, cache, customers, err);
+    if (rc == LP_OK) {
+        int64_t took = lp_api_now(api) - now;
+
+        cache->whole_until_us = now + (took * WHOLE_PART > WHOLE_US ? took * WHOLE_PART : WHOLE_US);
+        cache->whole_at_us = now;
+        free(cache->fresh); /* it holds the old ones */
+        cache->fresh = NULL;
+    }
+    return rc;
+}
+
+static enum lp_code
+add_small(struct lp_api *api, struct lp_buf *buf, struct lp_err *err)
+{
+    static const struct {
+        enum lp_stmt stmt;
+        void (*add)(struct lp_buf *buf, const struct lp_rows *rows, int64_t now);
+    } parts[] = {{LP_SQL_API_METRICS_QUEUE, add_queue},
+                 {LP_SQL_API_METRICS_OUTBOX, add_outbox},
+                 {LP_SQL_DELIVERY_COUNTS, add_deliveries}};
+
+    for (size_t i = 0; i < LP_COUNT(parts); i++) {
+        struct lp_rows *rows = NULL;
+        enum lp_code rc = lp_query(api->services.store, parts[i].stmt, LP_NO_ARGS, &rows, err);
 
         if (rc != LP_OK)
             return rc;
-        if (i == 0)
-            add_subscriptions(buf, rows);
-        else if (i == 1)
-            add_processes(buf, rows);
-        else if (i == 2)
-            add_queue(buf, rows, lp_clock_utc_us(api->options.clock));
-        else
-            one(buf, "lightpath_outbox_unnumbered", "gauge", "Events that were not numbered yet.",
-                lp_rows_int(rows, 0, "n"));
+        parts[i].add(buf, rows, lp_clock_utc_us(api->options.clock));
         lp_rows_free(rows);
     }
     return LP_OK;
 }
 
-/** Adds the counts, from the cache when they are fresh. */
 static enum lp_code
-add_counts(struct lp_api *api, struct lp_buf *out, struct lp_err *err)
+renew_fresh(struct lp_api *api, struct lp_metrics_cache *cache, bool customers, struct lp_err *err)
 {
     int64_t now = lp_api_now(api);
-    enum lp_code rc = LP_OK;
+    struct lp_buf buf = LP_BUF_INIT;
+    struct lp_rows *rows = NULL;
+    enum lp_code rc;
 
-    pthread_mutex_lock(&api->fixed_lock);
-    if (api->metrics_counts == NULL || now - api->metrics_us > CACHE_US) {
-        struct lp_buf buf = LP_BUF_INIT;
-
-        rc = read_counts(api, &buf, err);
-        if (rc == LP_OK && !buf.failed) {
-            free(api->metrics_counts);
-            api->metrics_counts = lp_buf_take(&buf);
-            api->metrics_us = now;
-        }
-        lp_buf_free(&buf);
+    if (cache->fresh != NULL && now - cache->fresh_us <= FRESH_US)
+        return LP_OK;
+    rc = lp_query(api->services.store, LP_SQL_API_METRICS_OPEN,
+                  LP_ARGS(lp_int("customers", customers)), &rows, err);
+    if (rc != LP_OK)
+        return rc;
+    lp_buf_str(&buf, cache->whole[0]);
+    head(&buf, "wfo_process_count", "gauge", "Processes, each counted once.");
+    lp_buf_str(&buf, cache->whole[1]);
+    add_process_counts(&buf, rows);
+    head(&buf, "wfo_process_seconds_total_count", "gauge",
+         "Sum of the time between start and last change of processes.");
+    lp_buf_str(&buf, cache->whole[2]);
+    add_process_seconds(&buf, rows);
+    lp_rows_free(rows);
+    rc = add_small(api, &buf, err);
+    if (rc == LP_OK && !buf.failed) {
+        free(cache->fresh);
+        cache->fresh = lp_buf_take(&buf);
+        cache->fresh_us = now;
     }
-    if (rc == LP_OK && api->metrics_counts != NULL)
-        lp_buf_str(out, api->metrics_counts);
-    pthread_mutex_unlock(&api->fixed_lock);
+    lp_buf_free(&buf);
     return rc;
+}
+
+static enum lp_code
+add_counts(struct lp_api *api, struct lp_buf *out, bool customers, struct lp_err *err)
+{
+    struct lp_metrics_cache *cache = &api->metrics[customers];
+    enum lp_code rc;
+
+    pthread_mutex_lock(&api->metrics_lock);
+    rc = renew_whole(api, cache, customers, err);
+    if (rc == LP_OK)
+        rc = renew_fresh(api, cache, customers, err);
+    if (rc == LP_OK && cache->fresh != NULL) {
+        lp_buf_str(out, cache->fresh);
+        one(out, "lightpath_counts_age_seconds", "gauge",
+            "Age of the counts over whole tables (subscriptions, ended processes).",
+            (lp_api_now(api) - cache->whole_at_us) / 1000000);
+    }
+    pthread_mutex_unlock(&api->metrics_lock);
+    return rc;
+}
+
+static int
+forget(struct lp_metrics_cache *cache)
+{
+    int n = cache->fresh != NULL || cache->whole[0] != NULL;
+
+    free(cache->fresh);
+    cache->fresh = NULL;
+    for (size_t i = 0; i < LP_COUNT(cache->whole); i++) {
+        free(cache->whole[i]);
+        cache->whole[i] = NULL;
+    }
+    return n;
 }
 
 int
@@ -155,15 +281,58 @@ lp_metrics_forget(struct lp_api *api)
 {
     int n;
 
-    pthread_mutex_lock(&api->fixed_lock);
-    n = api->metrics_counts != NULL;
-    free(api->metrics_counts);
-    api->metrics_counts = NULL;
-    pthread_mutex_unlock(&api->fixed_lock);
-    return n;
+    pthread_mutex_lock(&api->metrics_lock);
+    n = forget(&api->metrics[0]) + forget(&api->metrics[1]);
+    pthread_mutex_unlock(&api->metrics_lock);
+    return n > 0;
 }
 
 /* ---- what this program knows ---- */
+
+static void
+add_age(struct lp_buf *buf, const char *name, const char *help, int64_t then, int64_t now)
+{
+    int64_t ms = now > then ? (now - then) / 1000 : 0;
+
+    head(buf, name, "gauge", help);
+    if (then == 0)
+        lp_buf_printf(buf, "%s -1\n", name);
+    else
+        lp_buf_printf(buf, "%s %" PRId64 ".%03" PRId64 "\n", name, ms / 1000, ms % 1000);
+}
+
+static void
+add_step_time(void *arg, const struct lp_step_time *time)
+{
+    struct lp_buf *buf = arg;
+
+    for (size_t i = 0; i <= LP_STEP_BUCKETS; i++) {
+        lp_buf_str(buf, "lightpath_step_seconds_bucket{");
+        label(buf, "", "workflow", time->workflow);
+        label(buf, ",", "step", time->step);
+        if (i < LP_STEP_BUCKETS)
+            lp_buf_printf(buf, ",le=\"%g\"} %" PRIu64 "\n", (double)lp_step_bounds_us[i] / 1e6,
+                          time->buckets[i]);
+        else
+            lp_buf_printf(buf, ",le=\"+Inf\"} %" PRIu64 "\n", time->all);
+    }
+    lp_buf_str(buf, "lightpath_step_seconds_sum{");
+    label(buf, "", "workflow", time->workflow);
+    label(buf, ",", "step", time->step);
+    lp_buf_printf(buf, "} %" PRIu64 ".%06" PRIu64 "\nlightpath_step_seconds_count{",
+                  time->us / 1000000, time->us % 1000000);
+    label(buf, "", "workflow", time->workflow);
+    label(buf, ",", "step", time->step);
+    lp_buf_printf(buf, "} %" PRIu64 "\n", time->all);
+}
+
+/** The labels come from the definitions: what runs cannot make more of them. */
+static void
+add_step_times(struct lp_api *api, struct lp_buf *buf)
+{
+    head(buf, "lightpath_step_seconds", "histogram", "Time of one attempt of a step.");
+    lp_engine_step_times(api->services.engine, add_step_time, buf);
+}
 
 static enum lp_code
 add_engine(struct lp_api *api, struct lp_buf *buf, struct lp_err *err)
@@ -194,7 +363,71 @@ add_engine(struct lp_api *api, struct lp_buf *buf, struct lp_err *err)
     one(buf, "lightpath_lease_losses_total", "counter", "Leases that ran out.",
         (int64_t)stats.lease_losses);
     one(buf, "lightpath_executor_threads", "gauge", "Step threads.", (int64_t)stats.threads);
+    add_age(buf, "lightpath_last_step_age_seconds",
+            "Time since this daemon committed a step; -1: none yet.", stats.last_step_us,
+            lp_clock_utc_us(api->options.clock));
+    add_step_times(api, buf);
     return LP_OK;
+}
+
+/** Executors and duties as the database has them: small tables. */
+static enum lp_code
+add_installation(struct lp_api *api, struct lp_buf *buf, struct lp_err *err)
+{
+    static const char *const states[] = {"live", "lost", "drained"};
+    json_auto_t *report = NULL;
+    enum lp_code rc = lp_operate_report(api->services.store, &report, err);
+    const json_t *executors = json_object_get(report, "executors");
+    size_t i;
+    json_t *row;
+
+    if (rc != LP_OK)
+        return rc;
+    head(buf, "lightpath_executors", "gauge", "Executors of the installation.");
+    for (i = 0; i < LP_COUNT(states); i++)
+        lp_buf_printf(buf, "lightpath_executors{state=\"%s\"} %" PRId64 "\n", states[i],
+                      lp_json_int(executors, states[i], 0));
+    head(buf, "lightpath_lease_held", "gauge", "Whether some daemon has the duty.");
+    json_array_foreach(json_object_get(report, "leases"), i, row)
+    {
+        lp_buf_str(buf, "lightpath_lease_held{");
+        label(buf, "", "name", lp_json_str(row, "name", ""));
+        lp_buf_printf(buf, "} %d\n", lp_json_true(row, "held"));
+    }
+    head(buf, "lightpath_queue_label_depth", "gauge",
+         "Processes that wait for an executor, by the label they need.");
+    json_array_foreach(json_object_get(json_object_get(report, "queue"), "labels"), i, row)
+    {
+        lp_buf_str(buf, "lightpath_queue_label_depth{");
+        label(buf, "", "label", lp_json_str(row, "label", ""));
+        label(buf, ",", "is_task", lp_json_true(row, "is_task") ? "True" : "False");
+        lp_buf_printf(buf, "} %" PRId64 "\n", lp_json_int(row, "depth", 0));
+    }
+    return LP_OK;
+}
+
+static void
+add_hints(struct lp_api *api, struct lp_buf *buf)
+{
+    struct lp_queue *queue = (struct lp_queue *)(uintptr_t)api->services.queue;
+    struct lp_queue_stats stats;
+
+    if (queue == NULL)
+        return;
+    queue->ops->stats(queue, &stats);
+    one(buf, "lightpath_queue_connected", "gauge",
+        "Whether what carries the hints can be reached (always, inside one program).",
+        stats.connected);
+    head(buf, "lightpath_queue_hints_total", "counter",
+         "Hints of this daemon, by what became of them.");
+    lp_buf_printf(buf,
+                  "lightpath_queue_hints_total{outcome=\"pushed\"} %" PRIu64
+                  "\nlightpath_queue_hints_total{outcome=\"popped\"} %" PRIu64
+                  "\nlightpath_queue_hints_total{outcome=\"lost\"} %" PRIu64
+                  "\nlightpath_queue_hints_total{outcome=\"garbage\"} %" PRIu64 "\n",
+                  stats.pushed, stats.popped, stats.lost, stats.garbage);
+    one(buf, "lightpath_queue_reconnects_total", "counter", "Times the connection was made again.",
+        (int64_t)stats.reconnects);
 }
 
 static void
@@ -213,6 +446,9 @@ add_store(struct lp_api *api, struct lp_buf *buf)
         (int64_t)stats.queued);
     one(buf, "lightpath_store_readers_busy", "gauge", "Reading connections in use.",
         (int64_t)stats.readers_busy);
+    add_age(buf, "lightpath_last_commit_age_seconds",
+            "Time since this daemon committed anything; -1: nothing yet.", stats.last_commit_us,
+            lp_clock_utc_us(api->options.clock));
 }
 
 static void
@@ -257,13 +493,23 @@ enum lp_code
 lp_on_metrics(struct lp_request *req, json_t **out, struct lp_err *err)
 {
     struct lp_buf buf = LP_BUF_INIT;
-    enum lp_code rc = add_counts(req->api, &buf, err);
+    bool customers = lp_conf_live_bool(&req->api->options.conf->api_metrics_customers);
+    enum lp_code rc = LP_OK;
     size_t len;
 
     (void)out;
+    if (req->authorization != NULL) {
+        rc = lp_auth_token(req, err); /* a wrong one is told, not passed over */
+        customers = true;
+    }
+    if (rc == LP_OK)
+        rc = add_counts(req->api, &buf, customers, err);
     if (rc == LP_OK)
         rc = add_engine(req->api, &buf, err);
+    if (rc == LP_OK)
+        rc = add_installation(req->api, &buf, err);
     if (rc == LP_OK) {
+        add_hints(req->api, &buf);
         add_store(req->api, &buf);
         add_http(req->api, &buf);
         if (buf.failed)

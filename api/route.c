@@ -100,6 +100,7 @@ lp_route_find(const struct lp_http_target *target, int method, const struct lp_r
 
 static const struct lp_param path_params[] = {
     {.name = "process_id", .type = LP_PARAM_UUID, .text = "id of a process"},
+    {.name = "notification_id", .type = LP_PARAM_UUID, .text = "id of a notification"},
     {.name = "subscription_id", .type = LP_PARAM_UUID, .text = "id of a subscription"},
     {.name = "product_id", .type = LP_PARAM_UUID, .text = "id of a product"},
     {.name = "product_block_id", .type = LP_PARAM_UUID, .text = "id of a product block"},

@@ -79,6 +79,17 @@ static const struct lp_param events_query[] = {
     {.name = "last_event_id", .max = 18, .text = "as the header Last-Event-ID, for clients that cannot set one"},
 };
 
+static const struct lp_param executors_query[] = {
+    {.name = "all", .type = LP_PARAM_BOOL, .text = "also those that stopped in good order"},
+};
+static const struct lp_param notifications_query[] = {
+    {.name = "status", .type = LP_PARAM_ENUM, .values = "pending|held|digested|sent|dead", .text = "only these"},
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most rows, newest first; 100 without"},
+};
+static const struct lp_param notification_body[] = {
+    {.name = "target", .max = 64, .nullable = true, .text = "name of a target in notifications.file; null = all of them"},
+};
+
 #define PAGES_TEXT "one object per answered form page; null = [{}]"
 
 static const struct lp_route rows[] = {
@@ -211,6 +222,29 @@ static const struct lp_route rows[] = {
     {.method = LP_GET, .path = "/api/settings/overview", .op = "get_exposed_settings", .tag = "Settings",
      .text = "Configuration, secrets masked", .role = LP_ROLE_READ, .status = 200, .response = "[SettingsSection]",
      .handler = lp_on_overview},
+
+    /* ---- operating ---- */
+    {.method = LP_GET, .path = "/api/executors/", .op = "list_executors", .tag = "Operating",
+     .text = "Executors that live or were lost, with what they hold", .role = LP_ROLE_READ, QUERY(executors_query), .status = 200,
+     .response = "[Executor]", .handler = lp_on_executors},
+    {.method = LP_GET, .path = "/api/engine", .op = "get_engine", .tag = "Operating",
+     .text = "Pause, leases, queue depth and oldest waiting, per label", .role = LP_ROLE_READ, .status = 200, .response = "Engine",
+     .handler = lp_on_engine},
+    {.method = LP_GET, .path = "/api/doctor", .op = "get_doctor", .tag = "Operating",
+     .text = "What is not as it should be, what it means, and what to do", .role = LP_ROLE_READ, .status = 200, .response = "Doctor",
+     .handler = lp_on_doctor},
+    {.method = LP_POST, .path = "/api/doctor/fix", .op = "fix_doctor", .tag = "Operating",
+     .text = "The same, and repairs what is safe to repair; each repair is audited", .role = LP_ROLE_ADMIN, QUERY(actor_query),
+     .body = LP_BODY_NONE, .status = 200, .response = "Doctor", .handler = lp_on_doctor_fix},
+    {.method = LP_GET, .path = "/api/notifications/", .op = "list_notifications", .tag = "Operating",
+     .text = "The log of deliveries, newest first", .role = LP_ROLE_READ, QUERY(notifications_query), .status = 200,
+     .response = "[Delivery]", .handler = lp_on_notification_list},
+    {.method = LP_POST, .path = "/api/notifications/test", .op = "test_notification", .tag = "Operating",
+     .text = "Send a test to one target, or to all", .role = LP_ROLE_OPERATE, MEMBERS(notification_body), .status = 201,
+     .response = "NotificationId", .handler = lp_on_notification_test},
+    {.method = LP_GET, .path = "/api/notifications/{notification_id}", .op = "get_notification", .tag = "Operating",
+     .text = "The deliveries of one notification", .role = LP_ROLE_READ, .status = 200, .response = "Notification", .errors = "404",
+     .handler = lp_on_notification_get},
 
     /* ---- system ---- */
     {.method = LP_GET, .path = "/api/health/", .op = "get_health", .tag = "Core", .text = "OK, or why not", .role = LP_ROLE_NONE,

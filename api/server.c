@@ -216,6 +216,7 @@ lp_api_listen(const struct lp_api_options *options, struct lp_api **out, struct 
     api->tcp_fd = api->unix_fd = api->epoll_fd = api->wake_fd = -1;
     pthread_mutex_init(&api->done_lock, NULL);
     pthread_mutex_init(&api->fixed_lock, NULL);
+    pthread_mutex_init(&api->metrics_lock, NULL);
     pthread_mutex_init(&api->long_lock, NULL);
     api->data_dir = strdup(options->data_dir);
     if (path != NULL && path[0] != '\0')
@@ -728,9 +729,10 @@ lp_api_free(struct lp_api *api)
         close(api->epoll_fd);
     pthread_mutex_destroy(&api->done_lock);
     pthread_mutex_destroy(&api->fixed_lock);
+    (void)lp_metrics_forget(api);
+    pthread_mutex_destroy(&api->metrics_lock);
     pthread_mutex_destroy(&api->long_lock);
     free(api->openapi);
-    free(api->metrics_counts);
     free(api->by_fd);
     free(api->data_dir);
     free(api->socket_path);

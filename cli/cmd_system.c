@@ -99,63 +99,6 @@ cli_engine_resume(struct cli *cli, struct lp_err *err)
     return set_pause(cli, false, err);
 }
 
-static void
-print_counts(struct cli *cli, const char *label, const json_t *counts)
-{
-    struct lp_buf text = LP_BUF_INIT;
-    const char *status;
-    json_t *count;
-
-    json_object_foreach((json_t *)(uintptr_t)counts, status, count) lp_buf_printf(
-        &text, "%s%lld %s", text.len > 0 ? ", " : "", (long long)json_integer_value(count), status);
-    cli_print_pair(cli, label, text.len > 0 ? text.data : "none");
-    lp_buf_free(&text);
-}
-
-static void
-print_status(struct cli *cli, const json_t *status, const json_t *workers, const json_t *counts)
-{
-    const char *word = lp_json_str(status, "global_status", "");
-    char *text = cli_strfmt("%lld running, %lld queued, %lld threads (%s)",
-                            (long long)lp_json_int(workers, "number_of_running_jobs", 0),
-                            (long long)lp_json_int(workers, "number_of_queued_jobs", 0),
-                            (long long)lp_json_int(workers, "number_of_workers_online", 0),
-                            lp_json_str(workers, "executor_type", "?"));
-
-    cli_putf(&cli->out, CLI_DIM, "%-14s ", "Engine");
-    cli_put(&cli->out, cli_status_color(word), word);
-    fputc('\n', cli->out.file);
-    cli_print_pair(cli, "Executors", text);
-    print_counts(cli, "Processes", json_object_get(counts, "process_counts"));
-    print_counts(cli, "Tasks", json_object_get(counts, "task_counts"));
-    cli_print_pair(cli, "Asked at", lp_http_where(cli->http));
-    free(text);
-}
-
-enum lp_code
-cli_engine_status(struct cli *cli, struct lp_err *err)
-{
-    json_auto_t *status = NULL;
-    json_auto_t *workers = NULL;
-    json_auto_t *counts = NULL;
-    enum lp_code rc = cli_call(cli, "GET", "/api/settings/status", NULL, &status, err);
-
-    if (rc == LP_OK)
-        rc = cli_call(cli, "GET", "/api/settings/worker-status", NULL, &workers, err);
-    if (rc == LP_OK)
-        rc = cli_call(cli, "GET", "/api/processes/status-counts", NULL, &counts, err);
-    if (rc != LP_OK)
-        return rc;
-    if (cli->json) {
-        json_auto_t *all =
-            json_pack("{s:O*, s:O*, s:O*}", "status", status, "workers", workers, "counts", counts);
-
-        cli_print_json(cli, all);
-    } else
-        print_status(cli, status, workers, counts);
-    return LP_OK;
-}
-
 /* ---- audit ---- */
 
 /* The audited event in a few words: the member that names it, or the body as it is. */

@@ -72,6 +72,13 @@ static const struct cli_option token_options[] = {
     {.name = "role", .value = "ROLE", .help = "read, operate or admin", .words = "read operate admin"},
     {.name = "expires", .value = "TIME", .help = "ISO 8601 time after which it is refused; never without"}};
 
+static const struct cli_option executor_list_options[] = {
+    {.name = "all", .letter = 'a', .help = "also those that stopped in good order"}};
+static const struct cli_option doctor_options[] = {
+    {.name = "fix", .help = "repair what is safe to repair; each repair is audited"}, WHY_OPTIONS};
+static const struct cli_option notification_list_options[] = {
+    {.name = "status", .value = "STATUS", .help = "only these", .words = "pending held digested sent dead"}, LIMIT_OPTION};
+
 #define OPTIONS(array) .options = (array), .option_count = LP_COUNT(array)
 #define NEXT_STEPS "The process goes on at once; --watch follows it."
 
@@ -134,6 +141,15 @@ const struct cli_command cli_commands[] = {
     {.noun = "engine", .verb = "pause", .args = "", .summary = "stop between steps",
      .help = "Running steps are finished; nothing new begins until `engine resume`.", OPTIONS(why_options), .run = cli_engine_pause},
     {.noun = "engine", .verb = "resume", .args = "", .summary = "go on after a pause", OPTIONS(why_options), .run = cli_engine_resume},
+    {.noun = "executor", .verb = "list", .args = "", .summary = "the daemons that execute, and what they hold",
+     OPTIONS(executor_list_options), .run = cli_executor_list},
+    {.noun = "doctor", .args = "", .summary = "look for what is wrong, and say what to do",
+     .help = "Ends with 10 when something is wrong, with 0 when there are only warnings. When the daemon does not start: lightpathd doctor.",
+     OPTIONS(doctor_options), .run = cli_doctor},
+    {.noun = "notification", .verb = "list", .args = "", .summary = "who was told what, newest first",
+     OPTIONS(notification_list_options), .run = cli_notification_list},
+    {.noun = "notification", .verb = "test", .args = "[TARGET]", .max_args = 1,
+     .summary = "send a test, to one target or to all", .run = cli_notification_test},
     {.noun = "audit", .verb = "show", .args = "[CHAIN]", .max_args = 1, .summary = "who did what, newest first",
      .help = "CHAIN is a process, or system:INCARNATION.", OPTIONS(limit_options), .run = cli_audit_show},
     {.noun = "audit", .verb = "verify", .args = "", .summary = "prove that no audit row was changed or removed", .run = cli_audit_verify},

@@ -20,8 +20,12 @@ cli_handler cli_subscription_list, cli_subscription_show, cli_subscription_histo
 cli_handler cli_pop_import;
 /* cmd_system.c */
 cli_handler cli_product_list, cli_workflow_list, cli_engine_pause, cli_engine_resume,
-    cli_engine_status, cli_audit_show, cli_audit_verify, cli_token_create, cli_token_list,
-    cli_token_revoke, cli_db_backup, cli_events, cli_version, cli_completion;
+    cli_audit_show, cli_audit_verify, cli_token_create, cli_token_list, cli_token_revoke,
+    cli_db_backup, cli_events, cli_version, cli_completion;
+
+/* cmd_operate.c */
+cli_handler cli_executor_list, cli_doctor, cli_notification_list, cli_notification_test,
+    cli_engine_status;
 
 /* ---- print.c: what handlers share ---- */
 

@@ -19,6 +19,7 @@ struct lp_http {
     int64_t connect_ms, timeout_ms;
     size_t max_reply;
     int cancel_fd;
+    bool no_redirects;
     const struct lp_clock *clock;
 };
 
@@ -129,6 +130,7 @@ lp_http_new(const struct lp_http_options *options, struct lp_http **out, struct 
     http->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : 30000;
     http->max_reply = options->max_reply > 0 ? options->max_reply : (size_t)64 << 20;
     http->cancel_fd = options->cancel_fd;
+    http->no_redirects = options->no_redirects;
     http->clock = &real_clock;
     if (http->multi == NULL || http->url == NULL
         || !copy_text(&http->socket_path, options->socket_path)
@@ -517,7 +519,7 @@ redirect_of(struct exchange *x, const char *url, char **next, struct lp_err *err
 
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &to);
-    if ((status != 307 && status != 308) || to == NULL)
+    if ((status != 307 && status != 308) || to == NULL || x->http->no_redirects)
         return LP_OK;
     if (!same_origin(url, to))
         return lp_fail_at(err, LP_PROTOCOL, lp_http_where(x->http),

@@ -29,6 +29,7 @@ struct lp_http_options {
     int64_t timeout_ms;      /* of a whole exchange; 0 = 30 s */
     size_t max_reply;        /* bytes; 0 = 64 MiB */
     int cancel_fd;           /* readable = stop; -1 none */
+    bool no_redirects;       /* 307 and 308 are answers like any other */
 };
 
 struct lp_http; /* everything is copied from the options */

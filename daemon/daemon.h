@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "daemon/devices.h"
 #include "engine/engine.h"
+#include "scheduler/notify.h"
 #include "scheduler/sweeper.h"
 
 struct lp_command_line {
@@ -17,6 +18,7 @@ struct lp_command_line {
     const char *const *overrides;
     size_t override_count;
     bool api, executor, scheduler; /* roles */
+    bool fix;                      /* doctor: repair what is safe */
     bool migrate;                  /* bring an older database up to date at start */
 };
 
@@ -31,6 +33,8 @@ struct lp_daemon {
     struct lp_store *store;
     struct lp_catalog *catalog;
     struct lp_queue *queue;
+    struct lp_notifier *notifier; /* NULL without the scheduler's role */
+    struct lp_notice_listener listener;
     struct lp_lease *lease;     /* of the scheduler; NULL without the role */
     struct lp_sweeper *sweeper; /* shared databases only */
     struct lp_scheduler *scheduler;
@@ -76,6 +80,13 @@ void lp_daemon_store_options(const struct lp_daemon *daemon, struct lp_store_opt
  * the configuration. */
 enum lp_code lp_daemon_make_queue(struct lp_daemon *daemon, struct lp_err *err) LP_MUST_CHECK;
 
+/* ---- sender.c ---- */
+
+/** struct lp_sender: webhooks and mail. arg is the daemon. */
+enum lp_code lp_daemon_send(void *arg, const struct lp_rules *rules, const json_t *target,
+                            const struct lp_message *message, int cancel_fd,
+                            struct lp_err *err) LP_MUST_CHECK;
+
 /* ---- reload.c ---- */
 
 /** Reads the configuration again and takes over what may change while running; says which keys
@@ -89,6 +100,9 @@ enum lp_code lp_offline_migrate(const struct lp_command_line *line,
 enum lp_code lp_offline_restore(const struct lp_command_line *line, const char *file,
                                 struct lp_err *err) LP_MUST_CHECK;
 enum lp_code lp_offline_check(const struct lp_command_line *line, struct lp_err *err) LP_MUST_CHECK;
+/** Prints what the doctor finds (engine/operate.h). LP_DRIFT: something is wrong. */
+enum lp_code lp_offline_doctor(const struct lp_command_line *line,
+                               struct lp_err *err) LP_MUST_CHECK;
 enum lp_code lp_offline_show(const struct lp_command_line *line, struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- notify.c ---- */

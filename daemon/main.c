@@ -14,12 +14,14 @@ static const char usage[] =
     "       lightpathd [options] db migrate       bring the database up to date\n"
     "       lightpathd [options] db restore FILE  fill an empty database from a backup\n"
     "       lightpathd [options] db check         open database and catalogue, change nothing\n"
+    "       lightpathd [options] doctor [--fix]   look for what is wrong while no daemon runs\n"
     "       lightpathd config sample              a commented configuration file\n"
     "       lightpathd [options] config show      the configuration in effect, secrets masked\n"
     "\n"
     "  -c, --config FILE            configuration (YAML)\n"
     "  -s, --set SECTION.KEY=VALUE  override one key; may be repeated\n"
     "  -r, --role ROLE[,ROLE...]    api, executor, scheduler, all (default: all)\n"
+    "      --fix                    doctor: repair what is safe to repair\n"
     "      --no-migrate             refuse an older database instead of updating it\n"
     "  -V, --version                show the version\n"
     "  -h, --help                   show this text\n";
@@ -60,15 +62,12 @@ take_roles(struct lp_command_line *line, const char *text, struct lp_err *err)
 static enum lp_code
 parse(int argc, char **argv, struct parsed *out, struct lp_err *err)
 {
-    enum { OPT_NO_MIGRATE = 256 };
+    enum { OPT_NO_MIGRATE = 256, OPT_FIX };
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"set", required_argument, NULL, 's'},
-        {"role", required_argument, NULL, 'r'},
-        {"no-migrate", no_argument, NULL, OPT_NO_MIGRATE},
-        {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+        {"role", required_argument, NULL, 'r'},   {"no-migrate", no_argument, NULL, OPT_NO_MIGRATE},
+        {"fix", no_argument, NULL, OPT_FIX},      {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     struct lp_command_line *line = &out->line;
     enum lp_code rc;
@@ -94,6 +93,9 @@ parse(int argc, char **argv, struct parsed *out, struct lp_err *err)
             break;
         case OPT_NO_MIGRATE:
             line->migrate = false;
+            break;
+        case OPT_FIX:
+            line->fix = true;
             break;
         case 'V':
             printf("lightpathd %s\n", LP_VERSION);
@@ -142,6 +144,8 @@ dispatch(const struct parsed *parsed, struct lp_err *err)
         return lp_offline_restore(line, parsed->words[2], err);
     if (words_are(parsed, 2, "db", "check"))
         return lp_offline_check(line, err);
+    if (parsed->word_count == 1 && strcmp(parsed->words[0], "doctor") == 0)
+        return lp_offline_doctor(line, err);
     if (words_are(parsed, 2, "config", "sample"))
         return sample(err);
     if (words_are(parsed, 2, "config", "show"))

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "daemon/daemon.h"
+#include "engine/operate.h"
 
 /** Configuration, data directory and its lock: what every offline command on the database begins
  * with. */
@@ -95,6 +97,88 @@ lp_offline_check(const struct lp_command_line *line, struct lp_err *err)
                lp_catalog_hash(catalog));
     lp_store_close(daemon.store);
     lp_catalog_free(catalog);
+    end(&daemon);
+    return rc;
+}
+
+/* ---- doctor ---- */
+
+static void
+print_finding(const json_t *finding)
+{
+    const char *means = lp_json_str(finding, "means", NULL);
+    const char *todo = lp_json_str(finding, "todo", NULL);
+    const char *severity = lp_json_str(finding, "severity", "");
+    size_t i;
+    json_t *item;
+
+    printf("%-8s %-14s %s\n", severity, lp_json_str(finding, "check", ""),
+           lp_json_str(finding, "text", ""));
+    if (strcmp(severity, "ok") == 0)
+        return;
+    json_array_foreach(json_object_get(finding, "items"), i, item)
+    {
+        printf("%24s%s  %s\n", "", lp_json_str(item, "id", ""), lp_json_str(item, "text", ""));
+    }
+    if (means != NULL)
+        printf("%24swhat it means: %s\n", "", means);
+    if (todo != NULL && !lp_json_true(finding, "fixed"))
+        printf("%24swhat to do: %s\n", "", todo);
+}
+
+static enum lp_code
+examine(struct lp_daemon *daemon, const struct lp_err *store_err, struct lp_err *err)
+{
+    struct lp_uuid correlation = lp_uuid_v4();
+    const struct lp_caller caller = {.actor = "lightpathd doctor",
+                                     .role = LP_ROLE_ADMIN,
+                                     .correlation_id = correlation.text,
+                                     .reason = "offline"};
+    const struct lp_doctor doctor = {.store = daemon->store,
+                                     .store_err = store_err,
+                                     .conf = daemon->conf,
+                                     .clock = &daemon->clock,
+                                     .data_dir = daemon->data_dir,
+                                     .store_url = daemon->store_url,
+                                     .version = LP_VERSION,
+                                     .caller = &caller,
+                                     .fix = daemon->line->fix};
+    json_auto_t *report = NULL;
+    size_t i;
+    json_t *finding;
+    enum lp_code rc = lp_doctor_run(&doctor, &report, err);
+
+    json_array_foreach(json_object_get(report, "findings"), i, finding)
+    {
+        print_finding(finding);
+    }
+    if (rc == LP_OK && lp_json_int(report, "errors", 0) > 0)
+        rc = lp_fail(err, LP_DRIFT, "%lld thing(s) wrong, %lld to look at",
+                     (long long)lp_json_int(report, "errors", 0),
+                     (long long)lp_json_int(report, "warnings", 0));
+    return rc;
+}
+
+/** A database that several share is looked at beside its daemons; a file only while nobody has it.
+ */
+enum lp_code
+lp_offline_doctor(const struct lp_command_line *line, struct lp_err *err)
+{
+    struct lp_daemon daemon = {.clock = LP_CLOCK_INIT};
+    struct lp_err store_err = LP_ERR_INIT;
+    struct lp_store_options options;
+    enum lp_code rc = begin(line, &daemon, err);
+
+    if (rc == LP_CONFLICT)
+        (void)lp_err_prefix(err, "ask the running daemon with 'lightpath doctor': ");
+    if (rc == LP_OK) {
+        lp_daemon_store_options(&daemon, &options);
+        if (lp_store_open(&options, &daemon.store, &store_err) != LP_OK)
+            daemon.store = NULL;
+        rc = examine(&daemon, &store_err, err);
+    }
+    lp_err_clear(&store_err);
+    lp_store_close(daemon.store);
     end(&daemon);
     return rc;
 }

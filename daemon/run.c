@@ -121,6 +121,32 @@ shared(const struct lp_daemon *daemon)
     return lp_store_dialect(daemon->store) == LP_DIALECT_POSTGRES;
 }
 
+static bool
+holds_lease(void *lease)
+{
+    return lp_lease_held(lease);
+}
+
+/** Messages are sent by whoever has the scheduler's duty; the owner of a file always has it. */
+static enum lp_code
+start_notifier(struct lp_daemon *daemon, struct lp_err *err)
+{
+    const struct lp_notifier_options options = {.store = daemon->store,
+                                                .clock = &daemon->clock,
+                                                .log = daemon->log,
+                                                .conf = daemon->conf,
+                                                .sender = {lp_daemon_send, daemon},
+                                                .leads = shared(daemon) ? holds_lease : NULL,
+                                                .leads_arg = daemon->lease};
+    enum lp_code rc = lp_notifier_start(&options, &daemon->notifier, err);
+
+    if (rc != LP_OK)
+        return rc;
+    daemon->listener = (struct lp_notice_listener){lp_notifier_poke, daemon->notifier};
+    lp_engine_on_notice(daemon->engine, &daemon->listener);
+    return LP_OK;
+}
+
 static enum lp_code
 start_scheduler(struct lp_daemon *daemon, struct lp_err *err)
 {
@@ -148,7 +174,7 @@ start_scheduler(struct lp_daemon *daemon, struct lp_err *err)
                                                                .clock = &daemon->clock,
                                                                .log = daemon->log},
                                 &daemon->scheduler, err);
-    return rc;
+    return rc == LP_OK ? start_notifier(daemon, err) : rc;
 }
 
 static enum lp_code
@@ -209,6 +235,8 @@ serve(struct lp_daemon *daemon, struct lp_err *err)
     struct lp_api_services services = {.engine = daemon->engine,
                                        .store = daemon->store,
                                        .catalog = daemon->catalog,
+                                       .queue = daemon->queue,
+                                       .store_url = daemon->store_url,
                                        .poll_events = !daemon->line->executor};
     enum lp_code rc = LP_OK;
 
@@ -269,6 +297,9 @@ reload(struct lp_daemon *daemon)
     if (lp_daemon_reload(daemon, &err) != LP_OK)
         lp_log_err(daemon->log, LP_LOG_ERROR, "config.rejected", &err);
     lp_err_clear(&err);
+    if (daemon->notifier != NULL && lp_notifier_reload(daemon->notifier, &err) != LP_OK)
+        lp_log_err(daemon->log, LP_LOG_ERROR, "notifications.rejected", &err);
+    lp_err_clear(&err);
     lp_notify("READY=1");
 }
 
@@ -317,6 +348,9 @@ release(struct lp_daemon *daemon)
     lp_api_free(daemon->api);
     lp_scheduler_stop(daemon->scheduler);
     lp_sweeper_stop(daemon->sweeper);
+    if (daemon->notifier != NULL)
+        lp_engine_on_notice(daemon->engine, NULL);
+    lp_notifier_stop(daemon->notifier); /* the engine has stopped: nobody pokes it any more */
     lp_lease_free(daemon->lease);
     lp_engine_free(daemon->engine);
     lp_daemon_devices_stop(daemon->devices);

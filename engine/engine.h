@@ -180,6 +180,15 @@ enum lp_code lp_engine_events(struct lp_engine *engine, int64_t after, int64_t l
 /** Calls fn (must not block) whenever new events were numbered. */
 void lp_engine_on_events(struct lp_engine *engine, void (*fn)(void *arg, int64_t newest),
                          void *arg);
+/** Told whenever this program committed a notice (store/notices.h). Lives until NULL is set and the
+ * engine has stopped; fn must not block. */
+struct lp_notice_listener {
+    void (*fn)(void *arg);
+    void *arg;
+};
+void lp_engine_on_notice(struct lp_engine *engine, const struct lp_notice_listener *listener);
+/** A notice was committed by this program: the listener looks now. */
+void lp_engine_notice_now(struct lp_engine *engine);
 /** chain NULL = newest first over all. */
 enum lp_code lp_engine_audit(struct lp_engine *engine, const char *chain, int64_t limit,
                              json_t **out, struct lp_err *err) LP_MUST_CHECK;
@@ -196,7 +205,22 @@ enum lp_code lp_engine_audit_system(struct lp_engine *engine, const struct lp_ca
 struct lp_engine_stats {
     uint64_t steps, attempts, retries, fenced, claims, lease_losses;
     uint64_t running, threads;
+    int64_t last_step_us; /* UTC of the newest commit of a step here; 0 none yet */
 };
 void lp_engine_stats(struct lp_engine *engine, struct lp_engine_stats *out);
+
+/* Times of step attempts in this program, by workflow and step: as many as there are definitions.
+ */
+enum { LP_STEP_BUCKETS = 12 };
+/** Upper bounds of the buckets in microseconds. */
+extern const int64_t lp_step_bounds_us[LP_STEP_BUCKETS];
+struct lp_step_time {
+    const char *workflow, *step;       /* borrowed */
+    uint64_t buckets[LP_STEP_BUCKETS]; /* cumulated */
+    uint64_t all, us;
+};
+/** Calls fn for every step that was attempted here. */
+void lp_engine_step_times(struct lp_engine *engine,
+                          void (*fn)(void *arg, const struct lp_step_time *time), void *arg);
 
 #endif

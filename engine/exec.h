@@ -30,8 +30,14 @@ struct lp_place {
     char *key;                       /* "verify", "group/sub" */
     const struct lp_group_at *group; /* innermost, or NULL */
 };
+/** How long attempts of a step took: one per place, so their number is known at the start. */
+struct lp_step_times {
+    atomic_ullong buckets[LP_STEP_BUCKETS]; /* not cumulated; slower ones only in `all` */
+    atomic_ullong all, us;
+};
 struct lp_places {
     struct lp_place *rows;
+    struct lp_step_times *times; /* as rows */
     size_t count;
     struct lp_group_at **groups;
     size_t group_count;
@@ -151,6 +157,8 @@ struct lp_proc {
     bool tell_parent;
     bool binding; /* this flush binds it to the window `bind` */
     char bind[LP_UUID_LEN + 1];
+    bool told;       /* the flush holds a notice */
+    int64_t took_us; /* the attempt that the flush ends; -1: it ends none */
 };
 
 /* ---- executor.c ---- */
@@ -323,6 +331,11 @@ void lp_flush_head(struct lp_proc *proc, const struct lp_rows *rows);
 void lp_flush_done(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err);
 /** T1: the attempt is running (EXTERNAL, CALLBACK). */
 void lp_flush_attempt(struct lp_proc *proc);
+/** times.c: counts the attempt that the flush under way has ended, once it is committed. */
+void lp_step_took(struct lp_proc *proc);
+/** notice.c: queues the notice of a process that now needs a person. True: there is one. */
+bool lp_flush_notice(const struct lp_proc *proc, const struct lp_flush *flush,
+                     struct lp_unit *unit);
 /** Gives the lease back without a word in the log. */
 void lp_flush_release(struct lp_proc *proc);
 /** Takes the answer: folds the delta, moves on. True: go on with phase NEXT or IO; false: dropped.

@@ -237,6 +237,7 @@ add_ending(struct build *b)
         lp_event_subscription(b->body, subscription, b->now);
     if (final || status != proc->before.status)
         lp_event_counts(b->body, b->now);
+    proc->told = lp_flush_notice(proc, b->flush, b->body);
 }
 
 /** What the next step needs is known when it is there; until then what all of the workflow need. */
@@ -352,6 +353,7 @@ remember(struct build *b)
     const struct lp_flush *flush = b->flush;
 
     proc->after = flush->after;
+    proc->took_us = flush->outcome == NULL || flush->keep_delta ? -1 : b->now - proc->started_at;
     proc->pending_success = row_done(flush->row);
     proc->pending_jump = flush->jump;
     proc->pending_final = lp_process_final(flush->status);
@@ -428,6 +430,10 @@ keep_answer(struct lp_proc *proc, struct lp_unit *unit)
     proc->woken =
         proc->wake_index != SIZE_MAX && lp_rows_count(lp_unit_rows(unit, proc->wake_index)) > 0;
     lp_events_poke(proc->engine);
+    lp_step_took(proc);
+    if (proc->told)
+        lp_engine_notice_now(proc->engine);
+    proc->told = false;
 }
 
 void
@@ -512,6 +518,7 @@ lp_flush_attempt(struct lp_proc *proc)
                         lp_text("token", proc->token), lp_int("started", proc->started_at),
                         lp_null("ended"), lp_text("outcome", "running"), lp_null("error")));
     head->open_attempt = true;
+    proc->took_us = -1;
     head->status = LP_PS_RUNNING;
     lp_event_process(unit, proc->id, now);
     proc->fence_index = proc->wake_index = SIZE_MAX;

@@ -359,9 +359,10 @@ struct lp_engine {
     void *on_schedules_arg;
     struct lp_events *events;
     struct lp_form_memo *memo;
-    bool restored;                /* atomic: settings.restored = 1 */
-    bool resuming_all;            /* atomic: one resume-all at a time */
-    struct lp_engine_stats stats; /* atomics by __atomic builtins */
+    const struct lp_notice_listener *listener; /* atomic; or NULL */
+    bool restored;                             /* atomic: settings.restored = 1 */
+    bool resuming_all;                         /* atomic: one resume-all at a time */
+    struct lp_engine_stats stats;              /* atomics by __atomic builtins */
 };
 
 #endif

@@ -82,8 +82,10 @@ lp_places_build(const struct lp_registered *reg, struct lp_places *out, struct l
 
     *out = (struct lp_places){.count = 0};
     out->rows = calloc(count + 1, sizeof *out->rows);
+    out->times = calloc(count + 1, sizeof *out->times);
     out->groups = calloc(groups + 1, sizeof(struct lp_group_at *));
-    if (out->rows != NULL && out->groups != NULL && add(out, steps, reg->step_count, NULL))
+    if (out->rows != NULL && out->times != NULL && out->groups != NULL
+        && add(out, steps, reg->step_count, NULL))
         return LP_OK;
     lp_places_free(out);
     return lp_fail(err, LP_NOMEM, "no memory for the steps of %s", reg->workflow->name);
@@ -99,6 +101,7 @@ lp_places_free(struct lp_places *places)
         free(places->groups[i]);
     }
     free(places->rows);
+    free(places->times);
     free((void *)places->groups);
     *places = (struct lp_places){.count = 0};
 }

@@ -175,8 +175,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         where = parts.path.rstrip("/")
         if where == "/api/events":
             return self.events()
-        if world.redirect is not None and where == "/api/settings/status" and "again" not in query:
+        if world.redirect is not None and where == "/api/engine" and "again" not in query:
             return self.reply(307, None, Location=world.redirect)
+        if where == "/api/engine":
+            return self.reply(200, {"global_status": "RUNNING", "global_lock": False, "running_processes": 1, "restored": False,
+                                    "queue": {"depth": 2, "oldest_seconds": 3.5, "labels": [
+                                        {"label": "lab", "is_task": False, "depth": 2, "oldest_seconds": 3.5, "executors": 0}]},
+                                    "waiting": [{"kind": "retry", "label": "", "count": 4, "oldest_seconds": 300.0}],
+                                    "leases": [{"name": "scheduler", "owner": PROC, "executor": "north\x1b[2J", "epoch": 3, "held": True,
+                                                "lease_left_s": 4.2}],
+                                    "executors": {"live": 2, "lost": 1, "drained": 1}})
+        if where == "/api/executors":
+            return self.reply(200, [{"name": "north", "incarnation": PROC, "host": "h1", "labels": ["lab", "a"], "roles": ["executor", "scheduler"],
+                                     "version": "0.1.0", "threads": 4, "state": "live", "drained": True, "started_at": 1769940000.5,
+                                     "renewed_at": 1769940001.5, "lease_left_s": 8.2, "claims": 7}])
+        if where.startswith("/api/doctor"):
+            return self.reply(200, {"worst": "error", "errors": 1, "warnings": 0, "fixed": 0, "version": "0.1.0", "schema": 4, "findings": [
+                {"check": "locks", "severity": "error", "text": "1 lock(s) held\x1b[2J", "means": "bad", "todo": "fix it", "count": 1,
+                 "items": [{"id": PROC, "text": "a lock"}], "fixable": True, "fixed": False},
+                {"check": "clock", "severity": "ok", "text": "fine", "means": None, "todo": None, "count": 0, "items": [], "fixable": False,
+                 "fixed": False}]})
         if where.startswith("/api/settings/"):
             return self.reply(200, {"global_status": "RUNNING", "global_lock": False})
         if where == "/api/processes/status-counts":
@@ -578,15 +596,15 @@ class Errors(Case):
 
 class Places(Case):
     def test_redirects_stay_at_home(self):
-        world.redirect = "/api/settings/status?again=1"
+        world.redirect = "/api/engine?again=1"
         self.assertEqual(run("engine", "status").returncode, 0)
-        for elsewhere in ("http://example.invalid/api/settings/status", url.replace("127.0.0.1", "localhost") + "/api/x",
+        for elsewhere in ("http://example.invalid/api/engine", url.replace("127.0.0.1", "localhost") + "/api/x",
                           "https" + url[4:] + "/api/x"):
             world.redirect = elsewhere
             r = run("engine", "status")
             self.assertEqual(r.returncode, 6, r.stderr)
             self.assertIn("another host", r.stderr)
-        world.redirect = url + "/api/settings/status"
+        world.redirect = url + "/api/engine"
         r = run("engine", "status")
         self.assertEqual(r.returncode, 6)
         self.assertIn("circles", r.stderr)
@@ -613,6 +631,31 @@ class Places(Case):
             self.assertEqual(r.returncode, 6, r.stderr)
             server.shutdown()
             server.server_close()
+
+
+class Operating(Case):
+    def test_engine_status(self):
+        r = run("engine", "status")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for words in ("RUNNING", "2 live, 1 lost, 1 drained", "label lab: 2, oldest 3.5 s, 0 executor(s) can", "4 for retry, oldest 5 min",
+                      "scheduler: north?[2J, 4.2 s left"):
+            self.assertIn(words, r.stdout)
+
+    def test_executors(self):
+        r = run("executor", "list")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for words in ("north", "drained", "8.2 s", "executor scheduler", "lab a"):
+            self.assertIn(words, r.stdout)
+        self.assertIn(("GET", "/api/executors/?all=true", b""), (run("executor", "list", "--all"), world.calls)[1])
+
+    def test_doctor(self):
+        r = run("doctor")
+        self.assertEqual(r.returncode, 10)
+        for words in ("1 lock(s) held?[2J", "It means: bad", "To do:    fix it", "fine"):
+            self.assertIn(words, r.stdout)
+        self.assertIn("1 thing(s) wrong", r.stderr)
+        run("doctor", "--fix", "--reason", "because")
+        self.assertEqual(world.calls[-1][:2], ("POST", "/api/doctor/fix?reason=because"))
 
 
 class Watching(Case):

@@ -433,12 +433,15 @@ static const char *const growing[] = {"processes",
                                       "plan_approvals",
                                       "applied_operations",
                                       "device_objects",
-                                      "evidence"};
+                                      "evidence",
+                                      "notices",
+                                      "deliveries"};
 
 /* These count or walk all there is, and are asked seldom: by a scrape, by the page that shows the
- * counts, by a verification. */
-static const char *const whole_table[] = {"api_metrics_processes", "api_metrics_subscriptions",
-                                          "query_status_counts", "audit_heads"};
+ * counts, by a verification, by the doctor. */
+static const char *const whole_table[] = {"api_metrics_ended",   "api_metrics_subscriptions",
+                                          "query_status_counts", "audit_heads",
+                                          "doc_locks",           "doc_locks_fix"};
 
 /* SQLite's plan names the alias: "SCAN p" is a table when the statement calls one so. */
 static bool

@@ -147,13 +147,32 @@ type_word(const struct sim_obj *obj)
     return sim_class_names[obj->cls];
 }
 
+/* "OOS-MA,MT": primary state and secondary states are two values. */
+struct state_words {
+    char primary[16];
+    struct lp_tl1_param params[2];
+    size_t count;
+};
+
+static void
+state_words(const struct sim_obj *obj, struct state_words *out)
+{
+    const char *state = sim_obj_state(obj), *comma = strchr(state, ',');
+
+    snprintf(out->primary, sizeof out->primary, "%.*s", (int)strcspn(state, ","), state);
+    out->params[0] = bare(out->primary);
+    out->params[1] = bare(comma == NULL ? "" : comma + 1);
+    out->count = comma == NULL ? 1 : 2;
+}
+
 static bool
 show_object(struct sim_exec *x, const struct sim_obj *obj)
 {
     struct shown shown;
+    struct state_words state;
     char from[128];
-    struct lp_tl1_param aids[2] = {bare(obj->aid), bare("")}, type = bare(type_word(obj)), state;
-    struct lp_tl1_block blocks[4] = {{aids, 1}, {&type, 1}, {NULL, 0}, {&state, 1}};
+    struct lp_tl1_param aids[2] = {bare(obj->aid), bare("")}, type = bare(type_word(obj));
+    struct lp_tl1_block blocks[4] = {{aids, 1}, {&type, 1}, {NULL, 0}, {state.params, 1}};
     const char *comma = obj->cls == SIM_OCRS ? strchr(obj->aid, ',') : NULL;
     bool file = obj->cls == SIM_RFILE || obj->cls == SIM_FXFR;
 
@@ -165,7 +184,8 @@ show_object(struct sim_exec *x, const struct sim_obj *obj)
     }
     if (obj->cls == SIM_RFILE)
         aids[0] = bare(sim_obj_get(obj, "TYPE"));
-    state = bare(sim_obj_state(obj));
+    state_words(obj, &state);
+    blocks[3].count = state.count;
     show_attrs(x, obj, &shown);
     blocks[2] = (struct lp_tl1_block){shown.params, shown.count};
     return sim_x_record(x, blocks, file ? 3 : 4);
@@ -305,9 +325,12 @@ sim_read_oteintf(struct sim_exec *x)
     for (i = 0; x->node->roadm && i < x->node->objs[SIM_OTS].count; i++) {
         const struct sim_obj *port = x->node->objs[SIM_OTS].at[i];
         char osc[64];
-        struct lp_tl1_param aid, type, gcc, state = bare(sim_obj_state(port));
-        struct lp_tl1_block blocks[] = {{&aid, 1}, {&type, 1}, {&gcc, 1}, {&state, 1}};
+        struct lp_tl1_param aid, type, gcc;
+        struct state_words state;
+        struct lp_tl1_block blocks[] = {{&aid, 1}, {&type, 1}, {&gcc, 1}, {state.params, 1}};
 
+        state_words(port, &state);
+        blocks[3].count = state.count;
         osc_name(port, osc, sizeof osc);
         aid = bare(port->word == NULL ? osc : port->word);
         type = bare(port->word == NULL ? "OSC" : "OTS");

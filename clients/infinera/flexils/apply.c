@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#define LOOKS_AGAIN   3   /* at an image that nobody expected */
 #define POLL_SLICE_MS 100 /* a cancelled call ends within this time */
 
 /* ---- the plan as a document ---- */
@@ -437,6 +438,39 @@ await_super_channel(struct run *r, json_t **actual)
     return poll_until(r, look_whether_there, 1, &held, actual);
 }
 
+static bool
+is_expected(const struct run *r, const json_t *actual)
+{
+    return fx_holds(r->class, r->after, actual) || before_holds(r, actual);
+}
+
+static enum lp_code
+look_whether_expected(struct run *r, bool *holds, json_t **actual)
+{
+    enum lp_code rc = read_actual(r, actual);
+
+    *holds = rc == LP_OK && is_expected(r, *actual);
+    return rc;
+}
+
+/* An element may show an older image for a moment: what is neither before nor after is looked at
+ * again before it counts as a conflict. */
+static enum lp_code
+look_again(struct run *r, json_t **actual)
+{
+    enum lp_code rc = LP_OK;
+    bool holds = is_expected(r, *actual);
+
+    for (unsigned i = 0;
+         rc == LP_OK && !holds && i < LOOKS_AGAIN && pause_ms(r, conf_of(r)->devices_poll_ms);
+         i++) {
+        json_decref(*actual);
+        *actual = NULL;
+        rc = look_whether_expected(r, &holds, actual);
+    }
+    return rc;
+}
+
 static enum lp_code
 run_change(struct run *r, json_t **out)
 {
@@ -446,6 +480,8 @@ run_change(struct run *r, json_t **out)
 
     if (rc == LP_OK)
         rc = await_super_channel(r, &actual);
+    if (rc == LP_OK && !is_dark_already(r, actual))
+        rc = look_again(r, &actual);
     if (rc != LP_OK)
         return rc;
     if (fx_holds(r->class, r->after, actual) || is_dark_already(r, actual))

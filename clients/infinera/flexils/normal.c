@@ -278,6 +278,26 @@ add_named(json_t *out, enum fx_class object, const struct lp_tl1_block *block)
     return failed;
 }
 
+/* What an element does not show because it is as it always is. */
+static int
+add_defaults(json_t *out, enum fx_class object)
+{
+    static const struct {
+        enum fx_class object;
+        const char *name, *value;
+    } rows[] = {
+        {FX_OTS, "EXPSPANLOSS", "UNDER25DB"},
+        {FX_SCH, "SHUTTERSTATE", "CLOSED"},
+    };
+    int failed = 0;
+
+    for (size_t i = 0; i < LP_COUNT(rows); i++) {
+        if (rows[i].object == object && json_object_get(out, rows[i].name) == NULL)
+            failed |= lp_json_set_str(out, rows[i].name, rows[i].value);
+    }
+    return failed;
+}
+
 json_t *
 fx_object_of(enum fx_class object, const struct lp_tl1_record *record)
 {
@@ -297,6 +317,7 @@ fx_object_of(enum fx_class object, const struct lp_tl1_record *record)
         failed |= json_object_set_new(out, "STATE", state_json(record));
         failed |= lp_json_set_str(out, "ADMIN", admin_names[lp_tl1_record_admin(record)]);
     }
+    failed |= add_defaults(out, object);
     if (failed != 0) {
         json_decref(out);
         return NULL;

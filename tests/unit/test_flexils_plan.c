@@ -234,7 +234,7 @@ golden_fiber_ends(void **state)
     expect(&e, "fiber_end_line",
            "[{\"id\":\"f1\",\"kind\":\"fiber-end\",\"present\":true,\"port\":\"1-A-1-L1\","
            "\"role\":\"ols-line\",\"label\":\"mil1-fir1 span 7\",\"length_m\":61700,"
-           "\"loss_cdb\":1620,\"peer\":{\"node\":\"lp.fir1\",\"port\":\"1-A-2-L1\","
+           "\"loss_cdb\":2620,\"peer\":{\"node\":\"lp.fir1\",\"port\":\"1-A-2-L1\","
            "\"platform\":\"infinera-flexils\"}}]");
     expect(&e, "fiber_end_add_drop",
            "[{\"id\":\"f2\",\"kind\":\"fiber-end\",\"present\":true,\"port\":\"1-A-3-T2\","

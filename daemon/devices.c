@@ -4,25 +4,42 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { IDLE_MORE_S = 3600 /* a step may use a session for so long */ };
+
 struct lp_daemon_devices {
     struct lp_services services;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping; /* guarded by lock */
+    time_t until;  /* guarded by lock: sessions may be open so long (monotonic) */
+    time_t idle_s; /* a session unused for so long is closed */
     pthread_t thread;
     bool runs;
 };
 
+static time_t
+now_s(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/** Sleeps without a timer as long as there are no sessions. */
 static void *
 keep_alive(void *arg)
 {
     struct lp_daemon_devices *devices = arg;
-    struct timespec until;
 
     pthread_mutex_lock(&devices->lock);
     while (!devices->stopping) {
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec++;
+        struct timespec until = {.tv_sec = now_s() + 1};
+
+        if (devices->until < until.tv_sec) {
+            pthread_cond_wait(&devices->wake, &devices->lock);
+            continue;
+        }
         if (pthread_cond_timedwait(&devices->wake, &devices->lock, &until) == 0)
             continue;
         pthread_mutex_unlock(&devices->lock);
@@ -31,6 +48,21 @@ keep_alive(void *arg)
     }
     pthread_mutex_unlock(&devices->lock);
     return NULL;
+}
+
+static void
+opening(void *arg)
+{
+    struct lp_daemon_devices *devices = arg;
+    time_t now = now_s();
+    bool slept;
+
+    pthread_mutex_lock(&devices->lock);
+    slept = devices->until <= now + 1;
+    devices->until = now + devices->idle_s + IDLE_MORE_S;
+    if (slept)
+        pthread_cond_signal(&devices->wake);
+    pthread_mutex_unlock(&devices->lock);
 }
 
 enum lp_code
@@ -48,7 +80,9 @@ lp_daemon_devices_start(const struct lp_driver_host_options *options,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&devices->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    devices->services.driver_of = lp_driver_of;
+    devices->idle_s = (time_t)options->conf->devices_idle_s;
+    devices->services =
+        (struct lp_services){.driver_of = lp_driver_of, .opening = opening, .arg = devices};
     rc = lp_driver_host_new(options, &devices->services.drivers, err);
     if (rc == LP_OK && pthread_create(&devices->thread, NULL, keep_alive, devices) != 0)
         rc = lp_fail(err, LP_NOMEM, "no thread for the device sessions");

@@ -349,6 +349,7 @@ enum lp_code
 lp_devices_open(struct lp_run *run, json_t *const *docs, size_t count, enum lp_device_use use,
                 struct lp_device ***out, struct lp_err *err)
 {
+    const struct lp_services *services;
     struct lp_devices *set;
     enum lp_code rc;
 
@@ -367,6 +368,9 @@ lp_devices_open(struct lp_run *run, json_t *const *docs, size_t count, enum lp_d
     set->run = run;
     set->evidence = lp_unit_new();
     lp_run_key(run, set->key, sizeof set->key);
+    services = run->services;
+    if (services->opening != NULL)
+        services->opening(services->arg);
     for (size_t i = 0; rc == LP_OK && i < count; i++)
         rc = open_one(set, docs[i], use, err);
     if (rc != LP_OK) {

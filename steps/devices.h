@@ -37,6 +37,9 @@ struct lp_services {
     const struct lp_driver *(*driver_of)(const char *name);
     /** Normally lp_product_of, which NULL stands for. */
     const struct lp_product *(*product_of)(const char *type);
+    /** Told before elements are opened, so that whoever keeps sessions alive wakes up; or NULL. */
+    void (*opening)(void *arg);
+    void *arg;
 };
 
 /** Key `plan`, EXTERNAL, reads only; the last step of a dry run. */

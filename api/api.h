@@ -40,6 +40,9 @@ enum lp_code lp_api_listen(const struct lp_api_options *options, struct lp_api *
 /** "http://127.0.0.1:8420" with the real port, and the path of the Unix socket. Borrowed. */
 const char *lp_api_url(const struct lp_api *api);
 const char *lp_api_socket(const struct lp_api *api);
+/** How often the loop has turned; wakes it once more. Two equal answers some time apart: it hangs.
+ */
+uint64_t lp_api_turns(struct lp_api *api);
 /** Starts the threads. The services outlive the API. */
 enum lp_code lp_api_run(struct lp_api *api, const struct lp_api_services *services,
                         struct lp_err *err) LP_MUST_CHECK;

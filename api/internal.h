@@ -126,6 +126,7 @@ struct lp_api {
     struct MHD_Daemon *mhd;
     pthread_t loop;
     bool loop_started;
+    atomic_ullong turns;   /* of the loop */
     struct lp_conn *conns; /* loop thread */
     struct lp_conn **by_fd;
     size_t by_fd_size;

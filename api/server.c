@@ -613,6 +613,15 @@ give_back(struct lp_api *api)
     malloc_trim(0);
 }
 
+uint64_t
+lp_api_turns(struct lp_api *api)
+{
+    uint64_t turns = atomic_load_explicit(&api->turns, memory_order_relaxed);
+
+    lp_api_wake(api);
+    return turns;
+}
+
 static void *
 loop(void *arg)
 {
@@ -627,6 +636,7 @@ loop(void *arg)
         if (may_end(api, now))
             return NULL;
         count = epoll_wait(api->epoll_fd, events, LP_COUNT(events), sleep_ms(api, now, stream_at));
+        atomic_fetch_add_explicit(&api->turns, 1, memory_order_relaxed);
         handle_events(api, events, count);
         now = lp_api_now(api);
         if (api->accept_again_us != 0 && now >= api->accept_again_us)

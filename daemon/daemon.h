@@ -110,5 +110,8 @@ enum lp_code lp_offline_show(const struct lp_command_line *line, struct lp_err *
 /** Tells the service manager (NOTIFY_SOCKET); without one nothing happens. Source: sd_notify(3),
  * the wire form is one datagram. */
 void lp_notify(const char *state);
+/** How often the service manager wants a sign of life, with reserve; -1: never. Source:
+ * sd_watchdog_enabled(3). */
+int lp_notify_watchdog_ms(void);
 
 #endif

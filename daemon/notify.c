@@ -26,3 +26,15 @@ lp_notify(const char *state)
                   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
     close(fd);
 }
+
+int
+lp_notify_watchdog_ms(void)
+{
+    const char *text = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+    long long us = text == NULL ? 0 : strtoll(text, NULL, 10);
+
+    if (us <= 0 || (pid != NULL && strtoll(pid, NULL, 10) != (long long)getpid()))
+        return -1;
+    us /= 3000; /* a third: two may be late */
+    return us < 1 ? 1 : us > 60000 ? 60000 : (int)us;
+}

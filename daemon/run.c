@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -303,13 +304,34 @@ reload(struct lp_daemon *daemon)
     lp_notify("READY=1");
 }
 
+/** A sign of life for the service manager. Not when the loop of the API has not turned since it was
+ * asked to the last time: a daemon that answers nobody is better started anew. (A step thread that
+ * hangs ends the daemon by itself: executor.stuck_grace_ms.) */
+static void
+sign_of_life(struct lp_daemon *daemon, uint64_t *turns)
+{
+    uint64_t now = daemon->api == NULL ? *turns + 1 : lp_api_turns(daemon->api);
+
+    if (now != *turns)
+        lp_notify("WATCHDOG=1");
+    *turns = now;
+}
+
 /** Sleeps until a signal says stop. */
 static void
 wait_for_end(struct lp_daemon *daemon)
 {
+    int watch_ms = lp_notify_watchdog_ms();
+    uint64_t turns = 0;
+
     for (;;) {
         struct signalfd_siginfo info;
+        struct pollfd fd = {.fd = daemon->signal_fd, .events = POLLIN};
 
+        if (poll(&fd, 1, watch_ms) == 0) {
+            sign_of_life(daemon, &turns);
+            continue;
+        }
         if (read(daemon->signal_fd, &info, sizeof info) != sizeof info)
             continue;
         lp_logf(daemon->log, LP_LOG_INFO, "daemon.signal", "s:i", "signal", (int)info.ssi_signo);

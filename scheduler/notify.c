@@ -664,6 +664,7 @@ notifier_main(void *arg)
     bool shared = lp_store_dialect(n->options.store) == LP_DIALECT_POSTGRES;
     int64_t look = shared ? LOOK_US : LONG_LOOK_US, pause = GAP_US;
 
+    (void)pthread_setname_np(pthread_self(), "lp-notify");
     while (rest(n, pause)) {
         struct lp_err err = LP_ERR_INIT;
         int64_t next = INT64_MAX;

@@ -202,6 +202,25 @@ class Start(Folder):
             daemon.stop()
             self.assertTrue(listener.recv(1000).startswith(b"STOPPING=1"))
 
+    def test_signs_of_life(self):
+        path = os.path.join(self.folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(path)
+            listener.settimeout(60 * lightpathd.SLOW)
+            daemon = self.daemon(environment={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "300000"}).start()
+            got = [listener.recv(1000) for _ in range(4)]
+            self.assertTrue(got[0].startswith(b"READY=1"))
+            self.assertEqual(set(got[1:]), {b"WATCHDOG=1"})
+            daemon.child.send_signal(signal.SIGSTOP)
+            listener.settimeout(1)
+            with self.assertRaises(TimeoutError):
+                for _ in range(100):  # what was sent before
+                    listener.recv(1000)
+            daemon.child.send_signal(signal.SIGCONT)
+            listener.settimeout(60 * lightpathd.SLOW)
+            self.assertEqual(listener.recv(1000), b"WATCHDOG=1")
+            daemon.stop()
+
     def test_roles(self):
         daemon = self.daemon(arguments=["--role", "executor,scheduler"])
         daemon.child = subprocess.Popen(daemon.command(), stderr=subprocess.PIPE)

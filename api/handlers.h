@@ -30,6 +30,11 @@ lp_handler lp_on_health, lp_on_audit, lp_on_audit_verify, lp_on_token_list, lp_o
 /* on_operate.c */
 lp_handler lp_on_executors, lp_on_engine, lp_on_doctor, lp_on_doctor_fix, lp_on_notification_list,
     lp_on_notification_get, lp_on_notification_test;
+/* on_schedule.c */
+lp_handler lp_on_schedule_list, lp_on_schedule_get, lp_on_schedule_create, lp_on_schedule_change,
+    lp_on_schedule_change_named, lp_on_schedule_delete, lp_on_schedule_delete_named,
+    lp_on_schedule_runs, lp_on_window_list, lp_on_window_get, lp_on_window_create,
+    lp_on_window_change, lp_on_window_delete, lp_on_process_window;
 /* metrics.c, stream.c */
 lp_handler lp_on_metrics, lp_on_events;
 

@@ -87,9 +87,14 @@ lp_on_process_start(struct lp_request *req, json_t **out, struct lp_err *err)
     if (rc == LP_OK && req->idempotency_key != NULL && req->idempotency_key[0] == '\0')
         rc = lp_fail_at(err, LP_INVALID, "header/Idempotency-Key", "Idempotency-Key is empty");
     if (rc == LP_OK)
-        rc = lp_engine_start(engine_of(req), &req->caller, req->params[0], req->json,
-                             req->idempotency_key, req->idempotency_key == NULL ? NULL : hash, id,
-                             err);
+        rc = lp_engine_begin(
+            engine_of(req), &req->caller,
+            &(struct lp_start){.workflow = req->params[0],
+                               .pages = req->json,
+                               .idempotency_key = req->idempotency_key,
+                               .request_hash = req->idempotency_key == NULL ? NULL : hash,
+                               .window = lp_request_query(req, "window")},
+            id, err);
     if (rc != LP_OK)
         return rc;
     where = lp_arena_printf(req->arena, "/api/processes/%s", id);

@@ -66,6 +66,8 @@ param_base(const struct lp_param *param)
         return json_pack("{s:[s, s], s:s}", "type", "number", "string", "format", "unix-timestamp");
     case LP_PARAM_OBJECT:
         return json_pack("{s:s}", "type", "object");
+    case LP_PARAM_ARRAY:
+        return json_pack("{s:s}", "type", "array");
     case LP_PARAM_TEXT:
     case LP_PARAM_TYPE_COUNT:
         break;

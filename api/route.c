@@ -107,6 +107,8 @@ static const struct lp_param path_params[] = {
     {.name = "resource_type_id", .type = LP_PARAM_UUID, .text = "id of a resource type"},
     {.name = "workflow_id", .type = LP_PARAM_UUID, .text = "id of a workflow"},
     {.name = "token_id", .type = LP_PARAM_UUID, .text = "id of an API token"},
+    {.name = "schedule_id", .type = LP_PARAM_UUID, .text = "id of a schedule"},
+    {.name = "window", .max = 100, .text = "id or name of a maintenance window"},
     {.name = "workflow_key",
      .max = 100,
      .pattern = "^[A-Za-z0-9_-]+$",
@@ -268,6 +270,7 @@ check_value(const struct lp_param *param, const char *place, const char *value, 
     case LP_PARAM_TEXT:
     case LP_PARAM_TIME:
     case LP_PARAM_OBJECT:
+    case LP_PARAM_ARRAY:
     case LP_PARAM_TYPE_COUNT:
         if (param->max != 0 && characters(value) > (size_t)param->max)
             add_text(problems, "string_too_long", place, param->name, "the text is too long",
@@ -395,6 +398,10 @@ check_member(const struct lp_param *param, const json_t *value, json_t *problems
         if (!json_is_object(value))
             add_member(problems, "dict_type", param->name, "Input should be an object", value,
                        NULL);
+        break;
+    case LP_PARAM_ARRAY:
+        if (!json_is_array(value))
+            add_member(problems, "list_type", param->name, "Input should be a list", value, NULL);
         break;
     case LP_PARAM_TEXT:
     case LP_PARAM_UUID:

@@ -22,6 +22,7 @@ enum lp_param_type {
     LP_PARAM_ENUM,   /* one of `values`, separated by '|' */
     LP_PARAM_TIME,   /* body: a number of seconds, or ISO 8601 text */
     LP_PARAM_OBJECT, /* body only */
+    LP_PARAM_ARRAY,  /* body only */
     LP_PARAM_TYPE_COUNT
 };
 

@@ -89,6 +89,84 @@ static const struct lp_param notifications_query[] = {
 static const struct lp_param notification_body[] = {
     {.name = "target", .max = 64, .nullable = true, .text = "name of a target in notifications.file; null = all of them"},
 };
+static const struct lp_param start_query[] = {
+    {.name = "reporter", .max = 100, .text = "accepted for compatibility; never overrides the authenticated user"},
+    {.name = "ticket", .max = 200, .text = "ticket this is done for (or header X-Ticket); kept in process and audit"},
+    {.name = "reason", .max = 1000, .text = "why (or header X-Reason); kept in process and audit"},
+    {.name = "window", .max = 100, .text = "maintenance window to bind the process to, by name or id: outside it its gated steps wait"},
+};
+static const struct lp_param schedule_create_body[] = {
+    {.name = "scheduled_type", .type = LP_PARAM_ENUM, .values = "create", .text = "may be left out"},
+    {.name = "workflow_name", .max = 100, .text = "the task"},
+    {.name = "workflow_id", .type = LP_PARAM_UUID, .text = "its id; must be of the same task"},
+    {.name = "name", .max = 200, .text = "shown name; the task's description without"},
+    {.name = "trigger", .type = LP_PARAM_ENUM, .required = true, .values = "interval|cron|date", .text = "how due times are given"},
+    {.name = "trigger_kwargs", .type = LP_PARAM_OBJECT, .required = true, .text = "cron: expression, or minute, hour, day, month, day_of_week, second; interval: weeks, days, hours, minutes, seconds; date: run_date; all: timezone; start_date, end_date, jitter (seconds)"},
+    {.name = "user_inputs", .type = LP_PARAM_ARRAY, .text = "form pages of the task; [{}] without"},
+    {.name = "misfire", .type = LP_PARAM_ENUM, .values = "skip|once|all", .text = "due times that nobody was there for: none of them, the newest (default), or all up to misfire_most"},
+    {.name = "misfire_most", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "24 without"},
+    {.name = "grace_seconds", .type = LP_PARAM_INT, .min = 1, .max = 604800, .text = "so late a start is no misfire; 60 without"},
+    {.name = "overlap", .type = LP_PARAM_ENUM, .values = "allow|skip", .text = "skip: not while the process of an earlier run is at work"},
+    {.name = "window", .max = 100, .nullable = true, .text = "maintenance window its processes are bound to, by name or id"},
+    {.name = "paused", .type = LP_PARAM_BOOL, .text = "true: nothing starts until it is false again"},
+};
+static const struct lp_param schedule_change_body[] = {
+    {.name = "scheduled_type", .type = LP_PARAM_ENUM, .values = "update", .text = "may be left out"},
+    {.name = "schedule_id", .type = LP_PARAM_UUID, .required = true, .text = "the schedule"},
+    {.name = "name", .max = 200, .text = "shown name; the task's description without"},
+    {.name = "trigger", .type = LP_PARAM_ENUM, .values = "interval|cron|date", .text = "how due times are given"},
+    {.name = "trigger_kwargs", .type = LP_PARAM_OBJECT, .text = "cron: expression, or minute, hour, day, month, day_of_week, second; interval: weeks, days, hours, minutes, seconds; date: run_date; all: timezone; start_date, end_date, jitter (seconds)"},
+    {.name = "user_inputs", .type = LP_PARAM_ARRAY, .text = "form pages of the task; [{}] without"},
+    {.name = "misfire", .type = LP_PARAM_ENUM, .values = "skip|once|all", .text = "due times that nobody was there for: none of them, the newest (default), or all up to misfire_most"},
+    {.name = "misfire_most", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "24 without"},
+    {.name = "grace_seconds", .type = LP_PARAM_INT, .min = 1, .max = 604800, .text = "so late a start is no misfire; 60 without"},
+    {.name = "overlap", .type = LP_PARAM_ENUM, .values = "allow|skip", .text = "skip: not while the process of an earlier run is at work"},
+    {.name = "window", .max = 100, .nullable = true, .text = "maintenance window its processes are bound to, by name or id"},
+    {.name = "paused", .type = LP_PARAM_BOOL, .text = "true: nothing starts until it is false again"},
+};
+static const struct lp_param schedule_named_body[] = {
+    {.name = "name", .max = 200, .text = "shown name; the task's description without"},
+    {.name = "trigger", .type = LP_PARAM_ENUM, .values = "interval|cron|date", .text = "how due times are given"},
+    {.name = "trigger_kwargs", .type = LP_PARAM_OBJECT, .text = "cron: expression, or minute, hour, day, month, day_of_week, second; interval: weeks, days, hours, minutes, seconds; date: run_date; all: timezone; start_date, end_date, jitter (seconds)"},
+    {.name = "user_inputs", .type = LP_PARAM_ARRAY, .text = "form pages of the task; [{}] without"},
+    {.name = "misfire", .type = LP_PARAM_ENUM, .values = "skip|once|all", .text = "due times that nobody was there for: none of them, the newest (default), or all up to misfire_most"},
+    {.name = "misfire_most", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "24 without"},
+    {.name = "grace_seconds", .type = LP_PARAM_INT, .min = 1, .max = 604800, .text = "so late a start is no misfire; 60 without"},
+    {.name = "overlap", .type = LP_PARAM_ENUM, .values = "allow|skip", .text = "skip: not while the process of an earlier run is at work"},
+    {.name = "window", .max = 100, .nullable = true, .text = "maintenance window its processes are bound to, by name or id"},
+    {.name = "paused", .type = LP_PARAM_BOOL, .text = "true: nothing starts until it is false again"},
+};
+static const struct lp_param schedule_delete_body[] = {
+    {.name = "scheduled_type", .type = LP_PARAM_ENUM, .values = "delete", .text = "may be left out"},
+    {.name = "schedule_id", .type = LP_PARAM_UUID, .required = true, .text = "the schedule"},
+    {.name = "workflow_id", .type = LP_PARAM_UUID, .text = "its task, for compatibility; another one is refused"},
+};
+static const struct lp_param runs_query[] = {
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most runs; 100 without"},
+    {.name = "before", .type = LP_PARAM_INT, .min = 0, .max = 7226582400, .text = "only due times before this time, seconds since 1970"},
+};
+#define WINDOW_MEMBERS \
+    {.name = "description", .max = 2000, .nullable = true, .text = "what it is for"}, \
+    {.name = "timezone", .max = 64, .nullable = true, .text = "IANA name; UTC without"}, \
+    {.name = "days", .type = LP_PARAM_ARRAY, .nullable = true, .text = "days of the week it opens on: sun to sat; all without"}, \
+    {.name = "opens", .max = 5, .nullable = true, .text = "wall clock time, 02:00"}, \
+    {.name = "closes", .max = 5, .nullable = true, .text = "wall clock time; not later than opens: on the next day"}, \
+    {.name = "not_before", .type = LP_PARAM_TIME, .nullable = true, .text = "never open before"}, \
+    {.name = "not_after", .type = LP_PARAM_TIME, .nullable = true, .text = "never open after"}, \
+    {.name = "starts", .type = LP_PARAM_TIME, .nullable = true, .text = "a window that opens once: its beginning"}, \
+    {.name = "ends", .type = LP_PARAM_TIME, .nullable = true, .text = "a window that opens once: its end"}, \
+    {.name = "margin_seconds", .type = LP_PARAM_INT, .max = 86400, .text = "so long before it closes nothing new is begun"}
+static const struct lp_param window_create_body[] = {
+    {.name = "name", .required = true, .min = 1, .max = 100, .text = "unique"},
+    WINDOW_MEMBERS,
+};
+static const struct lp_param window_change_body[] = {
+    {.name = "name", .min = 1, .max = 100, .text = "unique"},
+    WINDOW_MEMBERS,
+};
+static const struct lp_param process_window_body[] = {
+    {.name = "window", .required = true, .max = 100, .nullable = true, .text = "maintenance window by name or id; null: none"},
+};
 
 #define PAGES_TEXT "one object per answered form page; null = [{}]"
 
@@ -103,7 +181,7 @@ static const struct lp_route rows[] = {
      .status = 200, .response = "Count", .errors = "409", .handler = lp_on_process_resume_all},
     {.method = LP_POST, .path = "/api/processes/{workflow_key}", .op = "create_workflow", .tag = "Processes",
      .text = "Start a workflow; 510 carries the next form page. Header Idempotency-Key makes a repeated call return the first id",
-     .role = LP_ROLE_READ, QUERY(actor_query), .body = LP_BODY_PAGES, .body_text = PAGES_TEXT, .status = 201, .response = "ProcessId",
+     .role = LP_ROLE_READ, QUERY(start_query), .body = LP_BODY_PAGES, .body_text = PAGES_TEXT, .status = 201, .response = "ProcessId",
      .errors = "404 409 412 510", .handler = lp_on_process_start},
     {.method = LP_GET, .path = "/api/processes/{process_id}", .op = "get_process", .tag = "Processes",
      .text = "One process with steps, state and form", .role = LP_ROLE_READ, .status = 200, .response = "Process", .errors = "404",
@@ -198,6 +276,46 @@ static const struct lp_route rows[] = {
     {.method = LP_POST, .path = "/api/forms/{form_key}", .op = "post_form", .tag = "Forms",
      .text = "Forms outside workflows; none exist yet", .role = LP_ROLE_READ, .body = LP_BODY_PAGES, .body_text = PAGES_TEXT,
      .status = 200, .response = "Object", .errors = "404", .handler = lp_on_form},
+
+    /* ---- schedules and maintenance windows ---- */
+    {.method = LP_GET, .path = "/api/schedules/", .op = "list_schedules", .tag = "Schedules", .text = "Schedules, by name",
+     .role = LP_ROLE_READ, .status = 200, .response = "[Schedule]", .handler = lp_on_schedule_list},
+    {.method = LP_POST, .path = "/api/schedules/", .op = "create_schedule", .tag = "Schedules",
+     .text = "Make a schedule; it is there when the answer comes", .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(schedule_create_body), .status = 201,
+     .response = "ScheduleAnswer", .errors = "404 409", .handler = lp_on_schedule_create},
+    {.method = LP_PUT, .path = "/api/schedules/", .op = "update_schedule", .tag = "Schedules",
+     .text = "Change a schedule; what is not given stays", .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(schedule_change_body), .status = 200,
+     .response = "ScheduleAnswer", .errors = "404 409", .handler = lp_on_schedule_change},
+    {.method = LP_DELETE, .path = "/api/schedules/", .op = "delete_schedule", .tag = "Schedules", .text = "Delete a schedule",
+     .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(schedule_delete_body), .status = 200, .response = "ScheduleDeleted", .errors = "404",
+     .handler = lp_on_schedule_delete},
+    {.method = LP_GET, .path = "/api/schedules/{schedule_id}", .op = "get_schedule", .tag = "Schedules", .text = "One schedule",
+     .role = LP_ROLE_READ, .status = 200, .response = "Schedule", .errors = "404", .handler = lp_on_schedule_get},
+    {.method = LP_PUT, .path = "/api/schedules/{schedule_id}", .op = "update_named_schedule", .tag = "Schedules",
+     .text = "Change a schedule; what is not given stays", .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(schedule_named_body), .status = 200,
+     .response = "ScheduleAnswer", .errors = "404 409", .handler = lp_on_schedule_change_named},
+    {.method = LP_DELETE, .path = "/api/schedules/{schedule_id}", .op = "delete_named_schedule", .tag = "Schedules",
+     .text = "Delete a schedule", .role = LP_ROLE_OPERATE, QUERY(actor_query), .body = LP_BODY_NONE, .status = 204, .errors = "404",
+     .handler = lp_on_schedule_delete_named},
+    {.method = LP_GET, .path = "/api/schedules/{schedule_id}/runs", .op = "list_schedule_runs", .tag = "Schedules",
+     .text = "What became of its due times, newest first", .role = LP_ROLE_READ, QUERY(runs_query), .status = 200,
+     .response = "[ScheduleRun]", .errors = "404", .handler = lp_on_schedule_runs},
+    {.method = LP_GET, .path = "/api/windows/", .op = "list_windows", .tag = "Windows", .text = "Maintenance windows, by name",
+     .role = LP_ROLE_READ, .status = 200, .response = "[Window]", .handler = lp_on_window_list},
+    {.method = LP_POST, .path = "/api/windows/", .op = "create_window", .tag = "Windows", .text = "Make a maintenance window",
+     .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(window_create_body), .status = 201, .response = "Window", .errors = "409",
+     .handler = lp_on_window_create},
+    {.method = LP_GET, .path = "/api/windows/{window}", .op = "get_window", .tag = "Windows", .text = "One maintenance window",
+     .role = LP_ROLE_READ, .status = 200, .response = "Window", .errors = "404", .handler = lp_on_window_get},
+    {.method = LP_PUT, .path = "/api/windows/{window}", .op = "update_window", .tag = "Windows",
+     .text = "Change a maintenance window; what is not given stays, who waits for it looks again", .role = LP_ROLE_OPERATE,
+     QUERY(actor_query), MEMBERS(window_change_body), .status = 200, .response = "Window", .errors = "404 409", .handler = lp_on_window_change},
+    {.method = LP_DELETE, .path = "/api/windows/{window}", .op = "delete_window", .tag = "Windows",
+     .text = "Delete a maintenance window that nothing is bound to", .role = LP_ROLE_OPERATE, QUERY(actor_query), .body = LP_BODY_NONE, .status = 204,
+     .errors = "404 409", .handler = lp_on_window_delete},
+    {.method = LP_PUT, .path = "/api/processes/{process_id}/window", .op = "bind_process_window", .tag = "Windows",
+     .text = "Bind a process to a maintenance window, or to none", .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(process_window_body), .status = 204,
+     .errors = "404 409", .handler = lp_on_process_window},
 
     /* ---- settings ---- */
     {.method = LP_GET, .path = "/api/settings/status", .op = "get_global_status", .tag = "Settings", .text = "Is the engine paused?",

@@ -35,7 +35,40 @@ const size_t cli_environment_count = LP_COUNT(cli_environment);
 #define WATCH_OPTION {.name = "watch", .letter = 'w', .help = "follow the process to its end"}
 #define LIMIT_OPTION {.name = "limit", .value = "N", .help = "most rows; 100"}
 
-static const struct cli_option start_options[] = {FORM_OPTIONS, WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option start_options[] = {
+    FORM_OPTIONS, WHY_OPTIONS, WATCH_OPTION,
+    {.name = "window", .value = "WINDOW", .help = "maintenance window outside which the process waits"}};
+#define SCHEDULE_OPTIONS \
+    {.name = "name", .value = "NAME", .help = "shown name; the task's description without"}, \
+    {.name = "cron", .value = "EXPRESSION", .help = "minute hour day-of-month month day-of-week, such as '30 2 * * mon-fri'; L is the last day of a month"}, \
+    {.name = "every", .value = "TIME", .help = "interval, such as 6h, 15m or 1h30m"}, \
+    {.name = "at", .value = "TIME", .help = "once: ISO 8601, such as 2026-03-01T02:00 (wall clock of the zone)"}, \
+    {.name = "timezone", .value = "ZONE", .help = "IANA name, such as Europe/Rome; UTC without"}, \
+    {.name = "start", .value = "TIME", .help = "no due time before"}, \
+    {.name = "end", .value = "TIME", .help = "no due time after"}, \
+    {.name = "jitter", .value = "SECONDS", .help = "starts are spread over so many seconds behind the due time"}, \
+    {.name = "inputs", .value = "JSON", .help = "form pages of the task: a list of objects, or one object"}, \
+    {.name = "misfire", .value = "POLICY", .help = "due times nobody was there for: skip them, start once (default), or all", .words = "skip once all"}, \
+    {.name = "misfire-most", .value = "N", .help = "with all: at most so many, the newest; 24"}, \
+    {.name = "grace", .value = "SECONDS", .help = "so late a start is no misfire; 60"}, \
+    {.name = "overlap", .value = "WORD", .help = "skip: not while the process of an earlier run is at work", .words = "allow skip"}, \
+    {.name = "window", .value = "WINDOW", .help = "maintenance window its processes are bound to; none removes it"}
+static const struct cli_option schedule_create_options[] = {
+    SCHEDULE_OPTIONS, {.name = "paused", .help = "nothing starts until `schedule resume`"}, WHY_OPTIONS};
+static const struct cli_option schedule_update_options[] = {SCHEDULE_OPTIONS, WHY_OPTIONS};
+#define WINDOW_OPTIONS \
+    {.name = "hours", .value = "FROM-TO", .help = "wall clock times, such as 02:00-04:00; 22:00-04:00 ends on the next day"}, \
+    {.name = "days", .value = "DAYS", .help = "days it opens on, such as mon,tue; all without"}, \
+    {.name = "timezone", .value = "ZONE", .help = "IANA name, such as Europe/Rome; UTC without"}, \
+    {.name = "starts", .value = "TIME", .help = "instead of --hours: opens once, then"}, \
+    {.name = "ends", .value = "TIME", .help = "end of one that opens once"}, \
+    {.name = "not-before", .value = "TIME", .help = "never open before"}, \
+    {.name = "not-after", .value = "TIME", .help = "never open after"}, \
+    {.name = "margin", .value = "SECONDS", .help = "so long before it closes nothing new is begun"}, \
+    {.name = "description", .value = "TEXT", .help = "what it is for"}
+static const struct cli_option window_create_options[] = {WINDOW_OPTIONS, WHY_OPTIONS};
+static const struct cli_option window_update_options[] = {
+    {.name = "name", .value = "NAME", .help = "another name"}, WINDOW_OPTIONS, WHY_OPTIONS};
 static const struct cli_option resume_options[] = {FORM_OPTIONS, WHY_OPTIONS, WATCH_OPTION};
 static const struct cli_option why_options[] = {WHY_OPTIONS};
 static const struct cli_option why_watch_options[] = {WHY_OPTIONS, WATCH_OPTION};
@@ -110,6 +143,10 @@ const struct cli_command cli_commands[] = {
      .summary = "end a process for good", OPTIONS(abort_options), .run = cli_process_abort},
     {.noun = "process", .verb = "note", .args = "PROCESS TEXT", .min_args = 2, .max_args = 2,
      .summary = "write a note on a process; an empty text removes it", OPTIONS(why_options), .run = cli_process_note},
+    {.noun = "process", .verb = "window", .args = "PROCESS WINDOW", .min_args = 2, .max_args = 2,
+     .summary = "bind a process to a maintenance window; none frees it",
+     .help = "A process that waits for a window looks again at once; one that failed because its window never opens again is retried afterwards.",
+     OPTIONS(why_options), .run = cli_process_window},
     {.noun = "process", .verb = "delete", .args = "PROCESS", .min_args = 1, .max_args = 1,
      .summary = "delete a finished task", OPTIONS(why_options), .run = cli_process_delete},
 
@@ -136,6 +173,31 @@ const struct cli_command cli_commands[] = {
      .help = "The first line names the columns. All rows are checked before the first is written; every fault is told with its row and column.",
      OPTIONS(import_options), .run = cli_pop_import},
     {.noun = "todo", .args = "", .summary = "everything that waits for a person", .run = cli_todo},
+
+    {.noun = "schedule", .verb = "list", .args = "", .summary = "what starts by itself, and when", .run = cli_schedule_list},
+    {.noun = "schedule", .verb = "show", .args = "SCHEDULE", .min_args = 1, .max_args = 1, .summary = "one schedule", .run = cli_schedule_show},
+    {.noun = "schedule", .verb = "create", .args = "TASK", .min_args = 1, .max_args = 1, .summary = "start a task by itself",
+     .help = "Each due time starts it once, whatever number of schedulers runs. With a restricted hour a time that is left out when clocks are "
+             "turned counts at the first moment behind the gap, and one that comes twice the first time only.",
+     OPTIONS(schedule_create_options), .run = cli_schedule_create},
+    {.noun = "schedule", .verb = "update", .args = "SCHEDULE", .min_args = 1, .max_args = 1, .summary = "change a schedule; what is not given stays",
+     OPTIONS(schedule_update_options), .run = cli_schedule_update},
+    {.noun = "schedule", .verb = "pause", .args = "SCHEDULE", .min_args = 1, .max_args = 1, .summary = "start nothing until it is resumed",
+     OPTIONS(why_options), .run = cli_schedule_pause},
+    {.noun = "schedule", .verb = "resume", .args = "SCHEDULE", .min_args = 1, .max_args = 1, .summary = "go on with the next due time",
+     OPTIONS(why_options), .run = cli_schedule_resume},
+    {.noun = "schedule", .verb = "delete", .args = "SCHEDULE", .min_args = 1, .max_args = 1, .summary = "remove a schedule",
+     OPTIONS(why_options), .run = cli_schedule_delete},
+    {.noun = "schedule", .verb = "runs", .args = "SCHEDULE", .min_args = 1, .max_args = 1, .summary = "what became of its due times, newest first",
+     OPTIONS(limit_options), .run = cli_schedule_runs},
+    {.noun = "window", .verb = "list", .args = "", .summary = "maintenance windows", .run = cli_window_list},
+    {.noun = "window", .verb = "show", .args = "WINDOW", .min_args = 1, .max_args = 1, .summary = "one maintenance window", .run = cli_window_show},
+    {.noun = "window", .verb = "create", .args = "NAME", .min_args = 1, .max_args = 1, .summary = "say when bound work may be done",
+     OPTIONS(window_create_options), .run = cli_window_create},
+    {.noun = "window", .verb = "update", .args = "WINDOW", .min_args = 1, .max_args = 1, .summary = "change a window; who waits for it looks again",
+     OPTIONS(window_update_options), .run = cli_window_update},
+    {.noun = "window", .verb = "delete", .args = "WINDOW", .min_args = 1, .max_args = 1, .summary = "remove a window that nothing is bound to",
+     OPTIONS(why_options), .run = cli_window_delete},
 
     {.noun = "engine", .verb = "status", .args = "", .summary = "is it running, and what is waiting", .run = cli_engine_status},
     {.noun = "engine", .verb = "pause", .args = "", .summary = "stop between steps",

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "wire/telnet.h"
@@ -53,6 +54,18 @@ slice(const struct tl1_limits *limits, enum tl1_wake *why)
         left = allowed < left ? allowed : left;
     }
     return left <= 0 ? 0 : left < SLICE_MS ? (int)left : SLICE_MS;
+}
+
+enum tl1_wake
+tl1_look(const struct tl1_limits *limits)
+{
+    struct pollfd cancel = {.fd = limits->wait == NULL ? -1 : limits->wait->cancel_fd,
+                            .events = POLLIN};
+    enum tl1_wake why;
+
+    if (poll(&cancel, 1, 0) > 0)
+        return TL1_STOPPED;
+    return slice(limits, &why) == 0 ? why : TL1_READY;
 }
 
 enum tl1_wake
@@ -433,15 +446,26 @@ ssh_prepare(struct dial *dial, int fd, struct lp_err *err)
     return LP_OK;
 }
 
+/* libssh closes a descriptor that it was given when the peer went first, and leaves it open when we
+   go first: whether it is still our socket is told by its inode. */
 static void
 ssh_drop(ssh_session session, ssh_channel channel)
 {
+    struct stat before, after;
+    int fd;
+
+    if (session == NULL)
+        return;
+    fd = (int)ssh_get_fd(session);
+    if (fd >= 0 && fstat(fd, &before) != 0)
+        fd = -1;
     if (channel != NULL)
         ssh_channel_free(channel);
-    if (session != NULL) {
-        ssh_disconnect(session);
-        ssh_free(session);
-    }
+    ssh_disconnect(session);
+    ssh_free(session);
+    if (fd >= 0 && fstat(fd, &after) == 0 && S_ISSOCK(after.st_mode)
+        && after.st_ino == before.st_ino)
+        (void)close(fd);
 }
 
 static enum lp_code
@@ -474,10 +498,14 @@ enum lp_code
 tl1_link_open(const struct tl1_link_options *options, const struct tl1_limits *limits,
               struct tl1_link **out, struct lp_err *err)
 {
-    struct tl1_link *link = calloc(1, sizeof *link);
+    enum tl1_wake wake = tl1_look(limits);
+    struct tl1_link *link;
     enum lp_code rc;
     int fd = -1;
 
+    if (wake != TL1_READY)
+        return ended(wake, options->address, "connecting to", err);
+    link = calloc(1, sizeof *link);
     if (link == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for a connection");
     rc = connect_tcp(options->address, limits, &fd, err);

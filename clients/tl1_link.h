@@ -21,6 +21,8 @@ enum tl1_wake {
     TL1_STOPPED  /* the caller cancelled */
 };
 enum tl1_wake tl1_wait(const struct tl1_limits *limits, int fd, short events);
+/** As tl1_wait, but only looks: may anything be begun? */
+enum tl1_wake tl1_look(const struct tl1_limits *limits);
 int64_t tl1_now(const struct lp_clock *clock);
 
 struct tl1_link;

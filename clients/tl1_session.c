@@ -306,6 +306,20 @@ unreadable(struct lp_tl1_session *session, const struct attempt *attempt, struct
     return lost(session, attempt, err->code, why, err);
 }
 
+/* Nothing is begun for a caller who has no time left. The session is as good as before. */
+static enum lp_code
+may_begin(struct lp_tl1_session *session, const char *code, struct lp_err *err)
+{
+    struct tl1_limits limits = limits_of(session, 1000000);
+    enum tl1_wake wake = tl1_look(&limits);
+
+    if (wake == TL1_READY)
+        return LP_OK;
+    return lp_fail(err, wake == TL1_STOPPED ? LP_CANCELLED : LP_RETRYABLE,
+                   "%s: %s was not sent: %s", session->element.name, code,
+                   wake == TL1_STOPPED ? "stopped on request" : "there is no time left");
+}
+
 /* Input is read while sending: an element in a storm may stop to read before we do. */
 static enum lp_code
 send_all(struct lp_tl1_session *session, struct attempt *attempt, struct lp_err *err)
@@ -451,7 +465,9 @@ attempt_once(struct lp_tl1_session *session, struct lp_tl1_command *command,
     tl1_pool_tag(session->pool, session->ctag);
     command->tid = session->element.tid;
     command->ctag = session->ctag;
-    rc = lp_tl1_command_put(&text, command, err);
+    rc = may_begin(session, command->code, err);
+    if (rc == LP_OK)
+        rc = lp_tl1_command_put(&text, command, err);
     if (rc != LP_OK) {
         lp_buf_free(&text);
         return rc;

@@ -9,7 +9,7 @@
 #define MAX_BLOCKS 6
 
 struct made { /* a random record or command with its storage */
-    char names[MAX_BLOCKS][MAX_PARAMS][8];
+    char names[MAX_BLOCKS][MAX_PARAMS][48];
     char values[MAX_BLOCKS][MAX_PARAMS][24];
     struct lp_tl1_param params[MAX_BLOCKS][MAX_PARAMS];
     struct lp_tl1_block blocks[MAX_BLOCKS];

@@ -791,7 +791,8 @@ next(struct lp_thread *thread, struct lp_proc *proc)
 
     if ((atomic_exchange(&proc->poked, false) || proc->requests > 0) && lp_undo_requests(proc))
         return false;
-    if (atomic_load(&executor->paused) || lp_executor_stopping(executor)) {
+    if (atomic_load(&executor->paused) || atomic_load(&executor->drained)
+        || lp_executor_stopping(executor)) {
         lp_flush_release(proc);
         return false;
     }

@@ -140,6 +140,12 @@ enum lp_code lp_engine_status(struct lp_engine *engine, json_t **out,
 enum lp_code lp_engine_worker_status(struct lp_engine *engine, json_t **out,
                                      struct lp_err *err) LP_MUST_CHECK;
 
+/** Drains an executor by name (its current operations end, it claims nothing new, its processes go
+ * to others between two steps) or ends that. The mark outlives a restart. LP_NOT_FOUND: no executor
+ * ever had the name. */
+enum lp_code lp_engine_drain(struct lp_engine *engine, const struct lp_caller *caller,
+                             const char *name, bool drained, struct lp_err *err) LP_MUST_CHECK;
+
 /** Ends the state 'restored' by hand: administrators with a reason. It ends by itself when
  * everything was validated. LP_DENIED, LP_INVALID. */
 enum lp_code lp_engine_end_restored(struct lp_engine *engine, const struct lp_caller *caller,

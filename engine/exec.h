@@ -203,10 +203,11 @@ struct lp_executor {
     pthread_cond_t empty; /* stop: nothing in flight */
     pthread_t dispatcher, keeper;
     bool dispatcher_on, keeper_on;
-    atomic_bool paused;
+    atomic_bool paused, drained;
     bool narrow;              /* guarded by lock: the dispatcher waits for interactive hints only */
     struct lp_places *places; /* as engine->workflows */
     char *labels;             /* ",a,b," */
+    char name[256];           /* daemon.name, or the host's */
     bool embedded;
 
     /* keeper.c */
@@ -268,6 +269,8 @@ bool lp_lease_alive(const struct lp_executor *executor);
 /* ---- keeper.c: sweeper, watchdog ---- */
 
 void *lp_keeper_main(void *arg);
+/** Whether an operator drained this executor; takes effect. */
+enum lp_code lp_keeper_read_drain(struct lp_executor *executor, struct lp_err *err) LP_MUST_CHECK;
 void lp_keeper_poke(struct lp_executor *executor);
 /** A wake_at was stored. */
 void lp_keeper_due(struct lp_executor *executor, int64_t utc_us);

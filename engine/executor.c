@@ -235,8 +235,8 @@ thread_main(void *arg)
 static bool
 takes_work(const struct lp_executor *executor)
 {
-    return !atomic_load(&executor->paused) && !atomic_load(&executor->doomed)
-           && lp_lease_alive(executor);
+    return !atomic_load(&executor->paused) && !atomic_load(&executor->drained)
+           && !atomic_load(&executor->doomed) && lp_lease_alive(executor);
 }
 
 /** Lock held. The last slots are kept for interactive processes: tasks may stay in theirs for long.
@@ -560,6 +560,18 @@ cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&attr);
 }
 
+/** daemon.name, or the host's. */
+static void
+take_name(struct lp_executor *executor)
+{
+    const char *given = executor->engine->conf->daemon_name;
+
+    if (given != NULL && *given != '\0')
+        snprintf(executor->name, sizeof executor->name, "%s", given);
+    else if (gethostname(executor->name, sizeof executor->name - 1) != 0)
+        snprintf(executor->name, sizeof executor->name, "localhost");
+}
+
 static struct lp_executor *
 executor_new(struct lp_engine *engine)
 {
@@ -569,6 +581,7 @@ executor_new(struct lp_engine *engine)
     if (executor == NULL)
         return NULL;
     executor->engine = engine;
+    take_name(executor);
     executor->thread_max = (size_t)engine->conf->executor_threads;
     executor->thread_target = cpus > QUICK_THREADS ? (size_t)cpus : QUICK_THREADS;
     executor->in_flight_max = executor->thread_max < 2 ? 2 : executor->thread_max;
@@ -602,6 +615,8 @@ lp_executor_run(struct lp_engine *engine, struct lp_err *err)
     engine->executor = executor;
     rc = lp_engine_setting_is(engine->store, "global_lock", "1", &paused, err);
     atomic_store(&executor->paused, paused);
+    if (rc == LP_OK)
+        rc = lp_keeper_read_drain(executor, err);
     if (rc == LP_OK)
         rc = build_places(executor, err);
     if (rc == LP_OK)

@@ -94,6 +94,38 @@ read_pause(struct sweep *sweep)
     lp_err_clear(&err);
 }
 
+enum lp_code
+lp_keeper_read_drain(struct lp_executor *executor, struct lp_err *err)
+{
+    struct lp_engine *engine = executor->engine;
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_query(engine->store, LP_SQL_RUN_DRAINED,
+                               LP_ARGS(lp_text("name", executor->name)), &rows, err);
+    bool drained = rc == LP_OK && lp_rows_int(rows, 0, "n") > 0;
+
+    lp_rows_free(rows);
+    if (rc != LP_OK || atomic_exchange(&executor->drained, drained) == drained)
+        return rc;
+    lp_logf(engine->log, LP_LOG_INFO, drained ? "executor.drained" : "executor.undrained", "s:s",
+            "name", executor->name);
+    engine->queue->ops->mute(engine->queue, drained);
+    engine->queue->ops->wake(engine->queue);
+    pthread_mutex_lock(&executor->lock);
+    pthread_cond_signal(&executor->room);
+    pthread_mutex_unlock(&executor->lock);
+    return LP_OK;
+}
+
+static void
+read_drain(struct sweep *sweep)
+{
+    struct lp_err err = LP_ERR_INIT;
+
+    if (!sweep->failed && lp_keeper_read_drain(sweep->executor, &err) != LP_OK)
+        sweep->failed = true;
+    lp_err_clear(&err);
+}
+
 /** When the next waiting process is due, by our clock; 0 = none. */
 static int64_t
 next_due(struct sweep *sweep)
@@ -170,6 +202,7 @@ sweep(struct lp_executor *executor, size_t *found)
     int64_t due, soonest;
 
     read_pause(&s);
+    read_drain(&s);
     if (!atomic_load(&executor->paused) && !engine->swept)
         announce(&s, LP_SQL_RUN_SWEEP_RUNNABLE,
                  LP_ARGS(lp_int("limit", SWEEP_MOST), lp_text("labels", executor->labels)));

@@ -50,23 +50,13 @@ renewed(struct lp_executor *executor, int64_t sent_us)
                                               : sent_us + lease_us(executor) - margin_us(executor));
 }
 
-static const char *
-name_of(const struct lp_executor *executor, char host[static HOST_MOST])
-{
-    const char *given = executor->engine->conf->daemon_name;
-
-    memset(host, 0, HOST_MOST);
-    if (gethostname(host, HOST_MOST - 1) != 0)
-        snprintf(host, HOST_MOST, "localhost");
-    return given != NULL && *given != '\0' ? given : host;
-}
-
 /* ---- the name ---- */
 
 /** Rows of our name that nobody retired; LP_CONFLICT names one that is alive. */
 static enum lp_code
-demand_no_namesake(struct lp_executor *executor, const char *name, bool *any, struct lp_err *err)
+demand_no_namesake(struct lp_executor *executor, bool *any, struct lp_err *err)
 {
+    const char *name = executor->name;
     struct lp_rows *rows = NULL;
     enum lp_code rc = lp_query(
         executor->engine->store, LP_SQL_RUN_EXECUTOR_NAMESAKES,
@@ -98,9 +88,10 @@ pause_ms(int ms)
  * retired.
  */
 static enum lp_code
-take_name(struct lp_executor *executor, struct lp_unit *unit, const char *name, struct lp_err *err)
+take_name(struct lp_executor *executor, struct lp_unit *unit, struct lp_err *err)
 {
     struct lp_engine *engine = executor->engine;
+    const char *name = executor->name;
     bool owned = false, any = true;
     enum lp_code rc = LP_OK;
 
@@ -116,7 +107,7 @@ take_name(struct lp_executor *executor, struct lp_unit *unit, const char *name, 
         rc = lp_store_own_name(engine->store, name, &owned, err);
         if (rc != LP_OK || owned)
             break;
-        rc = demand_no_namesake(executor, name, &any, err);
+        rc = demand_no_namesake(executor, &any, err);
         if (rc != LP_CONFLICT)
             break;
     }
@@ -134,15 +125,13 @@ take_name(struct lp_executor *executor, struct lp_unit *unit, const char *name, 
 static void
 add_row(const struct lp_executor *executor, struct lp_unit *unit)
 {
-    char host[HOST_MOST], own[HOST_MOST];
-    const char *name = name_of(executor, host);
+    char host[HOST_MOST] = "";
 
-    memset(own, 0, sizeof own);
-    if (gethostname(own, sizeof own - 1) != 0)
-        snprintf(own, sizeof own, "localhost");
+    if (gethostname(host, sizeof host - 1) != 0)
+        snprintf(host, sizeof host, "localhost");
     lp_unit_add(unit, LP_SQL_RUN_EXECUTOR_ADD,
                 LP_ARGS(lp_text("incarnation", executor->engine->incarnation),
-                        lp_text("name", name), lp_text("host", own),
+                        lp_text("name", executor->name), lp_text("host", host),
                         lp_text("labels", executor->labels),
                         lp_text("version", executor->engine->version),
                         lp_int("threads", executor->engine->conf->executor_threads),
@@ -155,8 +144,7 @@ register_first(struct lp_executor *executor, struct lp_err *err)
     struct lp_engine *engine = executor->engine;
     struct lp_unit *unit = lp_unit_new();
     int64_t sent = lp_clock_mono_us(engine->clock);
-    char host[HOST_MOST];
-    enum lp_code rc = take_name(executor, unit, name_of(executor, host), err);
+    enum lp_code rc = take_name(executor, unit, err);
 
     add_row(executor, unit);
     lp_unit_add(unit, LP_SQL_RUN_WAKE_PARENTS, LP_NO_ARGS);
@@ -238,7 +226,6 @@ come_back(struct lp_executor *executor, bool owned, struct lp_err *err)
 {
     struct lp_engine *engine = executor->engine;
     struct lp_unit *unit = lp_unit_new();
-    char host[HOST_MOST];
     bool any = false;
     enum lp_code rc;
 
@@ -253,7 +240,7 @@ come_back(struct lp_executor *executor, bool owned, struct lp_err *err)
     }
     lp_unit_free(unit);
     if (rc == LP_OK)
-        rc = demand_no_namesake(executor, name_of(executor, host), &any, err);
+        rc = demand_no_namesake(executor, &any, err);
     if (rc != LP_OK)
         return rc;
     unit = lp_unit_new(); /* nobody has the name: the row itself is gone */

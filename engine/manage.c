@@ -142,6 +142,48 @@ lp_engine_pause(struct lp_engine *engine, const struct lp_caller *caller, bool p
     return rc;
 }
 
+static enum lp_code
+demand_known(struct lp_engine *engine, const char *name, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc =
+        lp_query(engine->store, LP_SQL_SVC_DRAIN_KNOWN, LP_ARGS(lp_text("name", name)), &rows, err);
+
+    if (rc == LP_OK && lp_rows_int(rows, 0, "n") == 0)
+        rc = lp_fail(err, LP_NOT_FOUND, "There is no executor named '%.100s'", name);
+    lp_rows_free(rows);
+    return rc;
+}
+
+enum lp_code
+lp_engine_drain(struct lp_engine *engine, const struct lp_caller *caller, const char *name,
+                bool drained, struct lp_err *err)
+{
+    json_auto_t *body = json_pack(
+        "{s:s, s:s}", "event", drained ? "executor.drain" : "executor.undrain", "executor", name);
+    int64_t now = lp_clock_utc_us(engine->clock);
+    struct lp_unit *unit;
+    enum lp_code rc = lp_demand_role(caller, LP_ROLE_OPERATE, "drain executors", err);
+
+    if (rc == LP_OK)
+        rc = demand_known(engine, name, err);
+    if (rc != LP_OK)
+        return rc;
+    unit = lp_unit_new();
+    if (drained)
+        lp_unit_add(unit, LP_SQL_SVC_DRAIN_ADD,
+                    LP_ARGS(lp_text("name", name), lp_text("actor", caller->actor),
+                            lp_text("reason", caller->reason), lp_int("now", now)));
+    else
+        lp_unit_add(unit, LP_SQL_SVC_DRAIN_DROP, LP_ARGS(lp_text("name", name)));
+    lp_event_engine(unit, now);
+    rc = lp_audit_commit_system(engine, unit, caller, body, err);
+    lp_unit_free(unit);
+    if (rc == LP_OK)
+        lp_executor_poke(engine, NULL); /* ours, when it is ours, hears of it now */
+    return rc;
+}
+
 enum lp_code
 lp_engine_status(struct lp_engine *engine, json_t **out, struct lp_err *err)
 {

@@ -85,7 +85,8 @@ lp_engine_sweep(struct lp_engine *engine, size_t *found, int64_t *next_ms, struc
     *next_ms = -1;
     if (rc == LP_OK)
         rc = park_unservable(&look, err);
-    if (rc == LP_OK && !paused) {
+    if (rc == LP_OK && !paused
+        && engine->queue->ops->depth(engine->queue) <= LP_SWEEP_MOST / 4) { /* else told already */
         rc = announce(&look, LP_SQL_SWEEP_RUNNABLE, err);
         if (rc == LP_OK)
             rc = announce(&look, LP_SQL_SWEEP_DUE, err);

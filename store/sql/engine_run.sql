@@ -334,6 +334,9 @@ WHERE p.wake_at IS NOT NULL AND p.status NOT IN ('completed', 'aborted')
 -- name: run_sweep_waiting
 SELECT count(*) AS n FROM executors WHERE retired_at IS NULL AND expires_at <= lp_now()
 
+-- name: run_drained
+SELECT count(*) AS n FROM executor_drains WHERE name = :name
+
 -- name: run_setting
 SELECT value FROM settings WHERE name = :name
 
@@ -379,7 +382,8 @@ WHERE p.wake_at IS NOT NULL AND p.status NOT IN ('completed', 'aborted')
 SELECT p.id, p.lease_epoch FROM processes p
 WHERE p.status IN ('created', 'resumed') AND p.label IS NOT NULL AND p.lease_owner IS NULL
   AND NOT EXISTS (SELECT 1 FROM executors x WHERE x.retired_at IS NULL AND x.expires_at > lp_now()
-                  AND replace(x.labels, ',' || p.label || ',', '') <> x.labels)
+                  AND replace(x.labels, ',' || p.label || ',', '') <> x.labels
+                  AND NOT EXISTS (SELECT 1 FROM executor_drains d WHERE d.name = x.name))
 LIMIT CAST(:limit AS bigint)
 
 -- name: sweep_park

@@ -323,6 +323,16 @@ WHERE e.retired_at IS NULL AND e.expires_at > lp_now()
 SELECT COUNT(*) AS n FROM processes WHERE status NOT IN ('completed', 'aborted') AND status IN ('created', 'running', 'resumed')
   AND lease_owner IS NULL
 
+-- name: svc_drain_known
+SELECT count(*) AS n FROM executors WHERE name = :name
+
+-- name: svc_drain_add
+INSERT INTO executor_drains (name, drained_by, reason, drained_at) VALUES (:name, :actor, CAST(:reason AS text), :now)
+ON CONFLICT (name) DO UPDATE SET drained_by = excluded.drained_by, reason = excluded.reason, drained_at = excluded.drained_at
+
+-- name: svc_drain_drop
+DELETE FROM executor_drains WHERE name = :name
+
 -- name: svc_executors
 SELECT COUNT(*) AS n FROM executors WHERE retired_at IS NULL AND expires_at > lp_now()
 

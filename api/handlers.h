@@ -28,8 +28,8 @@ lp_handler lp_on_health, lp_on_audit, lp_on_audit_verify, lp_on_token_list, lp_o
     lp_on_token_revoke, lp_on_backup, lp_on_form, lp_on_root, lp_on_docs, lp_on_openapi,
     lp_on_user_error, lp_on_user_log;
 /* on_operate.c */
-lp_handler lp_on_executors, lp_on_engine, lp_on_doctor, lp_on_doctor_fix, lp_on_notification_list,
-    lp_on_notification_get, lp_on_notification_test;
+lp_handler lp_on_executors, lp_on_executor_drain, lp_on_engine, lp_on_doctor, lp_on_doctor_fix,
+    lp_on_notification_list, lp_on_notification_get, lp_on_notification_test;
 /* on_schedule.c */
 lp_handler lp_on_schedule_list, lp_on_schedule_get, lp_on_schedule_create, lp_on_schedule_change,
     lp_on_schedule_change_named, lp_on_schedule_delete, lp_on_schedule_delete_named,

@@ -16,6 +16,15 @@ lp_on_executors(struct lp_request *req, json_t **out, struct lp_err *err)
 }
 
 enum lp_code
+lp_on_executor_drain(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    bool drained = json_is_true(json_object_get(req->json, "drained"));
+
+    (void)out;
+    return lp_engine_drain(req->api->services.engine, &req->caller, req->params[0], drained, err);
+}
+
+enum lp_code
 lp_on_engine(struct lp_request *req, json_t **out, struct lp_err *err)
 {
     json_auto_t *status = NULL;

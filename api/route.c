@@ -114,6 +114,7 @@ static const struct lp_param path_params[] = {
      .pattern = "^[A-Za-z0-9_-]+$",
      .text = "name of a workflow"},
     {.name = "form_key", .max = 100, .pattern = "^[A-Za-z0-9_-]+$", .text = "name of a form"},
+    {.name = "executor_name", .max = 255, .text = "name of an executor (daemon.name)"},
     {.name = "user_name", .max = 200, .text = "name of a user, as the front end knows it"},
     {.name = "name", .max = 100, .pattern = "^[A-Za-z0-9_-]+$", .text = "name"},
     {.name = "token", .max = 128, .pattern = "^[A-Za-z0-9_-]+$", .text = "token of a callback"},

@@ -57,6 +57,9 @@ static const struct lp_param product_body[] = {
 static const struct lp_param description_body[] = {
     {.name = "description", .max = 2000, .nullable = true, .text = "shown text"},
 };
+static const struct lp_param drain_body[] = {
+    {.name = "drained", .type = LP_PARAM_BOOL, .required = true, .text = "true: it claims nothing new, its processes go to others"},
+};
 static const struct lp_param status_body[] = {
     {.name = "global_lock", .type = LP_PARAM_BOOL, .required = true, .text = "true pauses the engine between steps"},
 };
@@ -345,6 +348,9 @@ static const struct lp_route rows[] = {
     {.method = LP_GET, .path = "/api/executors/", .op = "list_executors", .tag = "Operating",
      .text = "Executors that live or were lost, with what they hold", .role = LP_ROLE_READ, QUERY(executors_query), .status = 200,
      .response = "[Executor]", .handler = lp_on_executors},
+    {.method = LP_PUT, .path = "/api/executors/{executor_name}", .op = "drain_executor", .tag = "Operating",
+     .text = "Drain an executor, or end that; the mark outlives a restart", .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(drain_body),
+     .status = 204, .errors = "404", .handler = lp_on_executor_drain},
     {.method = LP_GET, .path = "/api/engine", .op = "get_engine", .tag = "Operating",
      .text = "Pause, leases, queue depth and oldest waiting, per label", .role = LP_ROLE_READ, .status = 200, .response = "Engine",
      .handler = lp_on_engine},

@@ -120,6 +120,76 @@ cli_executor_list(struct cli *cli, struct lp_err *err)
     return LP_OK;
 }
 
+static enum lp_code
+set_drained(struct cli *cli, bool drained, struct lp_err *err)
+{
+    json_auto_t *body = json_pack("{s:b}", "drained", drained);
+    json_auto_t *answer = NULL;
+    struct cli_path path;
+    enum lp_code rc;
+
+    cli_path_start(&path, "/executors");
+    cli_path_part(&path, cli->args[0]);
+    cli_path_why(&path, cli);
+    rc = cli_call(cli, "PUT", cli_path_get(&path), body, &answer, err);
+    cli_path_free(&path);
+    return rc;
+}
+
+/** What the executor of this name holds; -1: it is not at work. */
+static enum lp_code
+claims_of(struct cli *cli, const char *name, int64_t *claims, struct lp_err *err)
+{
+    json_auto_t *rows = NULL;
+    size_t i;
+    json_t *row;
+    enum lp_code rc = cli_call(cli, "GET", "/api/executors/", NULL, &rows, err);
+
+    *claims = -1;
+    if (rc != LP_OK)
+        return rc;
+    json_array_foreach(rows, i, row)
+    {
+        if (strcmp(lp_json_str(row, "name", ""), name) == 0
+            && strcmp(lp_json_str(row, "state", ""), "live") == 0)
+            *claims = lp_json_int(row, "claims", 0);
+    }
+    return LP_OK;
+}
+
+enum lp_code
+cli_executor_drain(struct cli *cli, struct lp_err *err)
+{
+    const struct timespec pause = {.tv_nsec = 500000000};
+    int64_t claims = -1;
+    enum lp_code rc = set_drained(cli, true, err);
+
+    if (rc == LP_OK)
+        rc = claims_of(cli, cli->args[0], &claims, err);
+    while (rc == LP_OK && cli_has(cli, "watch") && claims > 0) {
+        nanosleep(&pause, NULL);
+        rc = claims_of(cli, cli->args[0], &claims, err);
+    }
+    if (rc != LP_OK || cli->json)
+        return rc;
+    if (claims > 0)
+        fprintf(cli->out.file, "%s takes no more work; it still holds %lld.\n", cli->args[0],
+                (long long)claims);
+    else
+        fprintf(cli->out.file, "%s takes no more work and holds none.\n", cli->args[0]);
+    return LP_OK;
+}
+
+enum lp_code
+cli_executor_undrain(struct cli *cli, struct lp_err *err)
+{
+    enum lp_code rc = set_drained(cli, false, err);
+
+    if (rc == LP_OK && !cli->json)
+        fprintf(cli->out.file, "%s works again.\n", cli->args[0]);
+    return rc;
+}
+
 /* ---- the engine ---- */
 
 static void

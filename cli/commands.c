@@ -105,6 +105,8 @@ static const struct cli_option token_options[] = {
     {.name = "role", .value = "ROLE", .help = "read, operate or admin", .words = "read operate admin"},
     {.name = "expires", .value = "TIME", .help = "ISO 8601 time after which it is refused; never without"}};
 
+static const struct cli_option drain_options[] = {
+    WHY_OPTIONS, {.name = "watch", .letter = 'w', .help = "wait until it holds nothing any more"}};
 static const struct cli_option executor_list_options[] = {
     {.name = "all", .letter = 'a', .help = "also those that stopped in good order"}};
 static const struct cli_option doctor_options[] = {
@@ -205,6 +207,13 @@ const struct cli_command cli_commands[] = {
     {.noun = "engine", .verb = "resume", .args = "", .summary = "go on after a pause", OPTIONS(why_options), .run = cli_engine_resume},
     {.noun = "executor", .verb = "list", .args = "", .summary = "the daemons that execute, and what they hold",
      OPTIONS(executor_list_options), .run = cli_executor_list},
+    {.noun = "executor", .verb = "drain", .args = "NAME", .min_args = 1, .max_args = 1,
+     .summary = "let an executor end its work and claim nothing new",
+     .help = "Its processes go to other executors between two steps. With --watch the command ends when it holds nothing any more. The mark "
+             "stays over a restart, until `executor undrain`.",
+     OPTIONS(drain_options), .run = cli_executor_drain},
+    {.noun = "executor", .verb = "undrain", .args = "NAME", .min_args = 1, .max_args = 1,
+     .summary = "let a drained executor work again", OPTIONS(why_options), .run = cli_executor_undrain},
     {.noun = "doctor", .args = "", .summary = "look for what is wrong, and say what to do",
      .help = "Ends with 10 when something is wrong, with 0 when there are only warnings. When the daemon does not start: lightpathd doctor.",
      OPTIONS(doctor_options), .run = cli_doctor},

@@ -29,8 +29,8 @@ cli_handler cli_product_list, cli_workflow_list, cli_engine_pause, cli_engine_re
     cli_db_backup, cli_events, cli_version, cli_completion;
 
 /* cmd_operate.c */
-cli_handler cli_executor_list, cli_doctor, cli_notification_list, cli_notification_test,
-    cli_engine_status;
+cli_handler cli_executor_list, cli_executor_drain, cli_executor_undrain, cli_doctor,
+    cli_notification_list, cli_notification_test, cli_engine_status;
 
 /* ---- print.c: what handlers share ---- */
 

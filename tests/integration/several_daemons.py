@@ -89,6 +89,50 @@ class Several(unittest.TestCase):
         self.assertEqual(self.alive("twin"), incarnation)
         self.assertIsNone(second.child.poll())
 
+    def cli(self, api, *words, code=0):
+        done = subprocess.run([os.environ["LIGHTPATH_CLI"], "--url", api.url, *words], capture_output=True, text=True,
+                              timeout=120 * lightpathd.SLOW)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_rolling_restart(self):
+        """W35: every executor is drained, replaced and let in again while work comes in; nothing fails, nothing is run twice."""
+        api = self.cluster.start("api,scheduler", "front")
+        executors = {name: self.cluster.start("executor", name) for name in ("one", "two")}
+        ids = self.partners(api, 5, "warm")
+        for name in executors:
+            self.assertIn("holds none", self.cli(api, "executor", "drain", name, "--watch", "--reason", "upgrade"))
+            lightpathd.wait_for(lambda: executors[name].log("executor.drained"))
+            before = self.claims(name)
+            ids += self.partners(api, 5, "while " + name)
+            self.all_done(ids)
+            self.assertEqual(self.claims(name), before, "a drained executor claims nothing")
+            self.assertEqual(executors[name].stop(), 0)
+            executors[name] = self.cluster.start("executor", name)  # still drained: the mark is of the name
+            ids += self.partners(api, 3, "again " + name)
+            self.all_done(ids)
+            self.assertEqual(self.claims(name), before)
+            self.assertIn("works again", self.cli(api, "executor", "undrain", name))
+            lightpathd.wait_for(lambda: executors[name].log("executor.undrained"))
+        self.cli(api, "executor", "drain", "nobody", code=4)
+        self.assertEqual(self.cluster.value("SELECT count(*) FROM processes WHERE status <> 'completed' AND is_task = 0"), "0")
+        self.assertEqual(self.cluster.value("SELECT count(*) FROM step_attempts WHERE n > 1"), "0")
+        self.assertEqual(self.cluster.value("SELECT count(*) FROM audit WHERE body LIKE '%executor.drain%'"), "2")
+
+    def claims(self, name):
+        return self.cluster.value("SELECT count(DISTINCT a.process_id) FROM step_attempts a JOIN executors x ON x.incarnation = a.executor "
+                                  f"WHERE x.name = '{name}'")
+
+    def test_a_drained_executor_hands_its_processes_over(self):
+        api = self.cluster.start("api,scheduler", "front")
+        one = self.cluster.start("executor", "one")
+        self.cli(api, "executor", "drain", "one")
+        lightpathd.wait_for(lambda: one.log("executor.drained"))
+        ids = self.partners(api, 3, "drained")
+        self.assertEqual(self.cluster.value("SELECT count(*) FROM processes WHERE lease_owner IS NOT NULL"), "0")
+        self.cluster.start("executor", "two")
+        self.all_done(ids)
+
     def alive(self, name):
         return self.cluster.sql(f"SELECT incarnation FROM executors WHERE name = '{name}' AND retired_at IS NULL AND expires_at > lp_now()")
 

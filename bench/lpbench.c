@@ -4,7 +4,8 @@
  *
  *   lpbench steps  URL INFLIGHT GROUP SECONDS BYTES   no-op steps, 10 a process, BYTES of delta
  * text each lpbench flat   URL STEPS                          one process whose state grows by 200
- * bytes a step lpbench parked URL COUNT                          COUNT suspended processes:
+ * bytes a step lpbench fan    URL CHILDREN    one process with that many children, to its end
+ * lpbench parked URL COUNT                          COUNT suspended processes:
  * resident memory they cost
  */
 #include <errno.h>
@@ -136,6 +137,55 @@ static const struct lp_step flat = {.key = "flat",
                                     .run = run_flat,
                                     .no_undo = "does nothing"};
 static const struct lp_step *const flat_list[] = {&flat};
+/* As many children as asked for, with their rows' worth of pages: what an import does. */
+static enum lp_code
+fan_items(struct lp_run *run, const json_t *state, json_t *items, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    (void)err;
+    for (size_t i = 0; i < flat_steps; i++) {
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "row %zu", i);
+        (void)json_array_append_new(items,
+                                    json_pack("{s:s, s:s, s:[{}], s:s}", "item", name, "workflow",
+                                              "bench_child", "pages", "note", filler));
+    }
+    return LP_OK;
+}
+
+static enum lp_code
+run_nothing(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    (void)state;
+    (void)delta;
+    (void)err;
+    if (strcmp(run->step->key, "last") == 0)
+        (void)sem_post(&finished);
+    return LP_OK;
+}
+
+static const struct lp_step child = {.key = "child",
+                                     .title = "Nothing",
+                                     .kind = LP_STEP_ACTION,
+                                     .effects = LP_EFFECT_NONE,
+                                     .run = run_nothing,
+                                     .no_undo = "does nothing"};
+static const struct lp_step last = {.key = "last",
+                                    .title = "The last",
+                                    .kind = LP_STEP_ACTION,
+                                    .effects = LP_EFFECT_NONE,
+                                    .run = run_nothing,
+                                    .no_undo = "does nothing"};
+static const struct lp_step fan = {.key = "fan",
+                                   .title = "Fan out",
+                                   .kind = LP_STEP_FANOUT,
+                                   .items = fan_items,
+                                   .max_open = 128,
+                                   .no_undo = "children end by themselves"};
+static const struct lp_step *const child_list[] = {&child};
+static const struct lp_step *const fan_list[] = {&fan, &last};
 static const struct lp_page pages[] = {{.title = "Question", .build = build_question}};
 static const struct lp_form form = {LP_PAGES(pages)};
 static const struct lp_step ask = {
@@ -155,6 +205,18 @@ static const struct lp_workflow rows[] = {
      .is_task = true,
      .role = LP_ROLE_OPERATE,
      LP_STEPS(flat_list)},
+    {.name = "bench_child",
+     .description = "One of many children",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     .role = LP_ROLE_OPERATE,
+     LP_STEPS(child_list)},
+    {.name = "bench_fan",
+     .description = "Many children",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     .role = LP_ROLE_OPERATE,
+     LP_STEPS(fan_list)},
     {.name = "bench_parked",
      .description = "Waits for an answer",
      .target = LP_TARGET_SYSTEM,
@@ -378,6 +440,18 @@ bench_flat(struct bench *b)
     free(flat_at);
 }
 
+static void
+bench_fan(struct bench *b)
+{
+    int64_t begun = now_ns();
+
+    start(b, "bench_fan");
+    while (sem_wait(&finished) != 0 && errno == EINTR)
+        continue;
+    (void)printf("{\"children\": %zu, \"seconds\": %.2f}\n", flat_steps,
+                 (double)(now_ns() - begun) / 1e9);
+}
+
 static long
 resident_kb(void)
 {
@@ -442,9 +516,10 @@ main(int argc, char **argv)
     bool steps = strcmp(mode, "steps") == 0 && argc == 7;
     size_t bytes = steps ? strtoul(argv[6], NULL, 10) : 200;
 
-    if (!steps && strcmp(mode, "flat") != 0 && strcmp(mode, "parked") != 0) {
+    if (!steps && strcmp(mode, "flat") != 0 && strcmp(mode, "parked") != 0
+        && strcmp(mode, "fan") != 0) {
         (void)fprintf(stderr, "usage: lpbench steps URL INFLIGHT GROUP SECONDS BYTES | flat URL "
-                              "STEPS | parked URL COUNT\n");
+                              "STEPS | fan URL CHILDREN | parked URL COUNT\n");
         return 2;
     }
     filler = malloc(bytes + 1);
@@ -460,6 +535,8 @@ main(int argc, char **argv)
         bench_steps(&b, (int)strtol(argv[3], NULL, 10), strtod(argv[5], NULL));
     else if (strcmp(mode, "flat") == 0)
         bench_flat(&b);
+    else if (strcmp(mode, "fan") == 0)
+        bench_fan(&b);
     else
         bench_parked(&b, (int)strtol(argv[3], NULL, 10));
     close_bench(&b);

@@ -184,7 +184,14 @@ struct lp_ready {
     struct lp_proc *first, **last;
 };
 
-enum { LP_PROC_BUCKETS = 1024 };
+enum { LP_PROC_BUCKETS = 1024, LP_FAN_LISTS = 4 };
+
+/** Items of a FANOUT between two looks at its children: read and parsed again they would cost as
+ * much as the list is long. Only lists that are stored; in no one else's hands while it is here. */
+struct lp_fan_list {
+    char process_id[LP_UUID_LEN + 1], key[LP_KEY_MAX];
+    json_t *items; /* NULL: empty place */
+};
 
 struct lp_executor {
     struct lp_engine *engine;
@@ -196,8 +203,10 @@ struct lp_executor {
     struct lp_thread *threads, *idle;
     size_t thread_count, thread_max, idle_count, slow_count, thread_target;
     bool stopping, ended;
-    size_t aside;         /* units under way that belong to no proc */
-    bool room_wanted;     /* the dispatcher waits for room */
+    struct lp_fan_list fan_lists[LP_FAN_LISTS]; /* guarded by lock */
+    size_t fan_next;                            /* place to be used next */
+    size_t aside;                               /* units under way that belong to no proc */
+    bool room_wanted;                           /* the dispatcher waits for room */
     size_t reserved;      /* slots that tasks leave to interactive processes */
     pthread_cond_t room;  /* dispatcher: a slot came free, or pause changed */
     pthread_cond_t empty; /* stop: nothing in flight */
@@ -341,6 +350,8 @@ bool lp_flush_notice(const struct lp_proc *proc, const struct lp_flush *flush,
                      struct lp_unit *unit);
 /** Gives the lease back without a word in the log. */
 void lp_flush_release(struct lp_proc *proc);
+/** Waits for children as before: nothing is logged. `seen` of them have ended. */
+void lp_flush_park_again(struct lp_proc *proc, int64_t wake_at, int64_t seen);
 /** Takes the answer: folds the delta, moves on. True: go on with phase NEXT or IO; false: dropped.
  */
 bool lp_flush_acked(struct lp_proc *proc);
@@ -378,6 +389,8 @@ bool lp_wait_callback(struct lp_thread *thread, struct lp_proc *proc);
 /** The action of a CALLBACK step has returned: now it waits. */
 void lp_wait_sent(struct lp_proc *proc, struct lp_run *run, json_t *delta);
 bool lp_fanout(struct lp_thread *thread, struct lp_proc *proc);
+/** Forgets the item lists that parents left. */
+void lp_fan_forget(struct lp_executor *executor);
 /** Consumes process_requests. True: something was submitted or dropped. */
 bool lp_undo_requests(struct lp_proc *proc);
 bool lp_undo_next(struct lp_thread *thread, struct lp_proc *proc);

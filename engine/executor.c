@@ -727,6 +727,7 @@ lp_executor_free(struct lp_engine *engine)
     }
     lp_lease_end(executor);
     engine->executor = NULL;
+    lp_fan_forget(executor);
     for (size_t i = 0; executor->places != NULL && i < engine->workflow_count; i++)
         lp_places_free(&executor->places[i]);
     free(executor->places);

@@ -22,7 +22,8 @@ struct fan {
     json_t *progress; /* {"next", "ended", "refused": {item: text}, "refusals"}; owned */
     int64_t completed, aborted, failed, active, other;
     struct lp_unit *unit;
-    bool fresh; /* the items are not stored yet */
+    bool fresh;  /* the items are not stored yet */
+    bool joined; /* nothing is left to do with them */
 };
 
 /* ---- items ---- */
@@ -73,15 +74,73 @@ make_items(struct fan *fan, struct lp_thread *thread, struct lp_err *err)
     return rc;
 }
 
+/** Takes the list out of the executor's hands: nobody else looks at it meanwhile. */
+static json_t *
+take_list(struct lp_proc *proc)
+{
+    struct lp_executor *executor = proc->executor;
+    json_t *items = NULL;
+
+    pthread_mutex_lock(&executor->lock);
+    for (size_t i = 0; i < LP_FAN_LISTS && items == NULL; i++) {
+        struct lp_fan_list *list = &executor->fan_lists[i];
+
+        if (list->items == NULL || strcmp(list->process_id, proc->id) != 0
+            || strcmp(list->key, proc->key) != 0)
+            continue;
+        items = list->items;
+        list->items = NULL;
+    }
+    pthread_mutex_unlock(&executor->lock);
+    return items;
+}
+
+/** `items` is taken. */
+static void
+leave_list(struct lp_proc *proc, json_t *items)
+{
+    struct lp_executor *executor = proc->executor;
+    struct lp_fan_list *list;
+    json_t *old;
+
+    pthread_mutex_lock(&executor->lock);
+    list = &executor->fan_lists[executor->fan_next++ % LP_FAN_LISTS];
+    old = list->items;
+    memcpy(list->process_id, proc->id, sizeof list->process_id);
+    memcpy(list->key, proc->key, sizeof list->key);
+    list->items = items;
+    pthread_mutex_unlock(&executor->lock);
+    json_decref(old);
+}
+
+void
+lp_fan_forget(struct lp_executor *executor)
+{
+    for (size_t i = 0; i < LP_FAN_LISTS; i++) {
+        json_t *old;
+
+        pthread_mutex_lock(&executor->lock);
+        old = executor->fan_lists[i].items;
+        executor->fan_lists[i].items = NULL;
+        pthread_mutex_unlock(&executor->lock);
+        json_decref(old);
+    }
+}
+
 static enum lp_code
 load_items(struct fan *fan, struct lp_thread *thread, struct lp_err *err)
 {
     struct lp_proc *proc = fan->proc;
     struct lp_rows *rows = NULL;
-    enum lp_code rc = lp_query(proc->engine->store, LP_SQL_RUN_INPUT_GET,
-                               LP_ARGS(lp_text("id", proc->id), lp_text("key", proc->key),
-                                       lp_int("n", 0), lp_text("kind", "items")),
-                               &rows, err);
+    enum lp_code rc;
+
+    fan->items = take_list(proc);
+    if (fan->items != NULL)
+        return LP_OK;
+    rc = lp_query(proc->engine->store, LP_SQL_RUN_INPUT_GET,
+                  LP_ARGS(lp_text("id", proc->id), lp_text("key", proc->key), lp_int("n", 0),
+                          lp_text("kind", "items")),
+                  &rows, err);
 
     if (rc == LP_OK && lp_rows_count(rows) == 1) {
         const char *text = lp_rows_text(rows, 0, "doc");
@@ -352,6 +411,40 @@ join(struct fan *fan)
                               .set = set, .writes = fan->unit, .outcome = "ok"));
 }
 
+static void
+tell_progress(struct fan *fan)
+{
+    lp_json_set_int(fan->progress, "ended",
+                    fan->completed + fan->aborted + fan->failed + fan->other);
+    lp_json_set_int(fan->progress, "failed", fan->failed);
+}
+
+static int64_t
+fallback(const struct lp_proc *proc)
+{
+    return lp_clock_utc_us(proc->engine->clock) + (int64_t)FALLBACK_WAKE_MS * 1000;
+}
+
+/** What is stored of the last look says the same as this one. */
+static bool
+nothing_new(struct fan *fan)
+{
+    const json_t *before = fan->proc->row_error;
+
+    if (fan->fresh || fan->proc->fan_single || lp_unit_size(fan->unit) > 0)
+        return false;
+    tell_progress(fan);
+    return json_equal(before, fan->progress) != 0;
+}
+
+/** Waits on, and writes nothing about it. */
+static void
+wait_on(struct fan *fan)
+{
+    lp_unit_free(fan->unit);
+    lp_flush_park_again(fan->proc, fallback(fan->proc), lp_json_int(fan->progress, "ended", 0));
+}
+
 /** The number of ended children this decision is based on goes along: the flush looks again behind
  * the row lock. */
 static void
@@ -367,8 +460,7 @@ wait_for_children(struct fan *fan)
              (long long)(fan->completed + fan->aborted), json_array_size(fan->items),
              (long long)(fan->failed + lp_json_int(fan->progress, "refusals", 0)),
              (long long)(fan->active + fan->other));
-    lp_json_set_int(fan->progress, "ended",
-                    fan->completed + fan->aborted + fan->failed + fan->other);
+    tell_progress(fan);
     json_decref(proc->row_error);
     proc->row_error = json_deep_copy(fan->progress);
     proc->row_status = LP_SS_WAITING;
@@ -403,9 +495,12 @@ lp_fanout(struct lp_thread *thread, struct lp_proc *proc)
 {
     struct fan fan = {.proc = proc, .step = lp_proc_step(proc), .unit = lp_unit_new()};
     struct lp_err err = LP_ERR_INIT;
+    bool looked_before;
     enum lp_code rc;
 
     fan.progress = progress_of(proc);
+    looked_before = proc->head.row_seq != 0 && proc->row_status == LP_SS_WAITING
+                    && proc->head.status == LP_PS_WAITING;
     if (proc->head.row_seq == 0 || proc->row_status != LP_SS_WAITING)
         lp_proc_begin(proc);
     proc->started_at = lp_clock_utc_us(proc->engine->clock);
@@ -418,13 +513,19 @@ lp_fanout(struct lp_thread *thread, struct lp_proc *proc)
     if (rc == LP_OK)
         rc = add_children(&fan, &err);
     lp_thread_slow(thread, false);
+    fan.joined = rc == LP_OK && joined(&fan);
     if (rc != LP_OK)
         failed(&fan, rc, &err);
-    else if (joined(&fan))
+    else if (fan.joined)
         join(&fan);
+    else if (looked_before && nothing_new(&fan))
+        wait_on(&fan);
     else
         wait_for_children(&fan);
-    json_decref(fan.items);
+    if (rc == LP_OK && !fan.fresh && !fan.joined)
+        leave_list(proc, fan.items);
+    else
+        json_decref(fan.items);
     json_decref(fan.progress);
     lp_err_clear(&err);
     return false;

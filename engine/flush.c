@@ -545,6 +545,28 @@ lp_flush_release(struct lp_proc *proc)
     lp_flush_send(proc, unit);
 }
 
+void
+lp_flush_park_again(struct lp_proc *proc, int64_t wake_at, int64_t seen)
+{
+    struct lp_unit *unit = lp_unit_new();
+    int64_t now = lp_clock_utc_us(proc->engine->clock);
+
+    proc->fence_index = lp_unit_add(unit, LP_SQL_RUN_PARK,
+                                    LP_ARGS(lp_int("epoch", proc->epoch), lp_int("now", now),
+                                            lp_int("wake", wake_at), lp_text("id", proc->id)));
+    proc->wake_index = lp_unit_add(unit, LP_SQL_RUN_WAKE_CHILDREN,
+                                   LP_ARGS(lp_int("now", now), lp_text("id", proc->id),
+                                           lp_text("key", proc->key), lp_int("seen", seen)));
+    lp_unit_want_rows(unit, proc->fence_index);
+    lp_unit_want_rows(unit, proc->wake_index);
+    proc->after = LP_AFTER_PARK;
+    proc->pending_final = proc->tell_parent = false;
+    proc->wake_known = wake_at;
+    proc->park_label = NULL;
+    proc->before = proc->head;
+    lp_flush_send(proc, unit);
+}
+
 /* ---- the answer ---- */
 
 static void

@@ -269,8 +269,10 @@ give_back(struct lp_executor *executor, struct pace *pace)
     pthread_mutex_lock(&executor->lock);
     busy = executor->in_flight > 0;
     pthread_mutex_unlock(&executor->lock);
-    if (!busy && pace->worked)
+    if (!busy && pace->worked) {
+        lp_fan_forget(executor);
         malloc_trim(0);
+    }
     pace->worked = busy;
 }
 

@@ -99,6 +99,13 @@ UPDATE processes SET lease_epoch = CASE WHEN lease_epoch = CAST(:epoch AS bigint
   failed_reason = NULL, error = NULL
 WHERE id = :id
 
+-- A parent that looked and found nothing new: back to where it was.
+-- name: run_park
+UPDATE processes SET lease_epoch = CASE WHEN lease_epoch = CAST(:epoch AS bigint) THEN lease_epoch END, lease_owner = NULL,
+  wake_at = CASE WHEN requests > 0 THEN CAST(:now AS bigint) ELSE CAST(:wake AS bigint) END
+WHERE id = :id
+RETURNING requests, window_id
+
 -- name: run_release
 UPDATE processes SET lease_epoch = CASE WHEN lease_epoch = CAST(:epoch AS bigint) THEN lease_epoch END, lease_owner = NULL
 WHERE id = :id

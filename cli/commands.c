@@ -233,6 +233,12 @@ const struct cli_command cli_commands[] = {
      .help = "FILE lies in the data folder of the server; without it a name with the time is chosen. `lightpathd db restore` reads it.",
      .run = cli_db_backup},
     {.noun = "events", .args = "", .summary = "print events as they happen, until Ctrl-C", .run = cli_events},
+    {.noun = "tl1", .verb = "parse", .args = "[FILE]", .max_args = 1, .complete = CLI_COMPLETE_FILE,
+     .summary = "raw TL1 text to JSON, one object a line and message",
+     .help = "FILE is what an element sent, as captured; - or nothing for standard input. Responses (their blocks joined), autonomous messages and "
+             "acknowledgements come out with kind, source, date, time, tag, completion, error, comments and records; a record has its positional values "
+             "per block and its named ones, lists as arrays. Echoes and prompts are passed over. Needs no server.",
+     .local = true, .run = cli_tl1_parse},
     {.noun = "version", .args = "", .summary = "versions of this program and of the server", .run = cli_version},
     {.noun = "completion", .args = "bash", .min_args = 1, .max_args = 1, .complete = CLI_COMPLETE_WORDS, .words = "bash",
      .summary = "print a script that completes commands",

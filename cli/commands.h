@@ -23,6 +23,8 @@ cli_handler cli_schedule_list, cli_schedule_show, cli_schedule_create, cli_sched
     cli_schedule_pause, cli_schedule_resume, cli_schedule_delete, cli_schedule_runs,
     cli_window_list, cli_window_show, cli_window_create, cli_window_update, cli_window_delete,
     cli_process_window;
+/* cmd_tl1.c */
+cli_handler cli_tl1_parse;
 /* cmd_system.c */
 cli_handler cli_product_list, cli_workflow_list, cli_engine_pause, cli_engine_resume,
     cli_audit_show, cli_audit_verify, cli_token_create, cli_token_list, cli_token_revoke,

@@ -16,7 +16,17 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+# Targets that read what devices send get more time: factors of SECONDS (15 in CI, 600 with --long).
+FACTORS = {"tl1": (4, 3)}
+
+
+def duration(name, seconds):
+    short, long = FACTORS.get(name, (1, 1))
+    return seconds * (long if seconds >= 600 else short)
+
+
 def run(build, name, seconds):
+    seconds = duration(name, seconds)
     program = os.path.join(build, "tests", "fuzz", f"fuzz_{name}")
     found = os.path.join(build, "fuzz", name)
     os.makedirs(found, exist_ok=True)

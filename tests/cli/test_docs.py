@@ -41,7 +41,7 @@ class Documents(unittest.TestCase):
     def test_every_command_of_the_documents_exists(self):
         seen = 0
         for document in DOCUMENTS:
-            for words in re.findall(r"(?<![-\w/.])lightpath ((?:--?[\w-]+[= ][^\s`]+ )*)([a-z]+)((?: [a-z-]+)?)", text(document)):
+            for words in re.findall(r"(?<![-\w/.])lightpath ((?:--?[\w-]+[= ][^\s`]+ )*)([a-z][a-z0-9]*)((?: [a-z-]+)?)", text(document)):
                 noun, verb = words[1], words[2].strip()
                 known = [[noun, verb], [noun]] if verb else [[noun]]
                 if noun in ("is", "keeps"):

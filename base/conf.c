@@ -589,6 +589,53 @@ read_file(struct load *load)
 
 /* ---- environment and command line ---- */
 
+/* Variables of ours that are no keys: those of the other programs, which share the prefix and
+ * often the environment, and what tests tell their programs. */
+static bool
+is_foreign(const char *name)
+{
+    static const char *const others[] = {"LIGHTPATH_URL", "LIGHTPATH_SOCKET", "LIGHTPATH_TOKEN",
+                                         "LIGHTPATH_SIM"};
+    static const char tests[] = "LIGHTPATH_TEST_";
+
+    for (size_t i = 0; i < LP_COUNT(others); i++)
+        if (strcmp(others[i], name) == 0)
+            return true;
+    return strncmp(name, tests, strlen(tests)) == 0;
+}
+
+static void
+variable_name(const struct lp_conf_key *key, char name[static 2 * LONGEST_NAME])
+{
+    (void)snprintf(name, 2 * LONGEST_NAME, "LIGHTPATH_%s_%s", key->section, key->key);
+    for (char *p = name; *p != '\0'; p++)
+        if (*p >= 'a' && *p <= 'z')
+            *p = (char)(*p - 'a' + 'A');
+}
+
+/* A misspelt variable must not be passed over: what it should have changed would stay as it is. */
+static void
+refuse_unknown_variables(struct load *load)
+{
+    static const char prefix[] = "LIGHTPATH_";
+
+    for (char **variable = environ; *variable != NULL; variable++) {
+        size_t len = strcspn(*variable, "=");
+        char name[2 * LONGEST_NAME], known[2 * LONGEST_NAME];
+        bool found = false;
+
+        if (strncmp(*variable, prefix, strlen(prefix)) != 0)
+            continue;
+        (void)snprintf(name, sizeof name, "%.*s", (int)(len < 100 ? len : 100), *variable);
+        for (size_t i = 0; i < KEYS && !found; i++) {
+            variable_name(&keys[i], known);
+            found = strcmp(known, name) == 0;
+        }
+        if (!found && !is_foreign(name))
+            problem(load, "environment variable %s: there is no such key", name);
+    }
+}
+
 static void
 read_environment(struct load *load)
 {
@@ -597,10 +644,7 @@ read_environment(struct load *load)
     for (size_t i = 0; i < KEYS; i++) {
         const char *value;
 
-        (void)snprintf(name, sizeof name, "LIGHTPATH_%s_%s", keys[i].section, keys[i].key);
-        for (char *p = name; *p != '\0'; p++)
-            if (*p >= 'a' && *p <= 'z')
-                *p = (char)(*p - 'a' + 'A');
+        variable_name(&keys[i], name);
         value = getenv(name);
         if (value == NULL)
             continue;
@@ -726,6 +770,7 @@ load_all(struct load *load, const char *const *overrides, size_t override_count)
     if (load->path != NULL)
         read_file(load);
     read_environment(load);
+    refuse_unknown_variables(load);
     for (size_t i = 0; i < override_count; i++)
         read_override(load, overrides[i]);
     for (size_t i = 0; i < LP_COUNT(checks) && !load->no_memory; i++) {

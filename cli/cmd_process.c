@@ -91,11 +91,37 @@ cli_start_form(struct cli *cli, const char *workflow, struct cli_form *form, str
     return rc;
 }
 
+/** `task start` starts tasks only: a name that was mixed up must not order anything. */
+static enum lp_code
+demand_task(struct cli *cli, const char *name, struct lp_err *err)
+{
+    json_auto_t *rows = NULL;
+    size_t i;
+    json_t *row;
+    enum lp_code rc = cli_call(cli, "GET", "/api/workflows/", NULL, &rows, err);
+
+    json_array_foreach(rows, i, row)
+    {
+        if (strcmp(lp_json_str(row, "name", ""), name) != 0)
+            continue;
+        if (lp_json_true(row, "is_task"))
+            return LP_OK;
+        return lp_fail(err, LP_INVALID, "%s is no task; 'lightpath process start %s' starts it",
+                       name, name);
+    }
+    return rc; /* the server says that there is no such name */
+}
+
 enum lp_code
 cli_process_start(struct cli *cli, struct lp_err *err)
 {
     struct cli_form form = {.method = "POST"};
-    enum lp_code rc = cli_form_options(cli, &form, err);
+    enum lp_code rc = LP_OK;
+
+    if (strcmp(cli->command->noun, "task") == 0)
+        rc = demand_task(cli, cli->args[0], err);
+    if (rc == LP_OK)
+        rc = cli_form_options(cli, &form, err);
 
     if (rc == LP_OK && cli->arg_count > 1) {
         char *set = cli_strfmt("subscription_id=%s", cli->args[1]);

@@ -355,10 +355,22 @@ cli_subscription_history(struct cli *cli, struct lp_err *err)
     return rc;
 }
 
+/* Times of the header are stored in microseconds, and so told in versions and differences. */
+static bool
+is_time(const char *path, const json_t *value)
+{
+    const char *name = strrchr(path, '/');
+
+    name = name == NULL ? path : name + 1;
+    return json_is_integer(value)
+           && (strcmp(name, "start_date") == 0 || strcmp(name, "end_date") == 0);
+}
+
 static char *
-change_text(const json_t *value)
+change_text(const char *path, const json_t *value)
 {
     char *text = value == NULL           ? cli_strdup("")
+                 : is_time(path, value)  ? cli_time((double)json_integer_value(value) / 1e6)
                  : json_is_string(value) ? cli_strdup(json_string_value(value))
                                          : lp_json_text(value);
 
@@ -379,7 +391,7 @@ diff_rows(struct cli_table *table, const char *path, const json_t *before, const
     json_t *value;
 
     if (leaf) {
-        char *old = change_text(before), *new = change_text(after);
+        char *old = change_text(path, before), *new = change_text(path, after);
 
         cli_table_cell(table, CLI_PLAIN, path);
         cli_table_cell(table, CLI_BAD, old);

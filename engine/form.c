@@ -148,6 +148,20 @@ load_target(struct replay *replay, const char *id, struct lp_err *err)
     return rc;
 }
 
+/** "PoP A, PoP B and 3 more" of a list of details; owned by out. */
+static void
+add_names(struct lp_buf *out, const json_t *details)
+{
+    enum { MOST = 5 };
+    size_t count = json_array_size(details);
+
+    for (size_t i = 0; i < count && i < MOST; i++)
+        lp_buf_printf(out, "%s%s", i == 0 ? ": " : ", ",
+                      lp_json_str(json_array_get(details, i), "subscription_description", "?"));
+    if (count > MOST)
+        lp_buf_printf(out, " and %zu more", count - MOST);
+}
+
 static enum lp_code
 gate_problem(struct replay *replay, const json_t *value, struct lp_problems *problems,
              struct lp_err *err)
@@ -157,10 +171,18 @@ gate_problem(struct replay *replay, const json_t *value, struct lp_problems *pro
     enum lp_code rc = lp_gate_reason(replay->engine, replay->ctx.reader, NULL, replay->reg,
                                      replay->sub, &reason, err);
 
-    if (rc == LP_OK && reason != NULL)
+    if (rc == LP_OK && reason != NULL) {
+        struct lp_buf names = LP_BUF_INIT;
+
+        lp_buf_str(&names, "");
+        add_names(&names, json_object_get(reason, "unterminated_in_use_by_subscriptions_detail"));
+        add_names(&names, json_object_get(reason, "locked_relations_detail"));
         lp_problem_field(problems, "value_error", "subscription_id", value,
-                         "This workflow cannot be started: %s",
-                         lp_gate_text(lp_json_str(reason, "reason", "")));
+                         "This workflow cannot be started: %s%s",
+                         lp_gate_text(lp_json_str(reason, "reason", "")),
+                         names.failed ? "" : names.data);
+        lp_buf_free(&names);
+    }
     return rc;
 }
 

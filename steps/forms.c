@@ -615,19 +615,25 @@ enum lp_code
 lp_form_add_impact(struct lp_form_ctx *ctx, struct lp_form_page *page, const char *text,
                    struct lp_err *err)
 {
-    struct lp_relations found;
+    static const enum lp_relation_kind kinds[] = {LP_RELATION_USERS, LP_RELATION_CUSTOMER_OF};
     struct lp_buf line = LP_BUF_INIT;
-    enum lp_code rc = lp_subscription_relations(ctx->store, ctx->reader, ctx->subscription->id,
-                                                LP_RELATION_USERS, false, &found, err);
+    enum lp_code rc = LP_OK;
 
-    if (rc != LP_OK)
-        return rc;
-    if (found.count > 0) {
-        lp_buf_printf(&line, "%s: ", text);
-        lp_relations_text(&found, 20, &line);
-        lp_form_add_label(page, "impact", line.data == NULL ? text : line.data);
-        lp_buf_free(&line);
+    for (size_t i = 0; rc == LP_OK && i < LP_COUNT(kinds); i++) {
+        struct lp_relations found;
+
+        rc = lp_subscription_relations(ctx->store, ctx->reader, ctx->subscription->id, kinds[i],
+                                       false, &found, err);
+        if (rc != LP_OK)
+            break;
+        if (found.count > 0) {
+            lp_buf_printf(&line, "%s%s", line.len == 0 ? text : ", ", line.len == 0 ? ": " : "");
+            lp_relations_text(&found, 20, &line);
+        }
+        lp_relations_free(&found);
     }
-    lp_relations_free(&found);
-    return LP_OK;
+    if (rc == LP_OK && line.len > 0)
+        lp_form_add_label(page, "impact", line.data);
+    lp_buf_free(&line);
+    return rc;
 }

@@ -164,15 +164,17 @@ compare_word(struct query *q, const struct lp_list_field *f, const char *value, 
     return rc;
 }
 
-static void
-compare_bool(const struct lp_list_field *f, const char *value, struct lp_buf *out)
+static enum lp_code
+compare_bool(const struct lp_list_field *f, const char *value, struct lp_buf *out,
+             struct lp_err *err)
 {
-    if (strcasecmp(value, "true") == 0)
-        lp_buf_printf(out, "%s = 1", f->sql);
-    else if (strcasecmp(value, "false") == 0)
-        lp_buf_printf(out, "%s = 0", f->sql);
-    else
-        lp_buf_str(out, "1 = 0");
+    bool yes = strcasecmp(value, "true") == 0;
+
+    if (!yes && strcasecmp(value, "false") != 0)
+        return lp_fail_at(err, LP_INVALID, f->name, "%s is true or false, not '%.40s'", f->name,
+                          value);
+    lp_buf_printf(out, "%s = %d", f->sql, yes);
+    return LP_OK;
 }
 
 static const char *
@@ -267,8 +269,7 @@ compare(struct query *q, const struct lp_list_field *f, const char *value, struc
     case LP_LIST_UUID:
         return compare_word(q, f, value, out, err);
     case LP_LIST_BOOL:
-        compare_bool(f, value, out);
-        return LP_OK;
+        return compare_bool(f, value, out, err);
     case LP_LIST_TIME:
     case LP_LIST_INT:
         break;

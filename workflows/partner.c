@@ -1,4 +1,7 @@
 /* Partner: create, modify, terminate, validate, reconcile. */
+#include <string.h>
+
+#include "base/json.h"
 #include "model/products_gen.h"
 #include "steps/forms.h"
 #include "steps/lifecycle.h"
@@ -60,10 +63,28 @@ modify_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *p
     return lp_form_check_changed(ctx, &model, input, problems, err);
 }
 
+static bool
+renamed(const struct lp_form_ctx *ctx)
+{
+    static const char *const names[] = {LP_F_PARTNER_PARTNER_NAME, LP_F_PARTNER_SHORT_NAME};
+
+    for (size_t i = 0; i < LP_COUNT(names); i++)
+        if (strcmp(lp_json_str(ctx->answers, names[i], ""),
+                   lp_json_str(ctx->subscription->root, names[i], ""))
+            != 0)
+            return true;
+    return false;
+}
+
 static enum lp_code
 modify_summary(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
-    return lp_form_summary_changed(ctx, page, &model, err);
+    enum lp_code rc = lp_form_summary_changed(ctx, page, &model, err);
+
+    if (rc == LP_OK && renamed(ctx))
+        rc = lp_form_add_impact(
+            ctx, page, "These belong to the partner, or name it, and may carry its old name", err);
+    return rc;
 }
 
 static enum lp_code

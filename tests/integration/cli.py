@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The lightpath program against a real daemon: the life of partners and PoPs, imports, failures and their repair, tokens, backup."""
+import itertools
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import lightpathd  # noqa: E402
 
-CLI = os.environ.get("LIGHTPATH_CLI", os.path.join(lightpathd.ROOT, "build", "cli", "lightpath"))
+CLI = os.environ.get("LIGHTPATH_TEST_CLI", os.path.join(lightpathd.ROOT, "build", "cli", "lightpath"))
 HEADER = "code,full_name,latitude,longitude\n"
 
 
@@ -56,10 +58,18 @@ class Life(Cli):
         self.start("modify_pop", "LI01", "--set", "full_name=LI01 City", "--set", "address.city=Rome")
         changes = {c["path"]: c.get("after") for c in self.json("subscription", "diff", "LI01")["changes"]}
         self.assertEqual(changes["/pop/full_name"], "LI01 City")
+        table = self.cli("subscription", "diff", "LI01", "0").stdout
+        self.assertRegex(table, r"start_date +\d{4}-\d\d-\d\d \d\d:\d\d")
         self.assertEqual(self.json("subscription", "show", "LI01")["pop"]["address"], {"city": "Rome"})
         self.start("validate_pop", "LI01")
         self.assertIn("LI01 City", self.cli("subscription", "history", "LI01").stdout)
-        self.cli("process", "start", "terminate_partner", "Life", code=2)
+        refused = self.cli("process", "start", "terminate_partner", "Life", code=2)
+        self.assertIn("LI01", refused.stdout + refused.stderr)  # who uses it
+        self.assertIn("no task", self.cli("task", "start", "modify_pop", "LI01", code=2).stderr)
+        form = self.daemon.post("/api/processes/modify_partner", [
+            {"subscription_id": self.json("subscription", "show", "Life")["subscription_id"]}, {"partner_name": "Longer life"}])
+        self.assertEqual(form.status, 510, form)
+        self.assertIn("LI01", json.dumps(form.json()["form"]["properties"]["impact"]))
         self.start("terminate_pop", "LI01")
         self.assertEqual(self.json("subscription", "show", pop)["status"], "terminated")
         self.cli("subscription", "show", "LI02", code=4)
@@ -226,15 +236,14 @@ class Operating(Cli):
         self.assertIn("because", text)
         self.assertRegex(self.cli("audit", "verify").stdout, r"\d+ audit rows")
 
-    def listeners(self, count):
-        """Until the daemon knows of just as many."""
-        lightpathd.wait_for(lambda: f"lightpath_event_streams {count}\n" in self.daemon.get("/api/metrics").body.decode(), pause=0.1)
+    def until(self, what, name):
+        """Makes events until what() is true: when somebody begins to listen cannot be seen from outside."""
+        numbers = itertools.count()
+        lightpathd.wait_for(lambda: self.partner(f"{name} {next(numbers)}") and what(), pause=0.2)
 
     def test_events_follow_what_happens(self):
-        self.listeners(0)
         watcher = subprocess.Popen([CLI, "events"], env={"LIGHTPATH_SOCKET": self.daemon.socket}, stdout=subprocess.PIPE, text=True)
-        self.listeners(1)
-        self.partner("Events")
+        self.until(lambda: select.select([watcher.stdout], [], [], 0)[0], "Events")
         line = watcher.stdout.readline()
         watcher.send_signal(signal.SIGINT)
         watcher.communicate(timeout=60 * lightpathd.SLOW)
@@ -243,14 +252,12 @@ class Operating(Cli):
 
     def test_a_reader_that_leaves_is_no_error(self):
         for args in (("workflow", "list"), ("-o", "json", "workflow", "list"), ("--help",), ("events",)):
-            self.listeners(0)
             reader, writer = os.pipe()
             os.close(reader)
             child = subprocess.Popen([CLI, *args], env={"LIGHTPATH_SOCKET": self.daemon.socket}, stdout=writer, stderr=subprocess.PIPE, text=True)
             os.close(writer)
             if args == ("events",):
-                self.listeners(1)
-                self.partner("Nobody reads")
+                self.until(lambda: child.poll() is not None, "Nobody reads")
             _, errors = child.communicate(timeout=60 * lightpathd.SLOW)
             self.assertEqual((child.returncode, errors), (0, ""), args)
         with open("/dev/full", "w", encoding="utf-8") as full:

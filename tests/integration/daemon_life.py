@@ -355,9 +355,9 @@ class FullDisk(Folder):
     def setUp(self):
         super().setUp()
         self.flag = os.path.join(self.folder, "full")
-        self.shim = {"LD_PRELOAD": os.environ.get("LIGHTPATH_DISKFULL", ""), "LP_DISK_FULL": self.flag}
+        self.shim = {"LD_PRELOAD": os.environ.get("LIGHTPATH_TEST_DISKFULL", ""), "LP_DISK_FULL": self.flag}
         if not os.path.exists(self.shim["LD_PRELOAD"]):
-            self.skipTest("LIGHTPATH_DISKFULL is not set")
+            self.skipTest("LIGHTPATH_TEST_DISKFULL is not set")
 
     def test_start_on_a_full_disk(self):
         os.makedirs(self.data)

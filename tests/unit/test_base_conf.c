@@ -275,6 +275,15 @@ environment_overrides_file_and_options_override_both(void **state)
     assert_non_null(strstr(err.msg, "environment variable LIGHTPATH_STORE_POOL: store.pool"));
     assert_int_equal(unsetenv("LIGHTPATH_STORE_POOL"), 0);
     assert_int_equal(unsetenv("LIGHTPATH_EXECUTOR_THREADS"), 0);
+    assert_int_equal(setenv("LIGHTPATH_EXECUTOR_THREAD", "9", 1), 0); /* misspelt */
+    assert_int_equal(lp_conf_load(NULL, NULL, 0, &conf, &err), LP_INVALID);
+    assert_non_null(strstr(err.msg, "LIGHTPATH_EXECUTOR_THREAD:"));
+    lp_err_clear(&err);
+    assert_int_equal(unsetenv("LIGHTPATH_EXECUTOR_THREAD"), 0);
+    assert_int_equal(setenv("LIGHTPATH_URL", "http://x", 1), 0); /* of the other program */
+    assert_int_equal(lp_conf_load(NULL, NULL, 0, &conf, &err), LP_OK);
+    lp_conf_free(conf);
+    assert_int_equal(unsetenv("LIGHTPATH_URL"), 0);
     lp_err_clear(&err);
 }
 

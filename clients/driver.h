@@ -125,7 +125,9 @@ bool lp_port_role_from_name(const char *name, enum lp_port_role *out);
  * like "circuit"   {"name","label","a":{"port"},"z":{"node","port"},"route":[{"node","port"},...],
  *                "low_mhz","high_mhz","carriers":[{"center_mhz","width_mhz"}],"preferred"?:{...}}:
  *                signalled optical circuit whose source is this element
- *   "shutter"   {"port","circuit","open":bool}: super-channel shutter at one end of a circuit
+ *   "shutter"   {"port","circuit","open":bool,"low_mhz"?,"high_mhz"?}: super-channel shutter at one
+ *               end of a circuit; the passband that the circuit will have tells the end that is not
+ *               its source that the circuit moves, and that its shutter must be opened again
  *   "cross-connect" {"from","to","label","name","low_mhz","high_mhz","carriers"}: local, optical
  *   "line"      {"port","mode","center_mhz","label","power_cdbm"?,"laser":bool,"carriers"?}
  *   "client"    {"port","rate":"100GE|400GE","label","pluggable"?}

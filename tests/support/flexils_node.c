@@ -257,6 +257,14 @@ execute_write(struct node *node, const struct request *r, struct answer *a)
             deny(a, node, "IEAE", "object already exists");
             return;
         }
+        if (named_value(r, "REMENDPOINT") != NULL && node->far_end_used != NULL
+            && strstr(node->far_end_used, named_value(r, "REMENDPOINT")) != NULL) {
+            char text[160];
+
+            (void)snprintf(text, sizeof text, "SCH %s is in use", named_value(r, "REMENDPOINT"));
+            deny(a, node, "SROF", text);
+            return;
+        }
         object = json_pack("{s:s}", "state", "IS-NR");
         (void)json_object_set_new(list, r->aid, object);
         write_attributes(r, object);

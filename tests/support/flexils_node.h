@@ -32,7 +32,8 @@ struct node {
     enum node_fault fault;
     unsigned fault_at, fault_times;
     const char *code, *text;
-    unsigned settle; /* reads until a created super-channel appears, a deleted one goes */
+    unsigned settle;          /* reads until a created super-channel appears, a deleted one goes */
+    const char *far_end_used; /* super-channels of other elements that are taken, or NULL */
     const struct lp_tl1_message *reply;
     struct lp_buf sent; /* every command, one a line, tag as '*' */
     int64_t time_left_ms;

@@ -889,6 +889,28 @@ D58_fsm_and_frm_cards_know_no_maintenance(void **state)
     }
 }
 
+/* What the far end uses is heard from its refusal; the local end stays what was planned. */
+static void
+a_taken_far_end_is_passed_over(void **state)
+{
+    json_auto_t *plan = NULL;
+    struct fixture f;
+    const json_t *osnc;
+
+    (void)state;
+    setup(&f);
+    f.node.far_end_used = "1-A-5-T2-1 1-A-5-T2-2 1-A-5-T2-3";
+    assert_int_equal(make_plan(&f, scenarios[3].intents, &plan), LP_OK);
+    assert_int_equal(run_all(&f, plan), LP_OK);
+    osnc = json_object_get(json_object_get(f.node.objects, "OSNC"), "1-A-3-T1-1");
+    assert_string_equal(lp_json_str(osnc, "REMENDPOINT", ""), "1-A-5-T2-4");
+    assert_int_equal(json_object_size(json_object_get(f.node.objects, "OSNC")), 1);
+    expect_converged(&f, scenarios[3].intents);
+    assert_int_equal(undo_all(&f, plan), LP_OK);
+    assert_int_equal(json_object_size(json_object_get(f.node.objects, "OSNC")), 0);
+    teardown(&f);
+}
+
 static void
 capabilities_match_the_functions(void **state)
 {
@@ -992,6 +1014,7 @@ main(void)
         cmocka_unit_test(D17_frequencies_are_integers),
         cmocka_unit_test(D30_names_are_compared_whole),
         cmocka_unit_test(D58_fsm_and_frm_cards_know_no_maintenance),
+        cmocka_unit_test(a_taken_far_end_is_passed_over),
         cmocka_unit_test(capabilities_match_the_functions),
         cmocka_unit_test(D42_what_a_typed_command_does_is_known),
         cmocka_unit_test(foreign_intents_are_refused_by_name),

@@ -93,7 +93,8 @@ struct run {
     const json_t *op;
     const char *object, *action;
     enum fx_class class;
-    const char *aid;
+    const char *named; /* as the operation says it */
+    const char *aid;   /* as the element says it */
     const json_t *before, *after;
     bool undo;        /* a compensation */
     json_t *produced; /* what the element chose */
@@ -106,32 +107,32 @@ conf_of(const struct run *r)
     return lp_driver_host_conf(r->fx->ne.host);
 }
 
-/* "1-A-3-T1@LP-42": the super-channel that the circuit has at the port by now. */
+/* "1-A-3-T1@LP-42": the super-channel, or the cross-connect, that the circuit has at the port by
+ * now. r->aid is what it is called now, NULL: it is not there. */
 static enum lp_code
-resolve(struct run *r, bool *exists)
+resolve(struct run *r, const char *at)
 {
-    const char *at = strchr(r->aid, '@');
+    const char *port = lp_arena_strndup(r->fx->call->arena, r->named, (size_t)(at - r->named));
+    json_t *cross = NULL;
     enum lp_code rc;
 
-    *exists = true;
-    if (r->class != FX_SCH || at == NULL)
-        return LP_OK;
-    rc = fx_find_sch(r->fx, lp_arena_strndup(r->fx->call->arena, r->aid, (size_t)(at - r->aid)),
-                     at + 1, &r->aid, r->err);
-    *exists = rc == LP_OK && r->aid != NULL;
-    if (rc == LP_OK && !*exists)
-        r->aid = strchr(r->object, ':') + 1;
+    if (r->class == FX_SCH)
+        return fx_find_sch(r->fx, port, at + 1, &r->aid, r->err);
+    rc = fx_find_cross(r->fx, port, at + 1, &r->aid, &cross, r->err);
+    json_decref(cross);
     return rc;
 }
 
 static enum lp_code
 read_actual(struct run *r, json_t **actual)
 {
-    bool exists;
-    enum lp_code rc = resolve(r, &exists);
+    const char *at = strchr(r->named, '@');
+    enum lp_code rc = LP_OK;
 
     *actual = NULL;
-    if (rc != LP_OK || !exists)
+    if (at != NULL && (r->class == FX_SCH || r->class == FX_OCRS))
+        rc = resolve(r, at);
+    if (rc != LP_OK || r->aid == NULL)
         return rc;
     return fx_read_one(r->fx, r->class, r->aid, actual, r->err);
 }
@@ -368,6 +369,52 @@ accept_twin(struct run *r, const json_t *twin, const char *aid, json_t **out)
     return report(r, false, twin, twin, out);
 }
 
+/* ---- a super-channel of the far end that is taken ---- */
+
+#define FAR_ENDS_TRIED 16
+
+/* Does the refusal name the far end, as a whole word? */
+static bool
+names_far_end(const struct lp_err *err, const char *far)
+{
+    const char *at = strstr(lp_json_str(err->detail, "tl1_text", err->msg), far);
+    char behind = at != NULL ? at[strlen(far)] : '0';
+
+    return at != NULL && (behind < '0' || behind > '9') && behind != '-';
+}
+
+/* What the far element uses cannot be seen from here, only heard when it refuses: then the next
+ * index is asked for. The refusal proves that nothing was made; the circuit is looked for by its
+ * name all the same. */
+static enum lp_code
+try_other_far_ends(struct run *r, json_t *op, enum lp_code rc)
+{
+    json_t *after = json_object_get(op, "after");
+
+    for (unsigned i = 0; i < FAR_ENDS_TRIED && (rc == LP_REFUSED || rc == LP_CONFLICT); i++) {
+        const char *far = lp_json_str(after, "REMENDPOINT", ""), *twin_aid = NULL, *next;
+        json_auto_t *twin = NULL;
+        struct fx_request requests[FX_OP_COMMANDS];
+        size_t len, count = 0;
+        unsigned index;
+
+        if (!lp_tl1_aid_split(far, &len, &index) || !names_far_end(r->err, far)
+            || index >= FX_SCH_MAX)
+            break;
+        lp_err_clear(r->err);
+        rc = find_twin(r, &twin, &twin_aid);
+        if (rc != LP_OK || twin != NULL)
+            break;
+        next = lp_arena_printf(r->fx->call->arena, "%.*s-%u", (int)len, far, index + 1);
+        (void)lp_json_set_str(after, "REMENDPOINT", next);
+        (void)lp_json_set_str(r->produced, "REMENDPOINT", next);
+        rc = fx_op_requests(r->fx->call->arena, r->fx->element.node, op, requests, &count, r->err);
+        if (rc == LP_OK)
+            rc = send_one(r, &requests[0]);
+    }
+    return rc;
+}
+
 /* ---- the three kinds of change ---- */
 
 /* Where a creation is undone, somebody may have taken it out of service on the way already. */
@@ -406,6 +453,12 @@ act(struct run *r, const json_t *actual, json_t **out)
     for (size_t i = 0; i < count; i++)
         requests[i].aid = r->aid;
     rc = send_all(r, requests, count);
+    if (r->class == FX_OSNC && strcmp(r->action, "create") == 0 && rc != LP_OK) {
+        json_auto_t *after = json_deep_copy(r->after);
+
+        (void)json_object_set(op, "after", after);
+        rc = try_other_far_ends(r, op, rc);
+    }
     return rc == LP_OK || is_hint(rc) ? verify(r, rc, actual, out) : rc;
 }
 
@@ -521,8 +574,9 @@ run_op(struct run *r, json_t **out)
 {
     bool power = strncmp(r->object, "power:", 6) == 0;
 
-    if (!power && !fx_class_of(r->object, &r->class, &r->aid))
+    if (!power && !fx_class_of(r->object, &r->class, &r->named))
         return lp_fail(r->err, LP_INVALID, "'%.80s' is no object of a FlexILS element", r->object);
+    r->aid = r->named;
     r->fx->call->progress(r->fx->call->ctx, lp_json_str(r->op, "text", r->object));
     if (strcmp(r->action, "wait") == 0)
         return run_wait(r, out);
@@ -550,7 +604,7 @@ fx_apply_op(struct lp_ne *ne, const struct lp_call *call, const json_t *operatio
         .op = operation,
         .object = lp_json_str(operation, "object", ""),
         .action = lp_json_str(operation, "action", ""),
-        .aid = "",
+        .named = "",
         .before = json_object_get(operation, "before"),
         .after = json_object_get(operation, "after"),
         .undo = ends_with(lp_json_str(operation, "id", ""), " to undo"),

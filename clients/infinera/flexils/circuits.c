@@ -5,7 +5,7 @@
 
 #include "clients/infinera/flexils/plan.h"
 
-#define INDEX_MAX 128 /* super-channels of a port */
+#define INDEX_MAX FX_SCH_MAX
 
 struct circuit {
     const json_t *intent;
@@ -681,6 +681,45 @@ find_sch(struct fx_planner *p, const char *port, const char *suffix, const json_
     return NULL;
 }
 
+/* A circuit that is moved is dark afterwards, at both ends. The source knows from its own plan, the
+ * other end from the passband that the intent expects. */
+static bool
+will_be_moved(struct fx_planner *p, const struct circuit *c, const char *aid, const json_t *sch,
+              json_t *expected)
+{
+    json_int_t low = lp_json_int(c->intent, "low_mhz", 0);
+    json_int_t high = lp_json_int(c->intent, "high_mhz", 0);
+    json_auto_t *wanted = json_pack("[I, I]", low, high);
+    const char *object = lp_arena_printf(p->arena, "osnc:%s", aid);
+    const json_t *is = json_object_get(sch, "PROVPBLIST");
+    json_t *op;
+    size_t i;
+
+    json_array_foreach(p->ops, i, op)
+    {
+        const json_t *band = json_object_get(json_object_get(op, "after"), "PASSBANDLIST");
+
+        if (strcmp(lp_json_str(op, "object", ""), object) == 0 && band != NULL
+            && strcmp(lp_json_str(op, "action", ""), "set") == 0)
+            return json_object_set(expected, "PASSBANDLIST", (json_t *)(uintptr_t)band) == 0;
+    }
+    return low > 0 && strcmp(lp_json_str(c->intent, "kind", ""), "shutter") == 0 && is != NULL
+           && !lp_json_same(is, wanted) && json_object_set(expected, "PASSBANDLIST", wanted) == 0;
+}
+
+/* Channels of a moved circuit may still go and come again: its cross-connect, which is made anew,
+ * tells when the move is done. */
+static enum lp_code
+open_after_move(struct fx_planner *p, const struct circuit *c, const char *port,
+                const struct fx_op *like, const json_t *expected, const json_t *wanted)
+{
+    json_auto_t *assumed = json_pack("{s:s, s:s}", "ADMIN", "IS", "SHUTTERSTATE", "CLOSED");
+    const char *cross = lp_arena_printf(p->arena, "ocrs:%s@%s", port, c->suffix);
+    enum lp_code rc = wait_for(p, c, LP_PHASE_CIRCUIT, cross, expected, NULL);
+
+    return rc == LP_OK ? fx_edit(p, like, assumed, wanted) : rc;
+}
+
 /* The SCH does not exist yet: it will appear in service and dark. */
 static enum lp_code
 open_later(struct fx_planner *p, const struct circuit *c, const struct fx_op *like,
@@ -702,6 +741,7 @@ shutter(struct fx_planner *p, const struct circuit *c, const char *port, bool op
     struct fx_op like = {.phase = open ? LP_PHASE_OPEN : LP_PHASE_DARK, .intent = c->id};
     json_auto_t *wanted =
         json_pack("{s:s, s:s}", "SHUTTERSTATE", open ? "OPEN" : "CLOSED", "ADMIN", "IS");
+    json_auto_t *expected = json_object();
     const char *aid;
     enum lp_code rc = p->source->all(p->source->ctx, FX_OSNC, &osncs, p->err);
 
@@ -717,7 +757,11 @@ shutter(struct fx_planner *p, const struct circuit *c, const char *port, bool op
     like.flags = open ? 0 : FX_TRAFFIC;
     like.object = aid != NULL ? lp_arena_printf(p->arena, "sch:%s", aid)
                               : lp_arena_printf(p->arena, "sch:%s@%s", port, c->suffix);
-    return sch != NULL ? fx_edit(p, &like, sch, wanted) : open_later(p, c, &like, wanted);
+    if (sch == NULL)
+        return open_later(p, c, &like, wanted);
+    if (open && will_be_moved(p, c, aid, sch, expected))
+        return open_after_move(p, c, port, &like, expected, wanted);
+    return fx_edit(p, &like, sch, wanted);
 }
 
 static enum lp_code

@@ -340,6 +340,8 @@ fx_send(struct fx_ne *fx, const struct fx_request *request, const struct lp_tl1_
         return rc;
     command.tid = NULL; /* the session's */
     rc = fx->exchange(fx, &command, reply, err);
+    if (rc == LP_TOO_LARGE) /* the message names the limit */
+        rc = err->code = LP_PROTOCOL;
     if (rc == LP_PROTOCOL)
         lp_breaker_tell(lp_driver_host_breakers(fx->ne.host), fx->element.name, rc, err->msg);
     return rc;

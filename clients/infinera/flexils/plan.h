@@ -11,6 +11,8 @@
 #include "clients/driver.h"
 #include "clients/infinera/flexils/commands.h"
 
+#define FX_SCH_MAX 128 /* super-channels of a port: 1 to this */
+
 /** Where objects come from. *out is borrowed and lives as long as the source. */
 struct fx_source {
     void *ctx;

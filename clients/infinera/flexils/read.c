@@ -183,10 +183,9 @@ sch_of_cross(struct lp_arena *arena, const char *key, const char *port)
                                                              : NULL;
 }
 
-/* The cross-connect of a circuit that ends at the port; *key in the arena, new reference. */
-static enum lp_code
-find_cross(struct fx_ne *fx, const char *port, const char *suffix, const char **key, json_t **out,
-           struct lp_err *err)
+enum lp_code
+fx_find_cross(struct fx_ne *fx, const char *port, const char *suffix, const char **key,
+              json_t **out, struct lp_err *err)
 {
     json_auto_t *crosses = NULL;
     const char *name;
@@ -227,7 +226,7 @@ fx_find_sch(struct fx_ne *fx, const char *port, const char *suffix, const char *
     }
     if (*out != NULL)
         return LP_OK;
-    rc = find_cross(fx, port, suffix, &key, &cross, err);
+    rc = fx_find_cross(fx, port, suffix, &key, &cross, err);
     if (rc == LP_OK && key != NULL)
         *out = sch_of_cross(fx->call->arena, key, port);
     return rc;
@@ -298,7 +297,7 @@ fx_read_power(struct fx_ne *fx, const char *port, const char *suffix, json_t **o
     const char *key = NULL, *at = NULL, *aid;
     int64_t measured = 0;
     int32_t target = 0;
-    enum lp_code rc = find_cross(fx, port, suffix, &key, &cross, err);
+    enum lp_code rc = fx_find_cross(fx, port, suffix, &key, &cross, err);
 
     if (rc != LP_OK)
         return rc;

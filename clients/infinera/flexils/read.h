@@ -30,6 +30,10 @@ enum lp_code fx_read_all(struct fx_ne *fx, enum fx_class object, const json_t *n
 /** The SCH of a circuit at a port, in the arena of the call; NULL: there is none (yet). */
 enum lp_code fx_find_sch(struct fx_ne *fx, const char *port, const char *suffix, const char **out,
                          struct lp_err *err) LP_MUST_CHECK;
+/** The cross-connect of a circuit that ends at a port: *key in the arena of the call and a new
+ * reference, both NULL when there is none. */
+enum lp_code fx_find_cross(struct fx_ne *fx, const char *port, const char *suffix, const char **key,
+                           json_t **out, struct lp_err *err) LP_MUST_CHECK;
 /** Received power of a circuit at a port: {"measured_cdbm", "target_cdbm", "difference_cdb"}. */
 enum lp_code fx_read_power(struct fx_ne *fx, const char *port, const char *suffix, json_t **out,
                            struct lp_err *err) LP_MUST_CHECK;

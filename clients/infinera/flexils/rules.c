@@ -112,6 +112,17 @@ same_neighbour(const char *a, const char *b)
     return slash_b != NULL && slash_a == NULL && strcmp(slash_b + 1, a) == 0;
 }
 
+/* "1-A-5-T2-1" and "1-A-5-T2-7": which super-channel of the port it is, is nobody's wish. */
+static bool
+same_port(const char *a, const char *b)
+{
+    size_t len_a, len_b;
+    unsigned index;
+
+    return lp_tl1_aid_split(a, &len_a, &index) && lp_tl1_aid_split(b, &len_b, &index)
+           && len_a == len_b && strncmp(a, b, len_a) == 0;
+}
+
 bool
 fx_same_value(const char *name, const json_t *a, const json_t *b)
 {
@@ -120,6 +131,8 @@ fx_same_value(const char *name, const json_t *a, const json_t *b)
     if ((strcmp(name, "PROVNBROTS") == 0 || strcmp(name, "DISCNBROTS") == 0) && json_is_string(a)
         && json_is_string(b))
         return same_neighbour(json_string_value(a), json_string_value(b));
+    if (strcmp(name, "REMENDPOINT") == 0 && json_is_string(a) && json_is_string(b))
+        return same_port(json_string_value(a), json_string_value(b));
     return lp_json_same(a, b);
 }
 

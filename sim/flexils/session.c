@@ -545,6 +545,11 @@ command_text(struct sim_server *server, struct sim_conn *conn, const char *text,
 
     sim_server_time(server);
     server->exchanges++;
+    if (len == 0) {
+        sim_deny(&why, "IISP", "Input, Invalid Syntax or Punctuation: command is too long");
+        deny_all(server, conn, conn->node, "0", &why);
+        return;
+    }
     if (server->net->options.echo && !conn->muted) {
         struct sim_chunk now = {.at_us = 0};
 
@@ -596,6 +601,8 @@ command_queue(void *arg, const char *text, size_t len, struct lp_err *err)
     struct sim_conn *conn = feeding->conn;
     size_t at = (conn->queue_head + conn->queue_count) % SIM_MAX_QUEUE;
 
+    if (text == NULL) /* it was too long, and was skipped */
+        text = "";
     if (conn->queue_count == SIM_MAX_QUEUE)
         return lp_fail(err, LP_RETRYABLE, "%d commands wait already", SIM_MAX_QUEUE);
     conn->queue[at] = malloc(len + 1);
@@ -642,15 +649,8 @@ sim_session_bytes(struct sim_server *server, struct sim_conn *conn, const char *
     len = strip_telnet(conn, copy, len);
     rc = lp_tl1_input_feed(&conn->input, copy, len, command_queue, &feeding, &err);
     free(copy);
-    if (rc == LP_TOO_LARGE && !conn->dead) {
-        struct sim_denial why;
-
-        sim_deny(&why, "IISP", "Input, Invalid Syntax or Punctuation: command is too long");
-        deny_all(server, conn, conn->node, "0", &why);
-        sim_conn_flush(server, conn);
-    } else if (rc != LP_OK && !conn->dead) {
+    if (rc != LP_OK && !conn->dead)
         sim_conn_kill(server, conn, false); /* it does not wait for answers */
-    }
     lp_err_clear(&err);
 }
 

@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PROGRAM = os.environ.get("LIGHTPATH_SIM", os.path.join(ROOT, "build", "sim", "lightpath-sim"))
 SSHPIPE = os.environ.get("LIGHTPATH_SSHPIPE", os.path.join(ROOT, "build", "tests", "support", "sshpipe"))
 RING = os.path.join(ROOT, "sim", "topologies", "ring.json")
-LIMIT = 60 * float(os.environ.get("LP_TEST_SLOW", "1"))
+LIMIT = float(os.environ.get("LP_TEST_LIMIT", "60")) * float(os.environ.get("LP_TEST_SLOW", "1"))
 USER, PASSWORD = "svc_orch", "s3cr3t"
 
 

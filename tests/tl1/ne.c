@@ -16,7 +16,7 @@
 
 #include "wire/tl1.h"
 
-#define MAX_RULES 16
+#define MAX_RULES 64
 #define MAX_TAGS  20000
 #define MAX_CONNS 256
 #define USER      "svc_orch"

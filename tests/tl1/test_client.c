@@ -354,7 +354,7 @@ a_session_that_the_element_ended_is_made_again_before_the_next_command(void **st
 }
 
 static void
-idle_sessions_are_kept_alive_and_then_logged_out(void **state)
+D35_idle_sessions_are_kept_alive_and_then_logged_out(void **state)
 {
     struct env env;
 
@@ -489,7 +489,7 @@ a_caller_can_stop_before_and_after_sending(void **state)
 }
 
 static void
-refusals_have_their_outcome(void **state)
+D44_refusals_have_their_outcome(void **state)
 {
     static const struct {
         const char *error, *text;
@@ -616,6 +616,38 @@ an_answer_goes_to_the_command_with_its_tag(void **state)
     assert_true(stats(&env).late >= 2);
     assert_true(stats(&env).autonomous >= 5003);
     assert_int_equal(ne_connections(env.ne), 1);
+    end(&env);
+}
+
+static void
+note_tag(void *arg, const struct lp_tl1_exchange *exchange)
+{
+    struct lp_buf *tags = arg;
+
+    assert_true(lp_tl1_ctag_valid(exchange->ctag));
+    if (tags->data != NULL) /* before this one */
+        assert_null(strstr(tags->data, exchange->ctag));
+    lp_buf_printf(tags, "%s ", exchange->ctag);
+}
+
+/* Also over two sessions and over the same command again. */
+static void
+D36_every_command_has_a_tag_of_its_own(void **state)
+{
+    struct env env;
+
+    (void)state;
+    begin(&env);
+    env.call.transcript = note_tag;
+    env.call.transcript_arg = &env.evidence;
+    struct lp_tl1_session *one = acquire(&env), *two = acquire(&env);
+    for (int i = 0; i < 50; i++) {
+        expect_answer(i % 2 == 0 ? one : two, "1-A-3-T1-1");
+        ne_rule(env.ne, "RTRV-SCH", i < 10 ? NE_LATE_FIRST : NE_NONE, i < 10 ? 1 : 0, NULL, NULL);
+    }
+    lp_tl1_release(one);
+    lp_tl1_release(two);
+    assert_int_equal(env.evidence.len, (50 + 2 * 3) * 7);
     end(&env);
 }
 
@@ -761,7 +793,7 @@ ssh_with_password_and_with_questions(void **state)
 }
 
 static void
-a_changed_host_key_is_refused_and_told(void **state)
+D46_a_changed_host_key_is_refused_and_told(void **state)
 {
     char hosts[] = "/tmp/lp_tl1_hosts_XXXXXX";
     struct env env;
@@ -869,7 +901,7 @@ an_event_session_ends_quietly_or_with_a_word(void **state)
 /* ---- evidence, raw commands ---- */
 
 static void
-evidence_has_everything_but_secrets(void **state)
+D46_evidence_has_everything_but_secrets(void **state)
 {
     struct env env;
 
@@ -897,7 +929,7 @@ evidence_has_everything_but_secrets(void **state)
 }
 
 static void
-operators_commands_stay_on_their_element(void **state)
+D42_operators_commands_stay_on_their_element(void **state)
 {
     struct env env;
     struct lp_err err = LP_ERR_INIT;
@@ -984,7 +1016,7 @@ worker(void *arg)
 }
 
 static void
-eight_threads_share_two_sessions(void **state)
+D35_eight_threads_share_two_sessions(void **state)
 {
     struct env env;
     pthread_t threads[8];
@@ -1012,28 +1044,29 @@ main(void)
         cmocka_unit_test(an_element_without_room_is_retryable),
         cmocka_unit_test(a_lost_login_is_made_again_and_the_command_runs_once),
         cmocka_unit_test(a_session_that_the_element_ended_is_made_again_before_the_next_command),
-        cmocka_unit_test(idle_sessions_are_kept_alive_and_then_logged_out),
+        cmocka_unit_test(D35_idle_sessions_are_kept_alive_and_then_logged_out),
         cmocka_unit_test(an_idle_session_that_does_not_answer_is_closed),
         cmocka_unit_test(identity_is_checked_after_every_login),
         cmocka_unit_test(an_answer_that_is_lost_is_unknown_for_a_write_and_is_not_sent_again),
         cmocka_unit_test(silence_ends_at_the_deadline),
         cmocka_unit_test(a_caller_can_stop_before_and_after_sending),
-        cmocka_unit_test(refusals_have_their_outcome),
+        cmocka_unit_test(D44_refusals_have_their_outcome),
         cmocka_unit_test(partial_and_half_acknowledged_answers),
         cmocka_unit_test(an_empty_class_is_no_error_and_a_cut_list_is_no_list),
         cmocka_unit_test(an_answer_goes_to_the_command_with_its_tag),
+        cmocka_unit_test(D36_every_command_has_a_tag_of_its_own),
         cmocka_unit_test(an_acknowledgement_starts_the_long_timer),
         cmocka_unit_test(endless_replies_end_at_the_limit),
         cmocka_unit_test(telnet_is_declined_and_a_missing_prompt_waited_for),
         cmocka_unit_test(an_element_that_is_not_there),
         cmocka_unit_test(gateways_relay_by_tid),
         cmocka_unit_test(ssh_with_password_and_with_questions),
-        cmocka_unit_test(a_changed_host_key_is_refused_and_told),
+        cmocka_unit_test(D46_a_changed_host_key_is_refused_and_told),
         cmocka_unit_test(one_event_session_which_goes_first),
         cmocka_unit_test(an_event_session_ends_quietly_or_with_a_word),
-        cmocka_unit_test(evidence_has_everything_but_secrets),
-        cmocka_unit_test(operators_commands_stay_on_their_element),
-        cmocka_unit_test(eight_threads_share_two_sessions),
+        cmocka_unit_test(D46_evidence_has_everything_but_secrets),
+        cmocka_unit_test(D42_operators_commands_stay_on_their_element),
+        cmocka_unit_test(D35_eight_threads_share_two_sessions),
     };
 
     return LP_RUN_TESTS(tests);

@@ -409,6 +409,214 @@ bytes_outside_utf8_become_question_marks_in_json(void **state)
     assert_string_equal(named(got, 0, 0, "LABEL"), "Mil\xc3\xa0n ??");
 }
 
+/* ---- values ---- */
+
+static void
+D30_identifiers_are_compared_whole(void **state)
+{
+    size_t len = 0;
+    unsigned index = 0;
+
+    (void)state;
+    assert_true(lp_tl1_aid_under("1-A-3-T1-4", "1-A-3-T1"));
+    assert_true(lp_tl1_aid_under("1-A-3-T1", "1-A-3-T1"));
+    assert_false(lp_tl1_aid_under("1-A-3-T12-4", "1-A-3-T1"));
+    assert_false(lp_tl1_aid_under("1-A-3-T1", "1-A-3-T1-4"));
+    assert_false(lp_tl1_aid_under("1-A-3-T1", ""));
+    assert_true(lp_tl1_aid_split("1-A-3-T1-128", &len, &index));
+    assert_int_equal(len, strlen("1-A-3-T1"));
+    assert_int_equal(index, 128);
+    assert_false(lp_tl1_aid_split("1-A-3-T1", &len, &index));
+    assert_false(lp_tl1_aid_split("-4", &len, &index));
+    assert_false(lp_tl1_aid_split("1-A-3-T1-", &len, &index));
+}
+
+static enum lp_tl1_admin
+admin_of(const char *text)
+{
+    struct lp_tl1_scratch scratch = {.text = NULL};
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_tl1_record record;
+    enum lp_tl1_admin admin;
+
+    assert_int_equal(lp_tl1_record_parse(text, strlen(text), &scratch, &record, &err), LP_OK);
+    admin = lp_tl1_record_admin(&record);
+    lp_tl1_scratch_free(&scratch);
+    return admin;
+}
+
+static void
+states_are_words(void **state)
+{
+    (void)state;
+    assert_int_equal(admin_of("1:SCG::IS-NR"), LP_TL1_ADMIN_IS);
+    assert_int_equal(admin_of("1:SCG::IS-ANR,FAF"), LP_TL1_ADMIN_IS);
+    assert_int_equal(admin_of("1:SCG::OOS-AU,FLT"), LP_TL1_ADMIN_IS);
+    assert_int_equal(admin_of("1:SCG::OOS-MA"), LP_TL1_ADMIN_OOS);
+    assert_int_equal(admin_of("1:SCG::OOS-AUMA,FLT"), LP_TL1_ADMIN_OOS);
+    assert_int_equal(admin_of("1:SCG::OOS-AUMA,MT&FLT"), LP_TL1_ADMIN_MT);
+    assert_int_equal(admin_of("1:SCG::OOS-MA,FLT&MT"), LP_TL1_ADMIN_MT);
+    assert_int_equal(admin_of("1:SCG::IS-NR,FMT"), LP_TL1_ADMIN_IS);
+    assert_int_equal(admin_of("1:SCG::MISMATCH"), LP_TL1_ADMIN_UNKNOWN);
+    assert_int_equal(admin_of("1:SCG:LABEL=x:"), LP_TL1_ADMIN_UNKNOWN);
+    assert_int_equal(admin_of("IS"), LP_TL1_ADMIN_UNKNOWN);
+}
+
+static void
+D17_frequencies_are_integers_and_powers_hundredths(void **state)
+{
+    static const struct {
+        const char *text;
+        int32_t value;
+    } good[] = {{"-9.25", -925}, {"0", 0},   {"-8.81938", -882}, {"1.5", 150},
+                {"+3", 300},     {".5", 50}, {"-0.005", -1},     {"12.", 1200}};
+    static const char *const bad[] = {"", "-", ".", "1.2.3", "NA", "1e3", "99999999999", "1,5"};
+    int64_t ints[4], pairs[2][2];
+    size_t count;
+    int32_t value;
+    struct lp_err err = LP_ERR_INIT;
+
+    (void)state;
+    assert_int_equal(lp_tl1_ints("193450000&193550000", ints, 4, &count, &err), LP_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(ints[1], 193550000);
+    assert_int_equal(lp_tl1_ints("193500000.0&100000", ints, 4, &count, &err), LP_PROTOCOL);
+    assert_int_equal(lp_tl1_ints("1&2&3&4&5", ints, 4, &count, &err), LP_PROTOCOL);
+    assert_int_equal(lp_tl1_ints("99999999999999999999", ints, 4, &count, &err), LP_PROTOCOL);
+    assert_int_equal(lp_tl1_pairs("1&2&-3&4", pairs, 2, &count, &err), LP_OK);
+    assert_true(count == 2 && pairs[1][0] == 3 && pairs[1][1] == 4);
+    assert_int_equal(lp_tl1_pairs("", pairs, 2, &count, &err), LP_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(lp_tl1_pairs("1&2&-3", pairs, 2, &count, &err), LP_PROTOCOL);
+    assert_int_equal(lp_tl1_pairs("1&-2&3&4", pairs, 2, &count, &err), LP_PROTOCOL);
+    for (size_t i = 0; i < LP_COUNT(good); i++) {
+        assert_int_equal(lp_tl1_hundredths(good[i].text, &value, &err), LP_OK);
+        assert_int_equal(value, good[i].value);
+    }
+    for (size_t i = 0; i < LP_COUNT(bad); i++)
+        assert_int_equal(lp_tl1_hundredths(bad[i], &value, &err), LP_PROTOCOL);
+    lp_err_clear(&err);
+}
+
+/* ---- what cannot be expressed ---- */
+
+static enum lp_code
+build_command(const char *name, const char *value, enum lp_tl1_form form, struct lp_buf *out)
+{
+    const struct lp_tl1_param param = {.name = name, .value = value, .form = form};
+    const struct lp_tl1_block blocks[3] = {{.count = 0}, {.count = 0}, {&param, 1}};
+    const struct lp_tl1_command command = {
+        .code = "ED-SCH", .tid = "n1", .ctag = "L00001", .blocks = blocks, .block_count = 3};
+    struct lp_err err = LP_ERR_INIT;
+    enum lp_code rc = lp_tl1_command_put(out, &command, &err);
+
+    if (rc != LP_OK)
+        assert_true(err.msg[0] != '\0' && out->len == 0);
+    lp_err_clear(&err);
+    return rc;
+}
+
+static void
+builders_quote_where_needed_and_refuse_the_rest(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        enum lp_tl1_form form;
+        const char *expected; /* NULL: refused */
+    } cases[] = {
+        {"A", "x", LP_TL1_AUTO, ":::A=x;"},
+        {"A", "x y", LP_TL1_AUTO, ":::A=\"x y\";"},
+        {"A", "x;y\"\\", LP_TL1_AUTO, ":::A=\"x;y\\\"\\\\\";"},
+        {"A", "1&2", LP_TL1_AUTO, ":::A=\"1&2\";"},
+        {"PASSBANDLIST", "1&2", LP_TL1_AUTO, ":::PASSBANDLIST=1&2;"},
+        {"LABEL", "", LP_TL1_AUTO, ":::LABEL=\"\";"},
+        {"LABEL", "x", LP_TL1_AUTO, ":::LABEL=\"x\";"},
+        {"LABEL", "Citt\xc3\xa0", LP_TL1_AUTO, ":::LABEL=\"Citt\xc3\xa0\";"},
+        {"CKTIDSUFFIX", "LP-1", LP_TL1_AUTO, ":::CKTIDSUFFIX=\"LP-1\";"},
+        {"A", "Citt\xc3\xa0", LP_TL1_AUTO, NULL},
+        {"A", "x\ny", LP_TL1_AUTO, NULL},
+        {"LABEL", "x\x1by", LP_TL1_QUOTED, NULL},
+        {"A", "x,y", LP_TL1_BARE, NULL},
+        {"A", "x y", LP_TL1_BARE, NULL},
+        {"A B", "x", LP_TL1_AUTO, NULL},
+        {"", "x", LP_TL1_AUTO, NULL},
+        {NULL, "a=b", LP_TL1_BARE, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        struct lp_buf out = LP_BUF_INIT;
+        enum lp_code rc = build_command(cases[i].name, cases[i].value, cases[i].form, &out);
+
+        assert_int_equal(rc, cases[i].expected == NULL ? LP_INVALID : LP_OK);
+        if (rc == LP_OK)
+            assert_string_equal(strstr(out.data, "L00001") + 6, cases[i].expected);
+        lp_buf_free(&out);
+    }
+}
+
+static void
+faulty_commands_get_the_code_that_a_node_answers(void **state)
+{
+    static const char *const cases[][2] = {
+        {"RTRV-OTS:n1;", "IBMS"},
+        {"123:n1::L1;", "IICM"},
+        {"RTRV-OTS:n1::;", "IICT"},
+        {"RTRV-OTS:n1::L1234567;", "IICT"},
+        {"RTRV-OTS:n1::0;", "IICT"},
+        {"ED-OTS:n1:1:L1:::LABEL=\"x;", "ISPC"},
+        {"ED-OTS:n1:1:L1:::A=1,A=2;", "IPNC"},
+        {"ED-OTS:n1:1:L1:::A=x\x01y;", "ISCH"},
+        {"ED-OTS:n1,n2:1:L1;", "IITA"},
+        {"ED-OTS:n1:1:L1:::A=\"x\"y;", "ISPC"},
+    };
+    static const char spread[] = " ed-ots : n1 :\r\n 1 : L1 :::A= \"x y\" ;";
+    struct lp_tl1_scratch scratch = {.text = NULL};
+    struct lp_tl1_command command;
+    struct lp_err err = LP_ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        assert_int_equal(
+            lp_tl1_command_parse(cases[i][0], strlen(cases[i][0]), &scratch, &command, &err),
+            LP_INVALID);
+        assert_string_equal(err.pointer, cases[i][1]);
+    }
+    assert_int_equal(lp_tl1_command_parse(spread, strlen(spread), &scratch, &command, &err), LP_OK);
+    assert_string_equal(command.code, "ED-OTS");
+    assert_string_equal(command.blocks[2].params[0].value, "x y");
+    lp_err_clear(&err);
+    lp_tl1_scratch_free(&scratch);
+}
+
+/* ---- secrets ---- */
+
+static void
+D46_secrets_are_taken_out_of_transcripts(void **state)
+{
+    static const char *const secrets[] = {"hunter2", NULL};
+    static const char *const cases[][2] = {
+        {"ACT-USER:n1:svc:L1::geheim;RTRV-HDR:n1::L2;",
+         "ACT-USER:n1:svc:L1::********;RTRV-HDR:n1::L2;"},
+        {"TL1>>act-user:n1:svc:L1::\"a;b\\\"c\";\r\n", "TL1>>act-user:n1:svc:L1::********;\r\n"},
+        {"ED-PID:n1:svc:L1::old,new;", "ED-PID:n1:svc:L1::********;"},
+        {"SRC=\"sftp://user:pw@host/file\"", "SRC=\"sftp://user:********@host/file\""},
+        {"http://host:80/a@b", "http://host:80/a@b"},
+        {"a hunter2 b", "a ******** b"},
+        {"ACT-USER:n1:svc:L1::cut of", "ACT-USER:n1:svc:L1::********"},
+        {"RTRV-OTS:n1::L1;", "RTRV-OTS:n1::L1;"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        struct lp_buf out = LP_BUF_INIT;
+
+        lp_tl1_redact(&out, cases[i][0], strlen(cases[i][0]), secrets);
+        assert_string_equal(out.data, cases[i][1]);
+        lp_buf_free(&out);
+    }
+}
+
 int
 main(void)
 {
@@ -434,6 +642,12 @@ main(void)
         cmocka_unit_test(limits_name_themselves),
         cmocka_unit_test(unfinished_replies_share_the_limit),
         cmocka_unit_test(bytes_outside_utf8_become_question_marks_in_json),
+        cmocka_unit_test(D30_identifiers_are_compared_whole),
+        cmocka_unit_test(states_are_words),
+        cmocka_unit_test(D17_frequencies_are_integers_and_powers_hundredths),
+        cmocka_unit_test(builders_quote_where_needed_and_refuse_the_rest),
+        cmocka_unit_test(faulty_commands_get_the_code_that_a_node_answers),
+        cmocka_unit_test(D46_secrets_are_taken_out_of_transcripts),
     };
 
     return LP_RUN_TESTS(tests);

@@ -64,13 +64,14 @@ on_event(void *arg, const char *element, const struct lp_tl1_message *message, c
 static enum lp_code
 start_events(struct fx_ne *fx, struct lp_err *err)
 {
+    size_t known = fx->through_gateway ? fx_known_gateway(fx) : 0;
     struct lp_tl1_element element;
     struct lp_tl1_call call;
     enum lp_code rc;
 
     if (fx->events)
         return LP_OK;
-    fx_tl1_element(fx, 0, &element);
+    fx_tl1_element(fx, known < fx->address_count ? known : 0, &element);
     fx_tl1_call(fx, &call);
     rc = lp_tl1_events_start(lp_driver_host_tl1(fx->ne.host), &element, &call, on_event,
                              fx->ne.host, err);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REPEAT_WITHIN_US 1000000
+
 /* ---- addresses ---- */
 
 static enum lp_code
@@ -113,19 +115,37 @@ own_element(struct fx_ne *fx, const struct lp_element *element, struct lp_err *e
 }
 
 static enum lp_code
+exchange_once(struct fx_ne *fx, const struct lp_tl1_command *command,
+              const struct lp_tl1_message **reply, struct lp_err *err)
+{
+    enum lp_code rc = lp_tl1_exchange(fx->session, command, reply, err);
+
+    if (*reply == NULL && rc != LP_INVALID)
+        fx_disconnect(fx); /* it lost its answer: the next command gets another session */
+    return rc;
+}
+
+/* A pooled session may have died while it was idle. What was not sent, or only reads, is sent once
+ * more when that shows at once. */
+static enum lp_code
 exchange_tl1(struct fx_ne *fx, const struct lp_tl1_command *command,
              const struct lp_tl1_message **reply, struct lp_err *err)
 {
+    const struct lp_clock *clock = lp_driver_host_clock(fx->ne.host);
+    int64_t begun;
     enum lp_code rc;
 
     *reply = NULL;
     rc = fx_connect(fx, err);
     if (rc != LP_OK)
         return rc;
-    rc = lp_tl1_exchange(fx->session, command, reply, err);
-    if (*reply == NULL && rc != LP_INVALID)
-        fx_disconnect(fx); /* it lost its answer: the next command gets another session */
-    return rc;
+    begun = lp_clock_mono_us(clock);
+    rc = exchange_once(fx, command, reply, err);
+    if (rc != LP_RETRYABLE || *reply != NULL || lp_clock_mono_us(clock) - begun > REPEAT_WITHIN_US)
+        return rc;
+    lp_err_clear(err);
+    rc = fx_connect(fx, err);
+    return rc == LP_OK ? exchange_once(fx, command, reply, err) : rc;
 }
 
 enum lp_code
@@ -254,8 +274,8 @@ is_final(const struct lp_err *err)
     return err->code != LP_RETRYABLE || lp_tl1_is_busy(err);
 }
 
-static size_t
-known_gateway(struct fx_ne *fx)
+size_t
+fx_known_gateway(struct fx_ne *fx)
 {
     char known[280];
 
@@ -271,7 +291,7 @@ known_gateway(struct fx_ne *fx)
 static enum lp_code
 acquire_through(struct fx_ne *fx, struct lp_err *err)
 {
-    size_t known = known_gateway(fx);
+    size_t known = fx_known_gateway(fx);
     struct lp_buf tried = LP_BUF_INIT;
     enum lp_code rc = LP_RETRYABLE;
 

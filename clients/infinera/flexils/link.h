@@ -37,6 +37,8 @@ enum lp_code fx_open(struct lp_driver_host *host, const struct lp_element *eleme
 void fx_close(struct lp_ne *ne);
 /** The element as the pool knows it; with a gateway, the one at `address`. */
 void fx_tl1_element(const struct fx_ne *fx, size_t address, struct lp_tl1_element *out);
+/** The address of the gateway that reached it last; address_count when none is known. */
+size_t fx_known_gateway(struct fx_ne *fx);
 /** A session for this handle, unless it has one. */
 enum lp_code fx_connect(struct fx_ne *fx, struct lp_err *err) LP_MUST_CHECK;
 /** Gives it back, or lets go of it when it broke. */

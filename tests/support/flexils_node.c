@@ -116,6 +116,8 @@ put_object(struct answer *a, const char *type, const char *aid, json_t *object)
     const char *name;
     json_t *value;
 
+    if (now == NULL || aid == NULL)
+        abort(); /* the sanitizers' analysis cannot see that they are texts */
     (void)snprintf(primary, sizeof primary, "%.*s", (int)strcspn(now, ","), now);
     state[0].value = primary;
     if (strchr(now, ',') != NULL)

@@ -305,12 +305,13 @@ clean_up_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_e
         return rc;
     json_object_set_new(
         delta, "removed",
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "tasks",
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "tasks",
                   (json_int_t)report.tasks, "processes", (json_int_t)report.processes, "events",
                   (json_int_t)report.events, "chains", (json_int_t)report.chains, "seals",
                   (json_int_t)report.seals, "versions", (json_int_t)report.versions, "keys",
                   (json_int_t)report.keys, "imports", (json_int_t)report.imports, "executors",
-                  (json_int_t)report.executors));
+                  (json_int_t)report.executors, "runs", (json_int_t)report.runs, "schedules",
+                  (json_int_t)report.schedules));
     return lp_run_check(run, err);
 }
 

@@ -40,7 +40,7 @@ lp_when_read(const json_t *value, const struct lp_zone *zone, const char *pointe
     struct lp_civil c;
 
     if (json_is_number(value) && seconds >= (double)EARLIEST_S && seconds <= (double)LATEST_S) {
-        *utc_us = (int64_t)(seconds * 1000.0) * 1000;
+        *utc_us = (int64_t)seconds * SECOND_US;
         return LP_OK;
     }
     if (text != NULL && wall_clock(text, &c)) {
@@ -48,8 +48,10 @@ lp_when_read(const json_t *value, const struct lp_zone *zone, const char *pointe
         return LP_OK;
     }
     if (text != NULL && lp_time_parse(text, utc_us, err) == LP_OK
-        && *utc_us >= EARLIEST_S * SECOND_US && *utc_us <= LATEST_S * SECOND_US)
+        && *utc_us >= EARLIEST_S * SECOND_US && *utc_us <= LATEST_S * SECOND_US) {
+        *utc_us -= *utc_us % SECOND_US;
         return LP_OK;
+    }
     lp_err_clear(err);
     return lp_fail_at(err, LP_INVALID, pointer,
                       "%s is no time: ISO 8601 text between 1971 and 2199, or seconds since 1970",

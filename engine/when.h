@@ -5,9 +5,9 @@
 #include "base/json.h"
 #include "base/zone.h"
 
-/** UTC us of a number of seconds since 1970, of ISO 8601 text with an offset, or of text without
- * one ("2026-03-01T02:00", seconds optional), which is a wall clock time of the zone. LP_INVALID at
- * `pointer`. */
+/** UTC us (whole seconds: fractions are dropped) of a number of seconds since 1970, of ISO 8601
+ * text with an offset, or of text without one ("2026-03-01T02:00", seconds optional), which is a
+ * wall clock time of the zone. LP_INVALID at `pointer`. */
 enum lp_code lp_when_read(const json_t *value, const struct lp_zone *zone, const char *pointer,
                           int64_t *utc_us, struct lp_err *err) LP_MUST_CHECK;
 /** Seconds as a number; null for INT64_MIN and INT64_MAX. New reference. */

@@ -445,6 +445,7 @@ lp_window_create(struct lp_engine *engine, const struct lp_caller *caller, const
 {
     struct lp_uuid id = lp_uuid_v7(engine->clock);
     struct lp_window w = {.opens_min = -1};
+    json_auto_t *definition = NULL;
     struct lp_unit *unit;
     const char *description = NULL;
     int64_t now = 0;
@@ -461,7 +462,8 @@ lp_window_create(struct lp_engine *engine, const struct lp_caller *caller, const
     memcpy(w.id, id.text, sizeof w.id);
     unit = lp_unit_new();
     add_window(unit, LP_SQL_WINDOW_INSERT, &w, description, 0, caller->actor, now);
-    rc = name_taken(&w, commit(engine, caller, unit, "window.create", &w, body, err), err);
+    definition = definition_json(&w, description);
+    rc = name_taken(&w, commit(engine, caller, unit, "window.create", &w, definition, err), err);
     return rc == LP_OK ? lp_window_get(engine, w.id, out, err) : rc;
 }
 
@@ -487,6 +489,7 @@ change(struct lp_engine *engine, const struct lp_caller *caller, const struct lp
 {
     struct lp_window was, w = {.opens_min = -1};
     json_auto_t *body = NULL;
+    json_auto_t *definition = NULL;
     const char *description = NULL, *key;
     struct lp_unit *unit;
     int64_t now = lp_rows_int(rows, 0, "now");
@@ -509,7 +512,8 @@ change(struct lp_engine *engine, const struct lp_caller *caller, const struct lp
     add_window(unit, LP_SQL_WINDOW_UPDATE, &w, description, lp_rows_int(rows, 0, "version"),
                caller->actor, now);
     lp_unit_add(unit, LP_SQL_WINDOW_WAKE, LP_ARGS(lp_text("id", w.id)));
-    rc = name_taken(&w, commit(engine, caller, unit, "window.change", &w, body, err), err);
+    definition = definition_json(&w, description);
+    rc = name_taken(&w, commit(engine, caller, unit, "window.change", &w, definition, err), err);
     if (rc == LP_OK)
         wake(engine, w.id);
     return rc;

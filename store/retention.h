@@ -16,7 +16,8 @@
 #include "store/db.h"
 
 struct lp_retention_report {
-    int64_t tasks, processes, events, chains, seals, versions, keys, imports, executors, notices;
+    int64_t tasks, processes, events, chains, seals, versions, keys, imports, executors, notices,
+        runs, schedules;
 };
 
 /** One pass over all rules. `stop` (may be NULL) is asked between chunks. The report counts rows,

@@ -92,3 +92,13 @@ GROUP BY source, key ORDER BY source, key LIMIT CAST(:most AS bigint);
 DELETE FROM import_rows WHERE source = :source AND key = :key AND imported_at < (
   SELECT min(n.imported_at) FROM (
     SELECT imported_at FROM import_rows WHERE source = :source AND key = :key ORDER BY imported_at DESC LIMIT CAST(:runs AS bigint)) AS n);
+
+-- name: retention_runs
+DELETE FROM schedule_runs WHERE (schedule_id, due_at) IN (
+  SELECT r.schedule_id, r.due_at FROM schedule_runs r WHERE r.at < CAST(:cutoff AS bigint) ORDER BY r.at LIMIT CAST(:most AS bigint))
+
+-- name: retention_schedules
+-- No due time comes any more, and what became of the last one is forgotten.
+DELETE FROM schedules WHERE id IN (
+  SELECT s.id FROM schedules s WHERE s.due_at IS NULL AND s.modified_at < CAST(:cutoff AS bigint)
+    AND NOT EXISTS (SELECT 1 FROM schedule_runs r WHERE r.schedule_id = s.id) LIMIT CAST(:most AS bigint))

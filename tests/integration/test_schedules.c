@@ -11,6 +11,7 @@
 #include "engine/internal.h"
 #include "engine/schedules.h"
 #include "scheduler/scheduler.h"
+#include "store/retention.h"
 #include "tests/support/run_env.h"
 #include "tests/support/test_main.h"
 
@@ -631,6 +632,32 @@ W37_schedules_are_rows(struct lp_run_env *env)
     assert_int_equal(runs(env, id, "started"), 1);
 }
 
+/* ---- retention ---- */
+
+static void
+runs_are_forgotten(struct lp_run_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_retention_report report = {.runs = 0};
+    char id[LP_UUID_LEN + 1], text[200];
+
+    snprintf(text, sizeof text,
+             "{\"workflow_name\":\"task_tick\",\"trigger\":\"date\",\"trigger_kwargs\":{\"run_"
+             "date\":%lld}}",
+             (long long)(lp_clock_utc_us(&env->db.clock) / SECOND + 60));
+    create(env, &olga, text, id);
+    later(env, 2 * MINUTE);
+    assert_int_equal(runs(env, id, "missed") + runs(env, id, "started"), 1);
+    lp_test_turn(env, 80 * DAY);
+    lp_test_ok(lp_retention_run(env->db.store, env->conf, NULL, NULL, &report, &err), &err);
+    assert_int_equal(report.runs + report.schedules, 0);
+    lp_test_turn(env, 20 * DAY);
+    lp_test_ok(lp_retention_run(env->db.store, env->conf, NULL, NULL, &report, &err), &err);
+    assert_int_equal(report.runs, 1);
+    assert_int_equal(report.schedules, 1);
+    assert_int_equal(lp_test_int(env, "SELECT count(*) FROM schedules WHERE id = :id", id), 0);
+}
+
 /* ---- the thread ---- */
 
 static void
@@ -705,6 +732,7 @@ static const struct scase {
     {"many_schedulers", many_schedulers},
     {"predicate_skips", predicate_skips},
     {"made_once", made_once},
+    {"runs_are_forgotten", runs_are_forgotten},
     {"thread_is_woken", thread_is_woken},
     {"W18_failed_run_blocks_nothing", W18_failed_run_blocks_nothing},
     {"W28_schedule_asks_like_a_start", W28_schedule_asks_like_a_start},

@@ -13,6 +13,7 @@ enum {
     TIMER_MS = 1000,  /* a WAIT step that does not say when */
     CRASHES_MOST = 5, /* attempts of one step that ended with the program */
     GROUPS_DEEP = 8,
+    LATE_TRIES = 3, /* of a transaction that took too long */
 };
 
 /* ---- failing ---- */
@@ -325,6 +326,7 @@ struct rw {
     bool built;
     bool tried; /* dry run: rolled back, what the step found out is kept */
     bool later; /* the step itself wants to be tried again later, not the database */
+    bool late;  /* it held its transaction for longer than a second */
 };
 
 /** The database had the transaction repeated: what the first call left goes. */
@@ -351,6 +353,9 @@ rw_body(struct lp_txn *txn, void *arg, struct lp_err *err)
     rw_again(rw);
     rw->run.txn = txn;
     rc = lp_run_call(&rw->run, fn, rw->proc->state, rw->delta, err);
+    if (rc == LP_OK)
+        rc = lp_txn_in_time(txn, err);
+    rw->late = rc != LP_OK && lp_txn_failure(txn) == LP_CANCELLED;
     rw->later = rc == LP_RETRYABLE && lp_txn_failure(txn) == LP_OK;
     if (rw->later)
         err->code = rc = LP_REFUSED; /* not to be repeated at once by the store */
@@ -377,7 +382,7 @@ rw_done(struct rw *rw, enum lp_code rc, struct lp_err *err)
 
     if (rw->tried && rc == LP_REFUSED)
         return lp_proc_finish(proc, &rw->run, LP_OK, rw->delta, err);
-    if (rw->later)
+    if (rw->later || rw->late)
         err->code = rc = LP_RETRYABLE;
     if (rc != LP_OK && !rw->built)
         return lp_proc_finish(proc, &rw->run, rc, rw->delta, err);
@@ -400,14 +405,17 @@ call_rw(struct lp_thread *thread, struct lp_proc *proc)
 {
     struct rw rw = {.thread = thread, .proc = proc, .unit = lp_unit_new(), .delta = json_object()};
     struct lp_err err = LP_ERR_INIT;
-    enum lp_code rc;
+    enum lp_code rc = LP_OK;
     bool again;
 
     lp_run_begin(&rw.run, &rw.priv, thread, proc, NULL);
     rw.run.priv = &rw.priv;
     lp_thread_slow(thread, true);
     lp_unit_key(rw.unit, proc->id);
-    rc = lp_store_transact(proc->engine->store, rw_body, &rw, rw.unit, &err);
+    for (int i = 0; i < LATE_TRIES && (i == 0 || rw.late); i++) { /* a machine may be busy once */
+        lp_err_clear(&err);
+        rc = lp_store_transact(proc->engine->store, rw_body, &rw, rw.unit, &err);
+    }
     lp_thread_slow(thread, false);
     again = rw_done(&rw, rc, &err);
     lp_run_end(&rw.run);

@@ -228,25 +228,6 @@ connect_again(struct lp_writer *w, struct lp_err *err)
 /* ---- work ---- */
 
 static enum lp_code
-run_txn(struct lp_writer *w, struct lp_unit *unit, struct lp_err *err)
-{
-    const struct lp_backend *backend = w->committer->backend;
-    struct lp_txn txn = {.backend = backend, .conn = w->conn};
-    enum lp_code rc = backend->begin(w->conn, true, err);
-
-    if (rc != LP_OK)
-        return rc;
-    rc = unit->fn(&txn, unit->fn_arg, err);
-    if (rc == LP_OK)
-        rc = lp_txn_unit(&txn, unit->body, err);
-    if (rc == LP_OK)
-        rc = backend->commit(w->conn, err);
-    if (rc != LP_OK)
-        backend->rollback(w->conn);
-    return rc;
-}
-
-static enum lp_code
 run_alone(struct lp_writer *w, struct lp_unit *unit, struct lp_err *err)
 {
     enum lp_code rc = LP_RETRYABLE;
@@ -257,7 +238,8 @@ run_alone(struct lp_writer *w, struct lp_unit *unit, struct lp_err *err)
     /* LP_RETRYABLE: a deadlock or the like with another program; nothing was done. */
     for (int i = 0; rc == LP_RETRYABLE && i < ALONE_TRIES && monotonic_us() < end; i++) {
         lp_unit_reset(unit);
-        rc = unit->fn != NULL ? run_txn(w, unit, err)
+        rc = unit->fn != NULL ? lp_txn_whole(w->committer->backend, w->conn, unit->fn, unit->fn_arg,
+                                             unit->body, err)
                               : w->committer->backend->batch(w->conn, &unit, 1, err);
     }
     if (rc == LP_RETRYABLE)

@@ -8,6 +8,7 @@
 #include "store/internal.h"
 
 enum { BORROW_S = 30, WRITERS = 4, TXN_TRIES = 3 };
+enum { TXN_MOST_MS = 1000, TXN_STATEMENT_MS = 5000 };
 
 /* ---- options ---- */
 
@@ -575,6 +576,25 @@ lp_store_commit_aside(struct lp_store *store, struct lp_unit *unit, struct lp_er
     return rc;
 }
 
+static int64_t
+mono_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+enum lp_code
+lp_txn_in_time(struct lp_txn *txn, struct lp_err *err)
+{
+    if (mono_us() <= txn->end_us)
+        return LP_OK;
+    txn->failed = LP_CANCELLED;
+    return lp_fail(err, LP_CANCELLED, "the transaction took longer than %d ms and was rolled back",
+                   TXN_MOST_MS);
+}
+
 static enum lp_code
 txn_run(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args, size_t count,
         struct lp_rows **rows, int64_t *changed, struct lp_err *err)
@@ -584,6 +604,9 @@ txn_run(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args, size_t
 
     if (txn->failed != LP_OK)
         return lp_fail(err, txn->failed, "the transaction has failed before");
+    rc = lp_txn_in_time(txn, err);
+    if (rc != LP_OK)
+        return rc;
     rc = bind_stmt(&b, stmt, args, count, err);
     if (rc == LP_OK)
         rc = txn->backend->run(txn->conn, &b.call, rows, changed, err);
@@ -614,8 +637,8 @@ lp_txn_failure(const struct lp_txn *txn)
 }
 
 /* What follows the function: the statements of a unit, which stays the caller's. */
-enum lp_code
-lp_txn_unit(struct lp_txn *txn, const struct lp_unit *unit, struct lp_err *err)
+static enum lp_code
+txn_unit(struct lp_txn *txn, const struct lp_unit *unit, struct lp_err *err)
 {
     if (txn->failed != LP_OK)
         return lp_fail(err, txn->failed, "a statement of the transaction had failed");
@@ -638,26 +661,40 @@ lp_txn_unit(struct lp_txn *txn, const struct lp_unit *unit, struct lp_err *err)
     return LP_OK;
 }
 
+enum lp_code
+lp_txn_whole(const struct lp_backend *backend, struct lp_conn *conn, lp_txn_fn *fn, void *arg,
+             const struct lp_unit *unit, struct lp_err *err)
+{
+    struct lp_txn txn = {.backend = backend, .conn = conn};
+    enum lp_code rc = backend->begin(conn, true, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (backend->limit != NULL)
+        backend->limit(conn, TXN_STATEMENT_MS);
+    txn.end_us = mono_us() + TXN_MOST_MS * 1000;
+    rc = fn(&txn, arg, err);
+    if (rc == LP_OK)
+        rc = txn_unit(&txn, unit, err);
+    if (backend->limit != NULL)
+        backend->limit(conn, 0);
+    if (rc == LP_OK)
+        rc = backend->commit(conn, err);
+    if (rc != LP_OK)
+        backend->rollback(conn);
+    return rc;
+}
+
 static enum lp_code
 transact_once(struct lp_store *store, lp_txn_fn *fn, void *arg, struct lp_unit *unit, bool *again,
               struct lp_err *err)
 {
     struct lp_slot *slot = NULL;
     enum lp_code rc = borrow(store, &store->writers, &slot, err);
-    struct lp_txn txn = {.backend = store->backend};
 
     if (rc != LP_OK)
         return rc;
-    txn.conn = slot->conn;
-    rc = store->backend->begin(slot->conn, true, err);
-    if (rc == LP_OK)
-        rc = fn(&txn, arg, err);
-    if (rc == LP_OK)
-        rc = lp_txn_unit(&txn, unit, err);
-    if (rc == LP_OK)
-        rc = store->backend->commit(slot->conn, err);
-    if (rc != LP_OK)
-        store->backend->rollback(slot->conn);
+    rc = lp_txn_whole(store->backend, slot->conn, fn, arg, unit, err);
     *again = rc == LP_RETRYABLE;
     if (*again)
         err->code = rc = LP_STORE;

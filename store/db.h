@@ -194,7 +194,10 @@ enum lp_code lp_txn_query(struct lp_txn *txn, enum lp_stmt stmt, const struct lp
 /** Executes; *changed may be NULL. */
 enum lp_code lp_txn_exec(struct lp_txn *txn, enum lp_stmt stmt, const struct lp_arg *args,
                          size_t arg_count, int64_t *changed, struct lp_err *err) LP_MUST_CHECK;
-/** How the database refused a statement of it; LP_OK as long as it has not. */
+/** LP_CANCELLED once its second is over, as every further statement is: it holds locks that others
+ * wait for. */
+enum lp_code lp_txn_in_time(struct lp_txn *txn, struct lp_err *err) LP_MUST_CHECK;
+/** How the database refused a statement of it, or LP_CANCELLED; LP_OK as long as it has not. */
 enum lp_code lp_txn_failure(const struct lp_txn *txn);
 typedef enum lp_code lp_txn_fn(struct lp_txn *txn, void *arg, struct lp_err *err);
 /** Runs fn in BEGIN IMMEDIATE / READ COMMITTED, then commits; rolls back when fn fails. `unit` (may

@@ -959,13 +959,15 @@ broken(struct lp_conn *conn)
     return PQstatus(conn->pg) != CONNECTION_OK;
 }
 
-/* Ready for single statements again. */
 static void
 limit(struct lp_conn *conn, int64_t ms)
 {
-    conn->limit_ms = ms > 0 ? ms : READ_WAIT_MS;
+    int64_t own = conn->role == LP_CONN_READER ? READ_WAIT_MS : ANSWER_WAIT_MS;
+
+    conn->limit_ms = ms > 0 ? ms : own;
 }
 
+/* Ready for single statements again. */
 static void
 settle(struct lp_conn *conn)
 {

@@ -181,7 +181,11 @@ struct lp_txn {
     const struct lp_backend *backend;
     struct lp_conn *conn;
     enum lp_code failed; /* sticky: nothing more is run after a failure */
+    int64_t end_us;      /* CLOCK_MONOTONIC: its function has until then */
 };
+/** Begins, runs fn, then the statements of the unit (may be NULL), and commits, or rolls back. */
+enum lp_code lp_txn_whole(const struct lp_backend *backend, struct lp_conn *conn, lp_txn_fn *fn,
+                          void *arg, const struct lp_unit *unit, struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- committer.c ---- */
 
@@ -260,8 +264,6 @@ struct lp_store {
 enum lp_code lp_options_copy(struct lp_store_options *to, const struct lp_store_options *from,
                              struct lp_err *err) LP_MUST_CHECK;
 void lp_options_free(struct lp_store_options *options);
-enum lp_code lp_txn_unit(struct lp_txn *txn, const struct lp_unit *unit,
-                         struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- migrate.c ---- */
 

@@ -85,6 +85,15 @@ at_gate(int count)
     assert_true(atomic_load(&g.inside) >= count);
 }
 
+/** Writes in its transaction; the first g.fail_times calls take too long for it. */
+static enum lp_code
+dawdles(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    if (atomic_fetch_add(&g.calls, 1) < g.fail_times)
+        usleep(1100000);
+    return effect(run, state, delta, err);
+}
+
 /** Fails g.fail_times times with g.fail_code. */
 static enum lp_code
 fails(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
@@ -547,6 +556,9 @@ static const struct lp_step call_long = {.key = "call_long", .title = "Call", .k
 static const struct lp_step *const call_long_steps[] = {&call_long, &b};
 static const struct lp_step rw_again = {.key = "rw", .title = "Allocate", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_DB_RW,
     .attempts = 2, .backoff_ms = {20, 20}, .no_undo = "a test", .run = txn_again};
+static const struct lp_step rw_slow = {.key = "rw", .title = "Allocate slowly", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_DB_RW,
+                                       .run = dawdles, .no_undo = "a test"};
+static const struct lp_step *const rw_slow_steps[] = {&rw_slow, &b};
 static const struct lp_step *const rw_again_steps[] = {&rw_again, &b};
 static const struct lp_step u_slow = {.key = "u_slow", .title = "Slow", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_EXTERNAL,
     .run = effect, .undo = slow_undo};
@@ -594,6 +606,7 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("short_calls", call_short_steps),
     WORKFLOW("long_calls", call_long_steps),
     WORKFLOW("rw_agains", rw_again_steps),
+    WORKFLOW("rw_slows", rw_slow_steps),
     WORKFLOW("slow_undoes", undo_slow_steps),
     WORKFLOW("crashing_undoes", undo_crash_steps),
     WORKFLOW("undoes", undo_steps),
@@ -2197,6 +2210,28 @@ transaction_that_has_to_be_repeated(struct lp_run_env *env)
     lp_test_wait(env, id, "failed");
 }
 
+/** An allocator that keeps its locks for more than a second has them taken away; being slow once or
+ * twice is forgiven. */
+static void
+transactions_end_within_a_second(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    g.fail_times = 1;
+    lp_test_start(env, "rw_slows", NULL, id);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(g.calls, 2);
+    assert_int_equal(effects(env, id, "rw"), 1);
+    g.fail_times = 1000;
+    lp_test_start(env, "rw_slows", NULL, id);
+    lp_test_wait(env, id, "failed");
+    assert_int_equal(effects(env, id, "rw"), 0);
+    assert_non_null(
+        strstr(lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
+               "longer than 1000 ms"));
+}
+
 /** Who asks again for what is under way changes nothing. */
 static void
 rollback_asked_for_twice(struct lp_run_env *env)
@@ -2392,6 +2427,7 @@ static const struct engine_case {
     CASE(bad_answers_are_counted),
     CASE(callback_timeout_with_two_clocks),
     CASE(transaction_that_has_to_be_repeated),
+    CASE(transactions_end_within_a_second),
     CASE(rollback_asked_for_twice),
     CASE(orphans_need_no_hint),
     CASE(sweep_keeps_what_comes_meanwhile),

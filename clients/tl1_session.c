@@ -6,9 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/json.h"
 #include "base/utf8.h"
 #include "clients/tl1_internal.h"
 
+#define REPEAT_LATER_MS       5000 /* after RL: resources are short */
 #define DEFAULT(ms, fallback) (((ms) > 0 ? (ms) : (fallback)) * 1000)
 
 static struct tl1_limits
@@ -267,22 +269,38 @@ struct attempt { /* one command on the wire */
     int64_t answer_us, progress_us; /* limits: to the first sign, after an acknowledgement */
 };
 
+/* Adds what the engine and people want to know beside the message. retry_ms 0: left out. */
+static enum lp_code
+with_detail(const struct lp_tl1_session *session, const char *code, int64_t retry_ms,
+            struct lp_err *err)
+{
+    json_decref(err->detail);
+    err->detail = json_pack("{s:s,s:s,s:s}", "device", session->element.name, "command", code,
+                            "ctag", session->ctag);
+    if (retry_ms > 0 && err->detail != NULL)
+        (void)lp_json_set_int(err->detail, "retry_after_ms", retry_ms);
+    return err->code;
+}
+
 /* The outcome when the answer is lost: nobody knows whether a write ran. */
 static enum lp_code
 lost(struct lp_tl1_session *session, const struct attempt *attempt, enum lp_code read_code,
      const char *why, struct lp_err *err)
 {
+    const char *code = attempt->command->code;
+    enum lp_code rc = attempt->writes ? LP_UNKNOWN : read_code;
+
     session->broken = true;
     session->cut = attempt->sent > 0 && attempt->sent < attempt->len;
-    if (attempt->sent == 0)
-        return lp_fail(err, read_code == LP_CANCELLED ? LP_CANCELLED : LP_RETRYABLE,
-                       "%s: %s was not sent: %s", session->element.name, attempt->command->code,
-                       why);
-    if (attempt->writes)
-        session->pool->unknown++;
-    return lp_fail(err, attempt->writes ? LP_UNKNOWN : read_code,
-                   "%s: the answer to %s (%s) is lost: %s", session->element.name,
-                   attempt->command->code, session->ctag, why);
+    if (attempt->sent == 0) {
+        rc = lp_fail(err, read_code == LP_CANCELLED ? LP_CANCELLED : LP_RETRYABLE,
+                     "%s: %s was not sent: %s", session->element.name, code, why);
+    } else {
+        session->pool->unknown += attempt->writes ? 1 : 0;
+        rc = lp_fail(err, rc, "%s: the answer to %s (%s) is lost: %s", session->element.name, code,
+                     session->ctag, why);
+    }
+    return rc == LP_OK ? rc : with_detail(session, code, 0, err);
 }
 
 static enum lp_code
@@ -372,8 +390,11 @@ ack_outcome(struct lp_tl1_session *session, const struct attempt *attempt, struc
     session->waiting = false;
     if (code == LP_UNKNOWN)
         session->pool->unknown++;
-    return lp_fail(err, code, "%s: %s: %s", session->element.name, attempt->command->code,
+    code = lp_fail(err, code, "%s: %s: %s", session->element.name, attempt->command->code,
                    outcomes[session->ack].text);
+    return code == LP_OK ? code
+                         : with_detail(session, attempt->command->code,
+                                       session->ack == LP_TL1_ACK_RL ? REPEAT_LATER_MS : 0, err);
 }
 
 static enum lp_code

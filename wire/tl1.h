@@ -162,9 +162,10 @@ struct lp_tl1_command {
 enum lp_code lp_tl1_command_put(struct lp_buf *buf, const struct lp_tl1_command *command,
                                 struct lp_err *err) LP_MUST_CHECK;
 /** Parses one command (with or without its ';'; blanks and line ends between tokens are skipped;
- * the code is folded to upper case). Everything in `out` is borrowed from scratch. LP_INVALID with
- * the TL1 error code that a node answers in err->pointer (IICM, IBMS, IICT, ISPC ...); code, tid
- * and ctag are then set as far as they could be read, and NULL otherwise. */
+ * the code is folded to upper case; nothing may follow the ';'). Everything in `out` is borrowed
+ * from scratch. LP_INVALID with the TL1 error code that a node answers in err->pointer (IICM, IBMS,
+ * IICT, ISPC ...); code, tid and ctag are then set as far as they could be read, and NULL
+ * otherwise. */
 enum lp_code lp_tl1_command_parse(const char *text, size_t len, struct lp_tl1_scratch *scratch,
                                   struct lp_tl1_command *out, struct lp_err *err) LP_MUST_CHECK;
 /** True when the code may change the element: everything but RTRV-*, OPR-VALROUTE-*, INH-*, ALW-*,

@@ -321,6 +321,9 @@ parse_blocks(struct cursor *c, struct lp_tl1_scratch *scratch, size_t *blocks, s
             break;
     }
     tl1_scratch_link(scratch, *blocks);
+    for (const char *rest = c->at + 1; c->fault == NULL && rest < c->end; rest++)
+        if (!is_blank(*rest))
+            c->fault = "ISPC"; /* there is more behind the ';' */
     return LP_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "wire/telnet.h"
 #include "wire/tl1.h"
 
 struct run {
@@ -117,6 +118,24 @@ commands(const char *bytes, size_t size, size_t piece, struct run *run)
     lp_tl1_input_free(&input);
 }
 
+/* Telnet's commands are taken out alike wherever the stream is cut. */
+static void
+telnet(const char *bytes, size_t size, size_t piece, struct run *run)
+{
+    struct lp_telnet telnet = {.at = LP_TELNET_DATA};
+    char answers[LP_TELNET_MAX_ANSWER], block[32];
+    size_t answer_len;
+
+    for (size_t at = 0; at < size; at += piece) {
+        size_t len = size - at < piece ? size - at : piece;
+
+        memcpy(block, bytes + at, len);
+        len = lp_telnet_strip(&telnet, block, len, answers, &answer_len);
+        assert(answer_len <= LP_TELNET_MAX_ANSWER && answer_len % 3 == 0);
+        lp_buf_add(&run->seen, block, len);
+    }
+}
+
 static void
 run_free(struct run *run)
 {
@@ -142,6 +161,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
            == receive(bytes, size, piece, data[1], &pieces));
     commands(bytes, size, size + 1, &whole);
     commands(bytes, size, piece, &pieces);
+    telnet(bytes, size, 32, &whole);
+    telnet(bytes, size, piece, &pieces);
     assert(whole.seen.len == pieces.seen.len);
     assert(whole.seen.len == 0 || memcmp(whole.seen.data, pieces.seen.data, whole.seen.len) == 0);
     lp_tl1_redact(&redacted, bytes, size, secrets);

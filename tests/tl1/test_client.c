@@ -949,6 +949,8 @@ D42_operators_commands_stay_on_their_element(void **state)
     assert_non_null(strstr(err.msg, "n2"));
     assert_int_equal(lp_tl1_raw(session, "CANC-USER::svc_orch:1;", &reply, &err), LP_DENIED);
     assert_int_equal(lp_tl1_raw(session, "no command", &reply, &err), LP_INVALID);
+    assert_int_equal(lp_tl1_raw(session, "RTRV-SCH:::1;DLT-SCH::1-A-1:2;", &reply, &err),
+                     LP_INVALID);
     assert_int_equal(ne_count(env.ne, "RTRV-SCH"), 2);
     lp_err_clear(&err);
     lp_tl1_release(session);

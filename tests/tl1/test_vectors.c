@@ -569,6 +569,7 @@ faulty_commands_get_the_code_that_a_node_answers(void **state)
         {"ED-OTS:n1:1:L1:::A=x\x01y;", "ISCH"},
         {"ED-OTS:n1,n2:1:L1;", "IITA"},
         {"ED-OTS:n1:1:L1:::A=\"x\"y;", "ISPC"},
+        {"RTRV-OTS:n1:1:L1;DLT-OTS:n1:1:L2;", "ISPC"},
     };
     static const char spread[] = " ed-ots : n1 :\r\n 1 : L1 :::A= \"x y\" ;";
     struct lp_tl1_scratch scratch = {.text = NULL};

@@ -35,6 +35,10 @@ lp_handler lp_on_schedule_list, lp_on_schedule_get, lp_on_schedule_create, lp_on
     lp_on_schedule_change_named, lp_on_schedule_delete, lp_on_schedule_delete_named,
     lp_on_schedule_runs, lp_on_window_list, lp_on_window_get, lp_on_window_create,
     lp_on_window_change, lp_on_window_delete, lp_on_process_window;
+/* on_device.c */
+lp_handler lp_on_device_list, lp_on_device_get, lp_on_device_cached, lp_on_device_mode,
+    lp_on_stop_list, lp_on_stop_set, lp_on_stop_end, lp_on_process_plans, lp_on_plan_approve,
+    lp_on_process_evidence;
 /* metrics.c, stream.c */
 lp_handler lp_on_metrics, lp_on_events;
 

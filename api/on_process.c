@@ -67,7 +67,9 @@ request_hash(const struct lp_request *req, char hash[static 65], struct lp_err *
         lp_err_clear(err);
         body = req->body.data == NULL ? NULL : strdup(req->body.data);
     }
-    lp_buf_printf(&buf, "%s %s\n%s", req->method_text, req->params[0], body == NULL ? "" : body);
+    lp_buf_printf(&buf, "%s %s%s\n%s", req->method_text, req->params[0],
+                  lp_request_bool(req, "dry_run", false) ? "?dry_run" : "",
+                  body == NULL ? "" : body);
     rc = buf.failed ? lp_fail(err, LP_NOMEM, "no memory for the request") : LP_OK;
     if (rc == LP_OK)
         lp_sha256_hex(buf.data, buf.len, hash);
@@ -93,7 +95,8 @@ lp_on_process_start(struct lp_request *req, json_t **out, struct lp_err *err)
                                .pages = req->json,
                                .idempotency_key = req->idempotency_key,
                                .request_hash = req->idempotency_key == NULL ? NULL : hash,
-                               .window = lp_request_query(req, "window")},
+                               .window = lp_request_query(req, "window"),
+                               .dry_run = lp_request_bool(req, "dry_run", false)},
             id, err);
     if (rc != LP_OK)
         return rc;

@@ -97,6 +97,7 @@ static const struct lp_param start_query[] = {
     {.name = "ticket", .max = 200, .text = "ticket this is done for (or header X-Ticket); kept in process and audit"},
     {.name = "reason", .max = 1000, .text = "why (or header X-Reason); kept in process and audit"},
     {.name = "window", .max = 100, .text = "maintenance window to bind the process to, by name or id: outside it its gated steps wait"},
+    {.name = "dry_run", .type = LP_PARAM_BOOL, .text = "stop after the plan and leave nothing behind but the process itself, marked dry_run"},
 };
 static const struct lp_param schedule_create_body[] = {
     {.name = "scheduled_type", .type = LP_PARAM_ENUM, .values = "create", .text = "may be left out"},
@@ -171,6 +172,31 @@ static const struct lp_param process_window_body[] = {
     {.name = "window", .required = true, .max = 100, .nullable = true, .text = "maintenance window by name or id; null: none"},
 };
 
+static const struct lp_param device_query[] = {
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most rows; 250 without"},
+    {.name = "after", .max = 36, .text = "id of the last device of the page before"},
+};
+static const struct lp_param evidence_query[] = {
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most exchanges; 100 without"},
+    {.name = "cursor", .max = 64, .text = "member next of the page before"},
+};
+static const struct lp_param mode_body[] = {
+    {.name = "mode", .type = LP_PARAM_ENUM, .required = true, .values = "observe|manage", .text = "observe: planned for, never written; manage: may be written"},
+};
+static const struct lp_param stop_body[] = {
+    {.name = "scope", .type = LP_PARAM_ENUM, .required = true, .values = "everything|site|element", .text = "what is stopped"},
+    {.name = "target", .max = 255, .nullable = true, .text = "site: PoP code or id; element: id, host name, node name or address"},
+};
+static const struct lp_param stop_query[] = {
+    {.name = "ticket", .max = 200, .text = "ticket this is done for (or header X-Ticket)"},
+    {.name = "reason", .max = 1000, .text = "why (or header X-Reason)"},
+    {.name = "scope", .type = LP_PARAM_ENUM, .required = true, .values = "everything|site|element", .text = "which stop"},
+    {.name = "target", .max = 255, .text = "as when it was set"},
+};
+static const struct lp_param approve_body[] = {
+    {.name = "hash", .required = true, .min = 64, .max = 64, .text = "of the plan that is approved"},
+};
+
 #define PAGES_TEXT "one object per answered form page; null = [{}]"
 
 static const struct lp_route rows[] = {
@@ -217,6 +243,16 @@ static const struct lp_route rows[] = {
     {.method = LP_POST, .path = "/api/processes/{process_id}/callback/{token}/progress", .op = "update_awaiting_process_progress",
      .tag = "Processes", .text = "Progress of an external system", .role = LP_ROLE_NONE, .body = LP_BODY_JSON,
      .body_text = "a string or an object", .status = 200, .response = "null", .errors = "404", .handler = lp_on_callback_progress},
+    {.method = LP_GET, .path = "/api/processes/{process_id}/plans", .op = "get_process_plans", .tag = "Processes",
+     .text = "What the process plans to tell devices, and what it has told them", .role = LP_ROLE_READ, .status = 200,
+     .response = "Plans", .errors = "404", .handler = lp_on_process_plans},
+    {.method = LP_PUT, .path = "/api/processes/{process_id}/plans/approve", .op = "approve_process_plan", .tag = "Processes",
+     .text = "Approve a plan by its hash: one that was planned again, or whose approval expired; retry goes on with it",
+     .role = LP_ROLE_OPERATE, QUERY(actor_query), MEMBERS(approve_body), .status = 200, .response = "Plans", .errors = "404",
+     .handler = lp_on_plan_approve},
+    {.method = LP_GET, .path = "/api/processes/{process_id}/evidence", .op = "get_process_evidence", .tag = "Processes",
+     .text = "Every exchange with devices, secrets removed", .role = LP_ROLE_READ, QUERY(evidence_query), .status = 200,
+     .response = "Evidence", .handler = lp_on_process_evidence},
     {.method = LP_GET, .path = "/api/todo", .op = "list_todo", .tag = "Processes", .text = "Everything that waits for a person",
      .role = LP_ROLE_READ, .status = 200, .response = "Todo", .handler = lp_on_todo},
 
@@ -245,6 +281,29 @@ static const struct lp_route rows[] = {
     {.method = LP_PUT, .path = "/api/subscriptions/{subscription_id}/set_in_sync", .op = "set_in_sync", .tag = "Subscriptions",
      .text = "Say that the subscription matches reality again", .role = LP_ROLE_OPERATE, QUERY(actor_query), .body = LP_BODY_NONE,
      .status = 200, .response = "null", .errors = "404 409", .handler = lp_on_set_in_sync},
+
+    /* ---- devices ---- */
+    {.method = LP_GET, .path = "/api/devices/", .op = "list_devices", .tag = "Devices",
+     .text = "Devices by id, with mode and drift", .role = LP_ROLE_READ, QUERY(device_query), .status = 200, .response = "[Device]",
+     .handler = lp_on_device_list},
+    {.method = LP_GET, .path = "/api/devices/{device}", .op = "get_device", .tag = "Devices",
+     .text = "One device, by id, host name, node name or address", .role = LP_ROLE_READ, .status = 200, .response = "Device",
+     .errors = "404 409", .handler = lp_on_device_get},
+    {.method = LP_GET, .path = "/api/devices/{device}/cached/{kind}", .op = "get_device_cached", .tag = "Devices",
+     .text = "identity, inventory, ports, neighbours, spectrum or alarms as they were last read, with their age. "
+             "Task task_refresh_device reads them anew",
+     .role = LP_ROLE_READ, .status = 200, .response = "Cached", .errors = "404 409", .handler = lp_on_device_cached},
+    {.method = LP_PUT, .path = "/api/devices/{device}/mode", .op = "set_device_mode", .tag = "Devices",
+     .text = "Whether the device may be written", .role = LP_ROLE_ADMIN, QUERY(actor_query), MEMBERS(mode_body), .status = 200,
+     .response = "Device", .errors = "404 409", .handler = lp_on_device_mode},
+    {.method = LP_GET, .path = "/api/emergency-stops", .op = "list_emergency_stops", .tag = "Devices",
+     .text = "What may not be written now", .role = LP_ROLE_READ, .status = 200, .response = "[Stop]", .handler = lp_on_stop_list},
+    {.method = LP_PUT, .path = "/api/emergency-stops", .op = "set_emergency_stop", .tag = "Devices",
+     .text = "Stop writing to everything, a site or an element at once, between two operations", .role = LP_ROLE_OPERATE,
+     QUERY(actor_query), MEMBERS(stop_body), .status = 200, .response = "[Stop]", .errors = "404 409", .handler = lp_on_stop_set},
+    {.method = LP_DELETE, .path = "/api/emergency-stops", .op = "end_emergency_stop", .tag = "Devices",
+     .text = "Let it be written again; failed processes go on when they are retried", .role = LP_ROLE_OPERATE, QUERY(stop_query),
+     .body = LP_BODY_NONE, .status = 200, .response = "[Stop]", .errors = "404 409", .handler = lp_on_stop_end},
 
     /* ---- catalogue ---- */
     {.method = LP_GET, .path = "/api/products/", .op = "list_products", .tag = "Products", .text = "Products",

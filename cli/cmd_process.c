@@ -69,6 +69,7 @@ cli_start_form(struct cli *cli, const char *workflow, struct cli_form *form, str
 
     cli_path_start(&path, "/processes");
     cli_path_part(&path, workflow);
+    cli_path_query(&path, "dry_run", cli_has(cli, "dry-run") ? "true" : NULL);
     cli_path_why(&path, cli);
     cli_path_query(&path, "window", cli_opt(cli, "window"));
     form->method = "POST";

@@ -37,7 +37,8 @@ const size_t cli_environment_count = LP_COUNT(cli_environment);
 
 static const struct cli_option start_options[] = {
     FORM_OPTIONS, WHY_OPTIONS, WATCH_OPTION,
-    {.name = "window", .value = "WINDOW", .help = "maintenance window outside which the process waits"}};
+    {.name = "window", .value = "WINDOW", .help = "maintenance window outside which the process waits"},
+    {.name = "dry-run", .help = "stop after the plan and leave nothing behind; `plan show` tells what would be done"}};
 #define SCHEDULE_OPTIONS \
     {.name = "name", .value = "NAME", .help = "shown name; the task's description without"}, \
     {.name = "cron", .value = "EXPRESSION", .help = "minute hour day-of-month month day-of-week, such as '30 2 * * mon-fri'; L is the last day of a month"}, \
@@ -114,6 +115,9 @@ static const struct cli_option doctor_options[] = {
 static const struct cli_option notification_list_options[] = {
     {.name = "status", .value = "STATUS", .help = "only these", .words = "pending held digested sent dead"}, LIMIT_OPTION};
 
+static const struct cli_option command_options[] = {
+    {.name = "write", .help = "the command may change the device; role admin"}, WHY_OPTIONS};
+
 #define OPTIONS(array) .options = (array), .option_count = LP_COUNT(array)
 #define NEXT_STEPS "The process goes on at once; --watch follows it."
 
@@ -151,6 +155,43 @@ const struct cli_command cli_commands[] = {
      OPTIONS(why_options), .run = cli_process_window},
     {.noun = "process", .verb = "delete", .args = "PROCESS", .min_args = 1, .max_args = 1,
      .summary = "delete a finished task", OPTIONS(why_options), .run = cli_process_delete},
+
+    {.noun = "process", .verb = "evidence", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "every exchange with devices, as it was sent and answered", .run = cli_process_evidence},
+    {.noun = "plan", .verb = "show", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "what a process tells devices: operations, differences, commands", .run = cli_plan_show},
+    {.noun = "plan", .verb = "approve", .args = "PROCESS", .min_args = 1, .max_args = 1,
+     .summary = "approve the newest plan of a process that stopped because it went beyond the first, or too late",
+     .help = "The form of a suspended process is answered with `process resume`. " NEXT_STEPS,
+     OPTIONS(why_options), .run = cli_plan_approve},
+
+    {.noun = "device", .verb = "list", .args = "", .summary = "devices, their mode and what drifted", .run = cli_device_list},
+    {.noun = "device", .verb = "show", .args = "DEVICE", .min_args = 1, .max_args = 1, .summary = "one device, by id, name or address",
+     .run = cli_device_show},
+    {.noun = "device", .verb = "ports", .args = "DEVICE", .min_args = 1, .max_args = 1, .summary = "its ports, as last read",
+     .run = cli_device_ports},
+    {.noun = "device", .verb = "inventory", .args = "DEVICE", .min_args = 1, .max_args = 1, .summary = "its equipment, as last read",
+     .run = cli_device_inventory},
+    {.noun = "device", .verb = "alarms", .args = "DEVICE", .min_args = 1, .max_args = 1, .summary = "its alarms, as last read",
+     .run = cli_device_alarms},
+    {.noun = "device", .verb = "spectrum", .args = "DEVICE", .min_args = 1, .max_args = 1, .summary = "occupied spectrum, as last read",
+     .run = cli_device_spectrum},
+    {.noun = "device", .verb = "refresh", .args = "DEVICE", .min_args = 1, .max_args = 1, .summary = "read all of that anew",
+     OPTIONS(why_options), .run = cli_device_refresh},
+    {.noun = "device", .verb = "mode", .args = "DEVICE [MODE]", .min_args = 1, .max_args = 2, .complete = CLI_COMPLETE_WORDS,
+     .words = "observe manage", .summary = "show or set whether it may be written",
+     .help = "observe: planned for, never written. manage: written, as far as devices.write_allow permits.",
+     OPTIONS(why_options), .run = cli_device_mode},
+    {.noun = "device", .verb = "command", .args = "DEVICE COMMAND", .min_args = 2, .max_args = 2,
+     .summary = "send a command as the device takes it, and print the answer",
+     .help = "Runs as a task process and is audited. What only reads is for role operate; --write sends anything and is for role admin.",
+     OPTIONS(command_options), .run = cli_device_command},
+    {.noun = "stop", .args = "[SCOPE [NAME]]", .max_args = 2, .complete = CLI_COMPLETE_WORDS, .words = "everything site element",
+     .summary = "emergency stop: nothing is written to everything, a site or an element",
+     .help = "Takes effect between two operations. Without arguments: what is stopped now.", OPTIONS(why_options), .run = cli_stop},
+    {.noun = "go", .args = "SCOPE [NAME]", .min_args = 1, .max_args = 2, .complete = CLI_COMPLETE_WORDS, .words = "everything site element",
+     .summary = "end an emergency stop", .help = "Processes that failed because of it go on when they are retried.",
+     OPTIONS(why_options), .run = cli_go},
 
     {.noun = "subscription", .verb = "list", .args = "[WORDS]", .max_args = 1, .summary = "subscriptions, newest first",
      .help = "WORDS: only those whose description begins so; % stands for any characters.",

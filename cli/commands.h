@@ -16,6 +16,10 @@ cli_handler cli_process_start, cli_process_list, cli_process_show, cli_process_s
 /* cmd_subscription.c */
 cli_handler cli_subscription_list, cli_subscription_show, cli_subscription_history,
     cli_subscription_diff, cli_subscription_sync, cli_subscription_workflows;
+/* cmd_device.c */
+cli_handler cli_device_list, cli_device_show, cli_device_ports, cli_device_inventory,
+    cli_device_alarms, cli_device_spectrum, cli_device_mode, cli_device_refresh, cli_device_command,
+    cli_plan_show, cli_plan_approve, cli_process_evidence, cli_stop, cli_go;
 /* cmd_import.c */
 cli_handler cli_pop_import;
 /* cmd_schedule.c */

@@ -62,6 +62,10 @@ extern const struct lp_step lp_step_probe;
  * mode, allow-list and stops. */
 extern const struct lp_step lp_step_command;
 
+/** One page that names a device by id, host name, node name or address: state "device_id"; the
+ * second one asks for a command too: state "command". */
+extern const struct lp_form lp_form_device, lp_form_device_command;
+
 /* ---- for steps of other rooms' products ---- */
 
 enum lp_device_use { LP_DEVICE_READ, LP_DEVICE_WRITE };

@@ -2,6 +2,7 @@
 #include "workflows/workflows.h"
 
 static const struct lp_workflow_set *const sets[] = {
+    &lp_workflows_device_tasks,
     &lp_workflows_partner,
     &lp_workflows_pop,
     &lp_workflows_import_pops,

@@ -6,6 +6,7 @@
 
 #include "engine/workflow.h"
 
+extern const struct lp_workflow_set lp_workflows_device_tasks;
 extern const struct lp_workflow_set lp_workflows_partner;
 extern const struct lp_workflow_set lp_workflows_pop;
 extern const struct lp_workflow_set lp_workflows_import_pops;

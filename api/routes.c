@@ -194,7 +194,7 @@ static const struct lp_param stop_query[] = {
     {.name = "target", .max = 255, .text = "as when it was set"},
 };
 static const struct lp_param approve_body[] = {
-    {.name = "hash", .required = true, .min = 64, .max = 64, .text = "of the plan that is approved"},
+    {.name = "hash", .required = true, .max = 64, .text = "of the plan that is approved"},
 };
 
 #define PAGES_TEXT "one object per answered form page; null = [{}]"

@@ -60,10 +60,16 @@ static const enum lp_stmt task_drops[] = {
     LP_SQL_RETENTION_DROP_STEPS,         LP_SQL_RETENTION_DROP_ATTEMPTS,
     LP_SQL_RETENTION_DROP_COMPENSATIONS, LP_SQL_RETENTION_DROP_INPUTS,
     LP_SQL_RETENTION_DROP_REQUESTS,      LP_SQL_RETENTION_DROP_LINKS,
+    LP_SQL_RETENTION_DROP_PLANS,         LP_SQL_RETENTION_DROP_APPROVALS,
+    LP_SQL_RETENTION_DROP_APPLIED,       LP_SQL_RETENTION_DROP_EVIDENCE,
     LP_SQL_RETENTION_DROP_IDEMPOTENCY,   LP_SQL_RETENTION_DROP_PROCESS};
 static const enum lp_stmt step_drops[] = {
-    LP_SQL_RETENTION_DROP_STEPS, LP_SQL_RETENTION_DROP_ATTEMPTS,
-    LP_SQL_RETENTION_DROP_COMPENSATIONS, LP_SQL_RETENTION_DROP_INPUTS};
+    LP_SQL_RETENTION_DROP_STEPS,         LP_SQL_RETENTION_DROP_ATTEMPTS,
+    LP_SQL_RETENTION_DROP_COMPENSATIONS, LP_SQL_RETENTION_DROP_INPUTS,
+    LP_SQL_RETENTION_DROP_PLANS,         LP_SQL_RETENTION_DROP_APPROVALS,
+    LP_SQL_RETENTION_DROP_APPLIED,       LP_SQL_RETENTION_DROP_EVIDENCE};
+static const enum lp_stmt plan_drops[] = {LP_SQL_RETENTION_DROP_OPERATIONS,
+                                          LP_SQL_RETENTION_DROP_PLAN};
 static const enum lp_stmt chain_drops[] = {LP_SQL_RETENTION_DROP_CHAIN};
 
 struct whole {
@@ -73,6 +79,7 @@ struct whole {
 };
 static const struct whole tasks = {LP_SQL_RETENTION_FIND_TASKS, task_drops, LP_COUNT(task_drops)};
 static const struct whole steps = {LP_SQL_RETENTION_FIND_STEPS, step_drops, LP_COUNT(step_drops)};
+static const struct whole plans = {LP_SQL_RETENTION_FIND_PLANS, plan_drops, LP_COUNT(plan_drops)};
 static const struct whole chains = {LP_SQL_RETENTION_FIND_CHAINS, chain_drops,
                                     LP_COUNT(chain_drops)};
 
@@ -182,6 +189,8 @@ lp_retention_run(struct lp_store *store, const struct lp_conf *conf, bool (*stop
     } rows[] = {
         {LP_SQL_RETENTION_EVENTS, lp_conf_live_int(&conf->retention_event_days) * DAY_US,
          &report->events},
+        {LP_SQL_RETENTION_EVIDENCE, lp_conf_live_int(&conf->retention_evidence_days) * DAY_US,
+         &report->exchanges},
         {LP_SQL_RETENTION_KEYS, lp_conf_live_int(&conf->retention_idempotency_hours) * HOUR_US,
          &report->keys},
         {LP_SQL_RETENTION_EXECUTORS, lp_conf_live_int(&conf->retention_event_days) * DAY_US,
@@ -209,6 +218,9 @@ lp_retention_run(struct lp_store *store, const struct lp_conf *conf, bool (*stop
     if (rc == LP_OK)
         rc = drop_whole(&pass, &steps, lp_conf_live_int(&conf->retention_process_days) * DAY_US,
                         &report->processes, err);
+    if (rc == LP_OK)
+        rc = drop_whole(&pass, &plans, lp_conf_live_int(&conf->retention_task_days) * DAY_US,
+                        &report->plans, err);
     if (rc == LP_OK)
         rc = drop_whole(&pass, &chains, lp_conf_live_int(&conf->retention_audit_days) * DAY_US,
                         &report->chains, err);

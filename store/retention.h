@@ -6,7 +6,8 @@
  * of finished processes (process_days), numbered events (event_days), audit chains whose newest row
  * is old and the seals of their time (audit_days), superseded versions of blocks and headers
  * (history_days), idempotency keys (idempotency_hours), stored source rows (import_runs), retired
- * executors (event_days), notices and deliveries (notification_days).
+ * executors (event_days), plans of no process (task_days), exchanges with devices (evidence_days),
+ * notices and deliveries (notification_days).
  * Threads: any; two runs at once do each other no harm.
  */
 #ifndef LP_STORE_RETENTION_H
@@ -17,7 +18,7 @@
 
 struct lp_retention_report {
     int64_t tasks, processes, events, chains, seals, versions, keys, imports, executors, notices,
-        runs, schedules;
+        runs, schedules, plans, exchanges;
 };
 
 /** One pass over all rules. `stop` (may be NULL) is asked between chunks. The report counts rows,

@@ -32,6 +32,30 @@ DELETE FROM idempotency WHERE process_id = :id;
 -- name: retention_drop_process
 DELETE FROM processes WHERE id = :id AND is_task = 1 AND status IN ('completed', 'aborted');
 
+-- name: retention_drop_plans
+DELETE FROM process_plans WHERE process_id = :id;
+-- name: retention_drop_approvals
+DELETE FROM plan_approvals WHERE process_id = :id;
+-- name: retention_drop_applied
+DELETE FROM applied_operations WHERE process_id = :id;
+-- name: retention_drop_evidence
+DELETE FROM evidence WHERE process_id = :id;
+
+-- name: retention_evidence
+DELETE FROM evidence WHERE (process_id, step_key, attempt, n) IN (
+  SELECT process_id, step_key, attempt, n FROM evidence WHERE at < CAST(:cutoff AS bigint) ORDER BY at LIMIT CAST(:most AS bigint));
+
+-- A plan goes when no process has it any more; one that is made anew is young again.
+-- name: retention_find_plans
+SELECT hash AS id, created_at AS at FROM plans
+WHERE created_at < CAST(:cutoff AS bigint) AND (created_at, hash) > (CAST(:at AS bigint), CAST(:id AS text))
+  AND NOT EXISTS (SELECT 1 FROM process_plans p WHERE p.hash = plans.hash)
+ORDER BY created_at, hash LIMIT CAST(:most AS bigint);
+-- name: retention_drop_operations
+DELETE FROM plan_operations WHERE hash = :id AND NOT EXISTS (SELECT 1 FROM process_plans p WHERE p.hash = :id);
+-- name: retention_drop_plan
+DELETE FROM plans WHERE hash = :id AND NOT EXISTS (SELECT 1 FROM process_plans p WHERE p.hash = :id);
+
 -- name: retention_events
 DELETE FROM outbox WHERE id IN (
   SELECT o.id FROM (SELECT id, seq, created_at FROM outbox ORDER BY id LIMIT CAST(:most AS bigint)) AS o

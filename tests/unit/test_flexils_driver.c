@@ -860,6 +860,77 @@ D30_names_are_compared_whole(void **state)
     teardown(&f);
 }
 
+/* D12: every key of a fiber end is compared, on lines and on tributaries alike; all differences are
+ * in the plan. */
+static void
+D12_every_key_of_a_fiber_end_is_compared(void **state)
+{
+    static const struct {
+        const char *type, *aid, *name, *value;
+    } drifts[] = {
+        {"SCG", "1-A-4-T1", "LABEL", "other"},
+        {"SCG", "1-A-4-T1", "INTFTYP", "INFWAVE"},
+        {"SCG", "1-A-4-T1", "PROVOWREMPTP", "RO12345/1-2-12"},
+        {"SCG", "1-A-4-T1", "HISTSTATS", "DISABLED"},
+        {"SCG", "1-A-4-T1", "state", "OOS-MA"},
+        {"OTS", "1-A-1-L1", "LABEL", "other"},
+        {"OTS", "1-A-1-L1", "PROVNBROTS", "lp.fir1/1-A-2-L12"},
+        {"OTS", "1-A-1-L1", "DISCNBROTS", "lp.fir1/1-A-2-L12"},
+        {"OTS", "1-A-1-L1", "HISTSTATS", "DISABLED"},
+        {"OTS", "1-A-1-L1", "state", "OOS-MA,MT"},
+    };
+    static const char intents[] =
+        "[{\"id\":\"f\",\"kind\":\"fiber-end\",\"present\":true,\"port\":\"1-A-4-T1\",\"label\":"
+        "\"g30\",\"peer\":{\"node\":\"x\",\"port\":\"port-1/2/1\",\"platform\":\"infinera-g30\","
+        "\"serial\":\"RO12345\"}},"
+        "{\"id\":\"g\",\"kind\":\"fiber-end\",\"present\":true,\"port\":\"1-A-1-L1\",\"label\":"
+        "\"l\",\"peer\":{\"node\":\"lp.fir1\",\"port\":\"1-A-2-L1\",\"platform\":"
+        "\"Infinera FlexILS\"}}]";
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(drifts); i++) {
+        json_auto_t *made = NULL, *drift = NULL;
+        struct fixture f;
+
+        setup(&f);
+        assert_int_equal(make_plan(&f, intents, &made), LP_OK);
+        assert_int_equal(run_all(&f, made), LP_OK);
+        expect_converged(&f, intents);
+        (void)lp_json_set_str(
+            json_object_get(json_object_get(f.node.objects, drifts[i].type), drifts[i].aid),
+            drifts[i].name, drifts[i].value);
+        assert_int_equal(make_plan(&f, intents, &drift), LP_OK);
+        if (json_array_size(json_object_get(drift, "operations")) == 0)
+            fail_msg("%s of %s is not compared", drifts[i].name, drifts[i].aid);
+        teardown(&f);
+    }
+}
+
+/* D29: two ways between the same two nodes are two routes. */
+static void
+D29_parallel_routes_have_their_own_names(void **state)
+{
+    struct fixture f;
+    char *one, *other;
+
+    (void)state;
+    setup(&f);
+    node_add(&f.node, "OTEINTF", "1-A-2-O1", "{\"ASSOCGCC\":\"\"}", "IS-NR");
+    one = commands_of(&f, scenarios[3].intents);
+    other = commands_of(
+        &f,
+        "[{\"id\":\"c\",\"present\":true,\"kind\":\"circuit\",\"name\":\"LP 43\",\"label\":"
+        "\"b\",\"a\":{\"port\":\"1-A-3-T1\"},\"z\":{\"node\":\"lp.fir1\",\"port\":\"1-A-5-T2\"},"
+        "\"route\":[{\"node\":\"lp.mil1\",\"port\":\"1-A-2-L1\"},{\"node\":\"lp.fir1\",\"port\":"
+        "\"1-A-1-L1\"}],\"low_mhz\":193450000,\"high_mhz\":193550000}]");
+    assert_non_null(strstr(one, "ENT-OEL:lp.mil1:lp.mil1-lp.fir1-"));
+    assert_non_null(strstr(other, "ENT-OEL:lp.mil1:lp.mil1-lp.fir1-"));
+    assert_true(strncmp(strstr(one, "ENT-OEL"), strstr(other, "ENT-OEL"), 45) != 0);
+    free(one);
+    free(other);
+    teardown(&f);
+}
+
 /* D58: attach and detach ask one rule which cards know maintenance. */
 static void
 D58_fsm_and_frm_cards_know_no_maintenance(void **state)
@@ -1013,6 +1084,8 @@ main(void)
         cmocka_unit_test(D19_deletion_may_be_repeated),
         cmocka_unit_test(D17_frequencies_are_integers),
         cmocka_unit_test(D30_names_are_compared_whole),
+        cmocka_unit_test(D12_every_key_of_a_fiber_end_is_compared),
+        cmocka_unit_test(D29_parallel_routes_have_their_own_names),
         cmocka_unit_test(D58_fsm_and_frm_cards_know_no_maintenance),
         cmocka_unit_test(a_taken_far_end_is_passed_over),
         cmocka_unit_test(capabilities_match_the_functions),

@@ -140,13 +140,13 @@ make_aids(const struct maker *m, struct lp_tl1_command *out)
     return LP_OK;
 }
 
+/* All commas are sent even when nothing stands between them: a missing one shifts the rest. */
 static enum lp_code
 make_positional(const struct maker *m, struct lp_tl1_block *out)
 {
     struct lp_tl1_param *values;
 
-    if (m->request->positional == NULL && m->request->verb != FX_PM && m->request->verb != FX_ALM_V
-        && m->request->verb != FX_COND)
+    if (m->request->positional == NULL && m->row->positional <= 1)
         return LP_OK;
     values = lp_arena_array(m->arena, m->row->positional + 1, sizeof *values);
     if (values == NULL)

@@ -29,6 +29,8 @@ enum fx_verb {
     FX_PM,
     FX_ALM_V,
     FX_COND,
+    FX_COPY,
+    FX_APPLY,
     FX_VERB_COUNT
 };
 

@@ -83,7 +83,7 @@ tl1_pool_breaker_check(struct lp_tl1_pool *pool, const char *element,
             rc = lp_fail(err, LP_AUTH,
                          "%s refused the login a moment ago; not tried again for %lld s with the "
                          "same credentials",
-                         element, (long long)(left / 1000000 + 1));
+                         element, (long long)left / 1000000 + 1);
     }
     pthread_mutex_unlock(&pool->lock);
     return rc;

@@ -38,7 +38,7 @@ evidence_limit(const struct lp_tl1_session *session)
 {
     size_t limit = session->pool->options.max_evidence;
 
-    return limit > 0 ? limit : 256u * 1024;
+    return limit > 0 ? limit : (size_t)256 * 1024;
 }
 
 /* The first bytes are kept; of the rest only the hash (over all) and the count. */
@@ -74,7 +74,7 @@ evidence_reset(struct lp_tl1_session *session)
     if (session->secrets != NULL && session->evidence.text.data != NULL)
         explicit_bzero(session->evidence.text.data, session->evidence.text.cap);
     lp_buf_reset(&session->evidence.text);
-    if (session->evidence.text.cap > 64u * 1024)
+    if (session->evidence.text.cap > (size_t)64 * 1024)
         lp_buf_free(&session->evidence.text);
 }
 

@@ -29,9 +29,9 @@
 #define LP_TL1_SID_MAX     128 /* of the source in a header */
 #define LP_TL1_VERB_MAX    128 /* of "REPT ALM OTS" */
 #define LP_TL1_NAME_MAX    64  /* of a parameter's name */
-#define LP_TL1_MAX_MESSAGE (32u * 1024 * 1024)
-#define LP_TL1_MAX_LINE    (1024u * 1024)
-#define LP_TL1_MAX_COMMAND (64u * 1024)
+#define LP_TL1_MAX_MESSAGE ((size_t)32 * 1024 * 1024)
+#define LP_TL1_MAX_LINE    ((size_t)1024 * 1024)
+#define LP_TL1_MAX_COMMAND ((size_t)64 * 1024)
 #define LP_TL1_MAX_GARBAGE 64 /* lines that mean nothing before the stream is given up */
 #define LP_TL1_MAX_OPEN    4  /* responses of several blocks that may be unfinished together */
 

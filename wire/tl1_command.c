@@ -196,7 +196,7 @@ lp_tl1_command_put(struct lp_buf *buf, const struct lp_tl1_command *command, str
     enum lp_code rc = put_all(buf, command, err);
 
     if (rc == LP_OK && buf->len - mark > LP_TL1_MAX_COMMAND)
-        rc = lp_fail(err, LP_INVALID, "the command exceeds the limit of %u bytes",
+        rc = lp_fail(err, LP_INVALID, "the command exceeds the limit of %zu bytes",
                      LP_TL1_MAX_COMMAND);
     return tl1_put_done(buf, mark, rc, err);
 }
@@ -238,7 +238,7 @@ parse_quoted(struct cursor *c)
             c->at++;
         if ((unsigned char)*c->at < 0x20)
             c->fault = "ISCH";
-        *c->out++ = *c->at == '\0' ? '?' : *c->at;
+        *c->out++ = tl1_not_nul(*c->at);
     }
     if (c->at == c->end) {
         c->fault = "ISPC";
@@ -261,7 +261,7 @@ parse_bare(struct cursor *c)
             c->fault = "ISCH";
         else if (*c->at == '"' || *c->at == '=')
             c->fault = "ISPC";
-        *c->out++ = *c->at == '\0' ? '?' : *c->at;
+        *c->out++ = tl1_not_nul(*c->at);
     }
 }
 
@@ -399,7 +399,7 @@ lp_tl1_command_parse(const char *text, size_t len, struct lp_tl1_scratch *scratc
 
     *out = (struct lp_tl1_command){.code = NULL};
     if (len > LP_TL1_MAX_COMMAND)
-        return lp_fail_at(err, LP_INVALID, "ISPC", "the command exceeds the limit of %u bytes",
+        return lp_fail_at(err, LP_INVALID, "ISPC", "the command exceeds the limit of %zu bytes",
                           LP_TL1_MAX_COMMAND);
     if (!tl1_scratch_begin(scratch, len + 2))
         return lp_fail(err, LP_NOMEM, "no memory for a TL1 command");

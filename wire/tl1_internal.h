@@ -13,6 +13,15 @@ struct lp_tl1_param *tl1_scratch_param(struct lp_tl1_scratch *scratch, size_t n)
 struct lp_tl1_block *tl1_scratch_block(struct lp_tl1_scratch *scratch, size_t n);
 void tl1_scratch_link(struct lp_tl1_scratch *scratch, size_t blocks);
 
+/** The byte of a string that is terminated by NUL. */
+static inline char
+tl1_not_nul(char c)
+{
+    if (c == '\0')
+        return '?';
+    return c;
+}
+
 bool tl1_name_char(char c);
 /** Length of a name that is followed by '='; 0 when there is none. */
 size_t tl1_name_span(const char *at, const char *end);

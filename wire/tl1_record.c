@@ -122,7 +122,7 @@ is_separator(char c)
 static void
 emit(struct cursor *c, char byte)
 {
-    *c->out++ = byte == '\0' ? '?' : byte;
+    *c->out++ = tl1_not_nul(byte);
 }
 
 /* Does a quote before `at` end the text of a parameter? Of a named one only when the block goes on

@@ -6,7 +6,7 @@
 
 #include "wire/tl1_internal.h"
 
-#define KEEP_CAP (256u * 1024) /* buffers above it are given back after the message */
+#define KEEP_CAP ((size_t)256 * 1024) /* buffers above it are given back after the message */
 
 /* A message that is being put together. */
 struct draft {

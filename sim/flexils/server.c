@@ -89,8 +89,8 @@ sim_conn_kill(struct sim_server *server, struct sim_conn *conn, bool reset)
     conn->out_end = &conn->out;
 }
 
-static void
-conns_reap(struct sim_server *server)
+void
+sim_conns_reap(struct sim_server *server)
 {
     struct sim_conn *conn, *next;
 
@@ -566,7 +566,7 @@ run_due(struct sim_server *server)
         if (server->any_down)
             come_back(server, now);
     }
-    conns_reap(server);
+    sim_conns_reap(server);
 }
 
 static void
@@ -648,7 +648,7 @@ sim_server_free(struct sim_server *server)
         return;
     for (conn = server->conns; conn != NULL; conn = conn->next)
         sim_conn_kill(server, conn, false);
-    conns_reap(server);
+    sim_conns_reap(server);
     for (i = 0; i < server->listener_count; i++)
         listener_close(server, &server->listeners[i]);
     free(server->listeners);

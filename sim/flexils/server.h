@@ -131,6 +131,8 @@ void sim_server_down(struct sim_server *server, struct sim_node *node, int64_t f
 struct sim_conn *sim_conn_adopt(struct sim_server *server, int fd, struct sim_node *node, bool ssh,
                                 const char *peer);
 void sim_conn_kill(struct sim_server *server, struct sim_conn *conn, bool reset);
+/** Frees connections that were killed (the loop does it after each round). */
+void sim_conns_reap(struct sim_server *server);
 /** For sim_ssh_options.auth; arg is the server. */
 bool sim_session_auth(void *arg, uint32_t element, const char *user, const char *password);
 /** Queues bytes; false: no memory or too much unread (the connection is dropped). */

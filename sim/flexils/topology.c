@@ -76,13 +76,17 @@ static enum lp_code
 options_read(const json_t *doc, struct sim_options *out, struct lp_err *err)
 {
     const char *names[LP_COUNT(options) + 1], *prompt = "TL1>>";
+    json_auto_t *none = NULL;
     enum lp_code rc;
     size_t i;
+
+    if (doc == NULL)
+        doc = none = json_object(); /* every option has its default */
 
     for (i = 0; i < LP_COUNT(options); i++)
         names[i] = options[i].name;
     names[i] = "prompt";
-    rc = doc == NULL ? LP_OK : lp_json_only(doc, names, LP_COUNT(names), err);
+    rc = lp_json_only(doc, names, LP_COUNT(names), err);
     for (i = 0; rc == LP_OK && i < LP_COUNT(options); i++)
         rc = option_read(&options[i], doc, out, err);
     if (rc == LP_OK)

@@ -308,7 +308,7 @@ class Life(unittest.TestCase):
 
     def test_circuit_from_end_to_end(self):
         """The whole life of a circuit: both ends, spectrum on every link, light, relabelling, retuning, deletion."""
-        sim = self.sim(options={"settle_ms": 300})
+        sim = self.sim(options={"settle_ms": 600000, "idle_ms": 86400000})
         start = sim.hash()
         mil = sim.login("lp.mil1")
         for tid in ("lp.rom1", "lp.fir1"):
@@ -353,7 +353,7 @@ class Life(unittest.TestCase):
         self.assertEqual(sim.hash(), start)
 
     def settled(self, sim):
-        sim.control(op="clock", advance_ms=1000)
+        sim.control(op="clock", advance_ms=700000)
 
     def retuned(self, sim, mil):
         self.good(mil, "ED-OSNC:lp.mil1:1-A-3-T1-1:E1:::LABEL=\"a+b\":IS;")

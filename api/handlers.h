@@ -39,6 +39,8 @@ lp_handler lp_on_schedule_list, lp_on_schedule_get, lp_on_schedule_create, lp_on
 lp_handler lp_on_device_list, lp_on_device_get, lp_on_device_cached, lp_on_device_mode,
     lp_on_stop_list, lp_on_stop_set, lp_on_stop_end, lp_on_process_plans, lp_on_plan_approve,
     lp_on_process_evidence;
+/* on_topology.c */
+lp_handler lp_on_topology, lp_on_search;
 /* metrics.c, stream.c */
 lp_handler lp_on_metrics, lp_on_events;
 

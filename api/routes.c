@@ -31,6 +31,10 @@ static const struct lp_param search_query[] = {
     {.name = "range", .max = 64, .text = "from,to: half-open, zero-based"},
     {.name = "sort", .max = 500, .text = "accepted for compatibility; results are newest first"},
 };
+static const struct lp_param find_query[] = {
+    {.name = "query", .required = true, .min = 1, .max = 255, .text = "a port, host name, circuit id, code, customer, ticket, frequency or wavelength, exactly as written"},
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most hits of each kind; 50 without"},
+};
 static const struct lp_param domain_query[] = {
     {.name = "filter_owner_relations", .type = LP_PARAM_BOOL, .text = "leave instances of the subscription itself out of in_use_by_ids; true without"},
 };
@@ -304,6 +308,12 @@ static const struct lp_route rows[] = {
     {.method = LP_DELETE, .path = "/api/emergency-stops", .op = "end_emergency_stop", .tag = "Devices",
      .text = "Let it be written again; failed processes go on when they are retried", .role = LP_ROLE_OPERATE, QUERY(stop_query),
      .body = LP_BODY_NONE, .status = 200, .response = "[Stop]", .errors = "404 409", .handler = lp_on_stop_end},
+    /* ---- the network ---- */
+    {.method = LP_GET, .path = "/api/topology", .op = "get_topology", .tag = "Network", .text = "PoPs, devices and fibers",
+     .role = LP_ROLE_READ, .status = 200, .response = "Topology", .handler = lp_on_topology},
+    {.method = LP_GET, .path = "/api/find", .op = "find", .tag = "Network",
+     .text = "What is called exactly so: by port, circuit, customer, ticket or wavelength", .role = LP_ROLE_READ, QUERY(find_query),
+     .status = 200, .response = "Found", .handler = lp_on_search},
 
     /* ---- catalogue ---- */
     {.method = LP_GET, .path = "/api/products/", .op = "list_products", .tag = "Products", .text = "Products",

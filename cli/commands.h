@@ -21,7 +21,7 @@ cli_handler cli_device_list, cli_device_show, cli_device_ports, cli_device_inven
     cli_device_alarms, cli_device_spectrum, cli_device_mode, cli_device_refresh, cli_device_command,
     cli_plan_show, cli_plan_approve, cli_process_evidence, cli_stop, cli_go;
 /* cmd_import.c */
-cli_handler cli_pop_import;
+cli_handler cli_import;
 /* cmd_schedule.c */
 cli_handler cli_schedule_list, cli_schedule_show, cli_schedule_create, cli_schedule_update,
     cli_schedule_pause, cli_schedule_resume, cli_schedule_delete, cli_schedule_runs,
@@ -29,6 +29,8 @@ cli_handler cli_schedule_list, cli_schedule_show, cli_schedule_create, cli_sched
     cli_process_window;
 /* cmd_tl1.c */
 cli_handler cli_tl1_parse;
+/* cmd_topology.c */
+cli_handler cli_topology_show, cli_topology_export, cli_search;
 /* cmd_system.c */
 cli_handler cli_product_list, cli_workflow_list, cli_engine_pause, cli_engine_resume,
     cli_audit_show, cli_audit_verify, cli_token_create, cli_token_list, cli_token_revoke,

@@ -4,7 +4,14 @@
 #include "cli/commands.h"
 #include "cli/form.h"
 
-#define IMPORT_TASK "task_import_pops"
+/* `lightpath NOUN import FILE` */
+static const struct {
+    const char *noun, *task;
+} tasks[] = {
+    {"pop", "task_import_pops"},
+    {"device", "task_import_optical_devices"},
+    {"fiber", "task_import_optical_fibers"},
+};
 
 /* A value as it is, for whichever page of the task asks for it. */
 static void
@@ -93,7 +100,7 @@ add_options(struct cli *cli, struct cli_form *form, struct lp_err *err)
 }
 
 enum lp_code
-cli_pop_import(struct cli *cli, struct lp_err *err)
+cli_import(struct cli *cli, struct lp_err *err)
 {
     struct cli_form form = {.method = "POST"};
     enum lp_code rc = add_file(&form, cli->args[0], err);
@@ -104,5 +111,9 @@ cli_pop_import(struct cli *cli, struct lp_err *err)
         cli_form_free(&form);
         return rc;
     }
-    return cli_start_form(cli, IMPORT_TASK, &form, err);
+    for (size_t i = 0; i < LP_COUNT(tasks); i++)
+        if (strcmp(tasks[i].noun, cli->command->noun) == 0)
+            return cli_start_form(cli, tasks[i].task, &form, err);
+    cli_form_free(&form);
+    return lp_fail(err, LP_INTERNAL, "nothing is imported as %s", cli->command->noun);
 }

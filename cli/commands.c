@@ -96,12 +96,14 @@ static const struct cli_option workflow_list_options[] = {
     {.name = "target", .value = "TARGET", .help = "only these", .words = "CREATE MODIFY TERMINATE SYSTEM VALIDATE RECONCILE"},
     {.name = "tasks", .help = "only tasks"}};
 static const struct cli_option import_options[] = {
-    {.name = "owner", .value = "PARTNER", .help = "the Partner that owns the new PoPs, by name or id"},
+    {.name = "owner", .value = "PARTNER", .help = "the Partner that owns the new subscriptions, by name or id"},
     {.name = "source", .value = "NAME", .help = "where the rows come from; validation compares with the newest import of each source"},
-    {.name = "skip-existing", .help = "leave PoPs alone that exist already; without, one such row refuses the whole file"},
+    {.name = "skip-existing", .help = "leave rows alone that exist already; without, one such row refuses the whole file"},
     {.name = "ignore-columns", .help = "columns that nothing was asked of are no fault"},
     {.name = "map", .value = "FIELD=COLUMN", .help = "the column that holds a field, when the names differ; repeatable"},
     WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option export_options[] = {
+    {.name = "format", .value = "FORMAT", .help = "json or dot (Graphviz); json without", .words = "json dot"}};
 static const struct cli_option token_options[] = {
     {.name = "role", .value = "ROLE", .help = "read, operate or admin", .words = "read operate admin"},
     {.name = "expires", .value = "TIME", .help = "ISO 8601 time after which it is refused; never without"}};
@@ -214,7 +216,25 @@ const struct cli_command cli_commands[] = {
     {.noun = "pop", .verb = "import", .args = "FILE", .min_args = 1, .max_args = 1, .complete = CLI_COMPLETE_FILE,
      .summary = "create PoPs from a CSV file, one process per row",
      .help = "The first line names the columns. All rows are checked before the first is written; every fault is told with its row and column.",
-     OPTIONS(import_options), .run = cli_pop_import},
+     OPTIONS(import_options), .run = cli_import},
+    {.noun = "device", .verb = "import", .args = "FILE", .min_args = 1, .max_args = 1, .complete = CLI_COMPLETE_FILE,
+     .summary = "create or adopt optical devices from a CSV file, one process per row",
+     .help = "Columns: fqdn, pop, platform, device_type; and node_name, loopback_ip, management_ip, management_port, gateway, credentials, "
+             "mode (observe or manage), key where there are any.",
+     OPTIONS(import_options), .run = cli_import},
+    {.noun = "fiber", .verb = "import", .args = "FILE", .min_args = 1, .max_args = 1, .complete = CLI_COMPLETE_FILE,
+     .summary = "create or adopt optical fibers from a CSV file, one process per row",
+     .help = "Columns: device_a, port_a, device_z, port_z; and kind, types and lengths_m of the segments joined by '-', loss_az_db, loss_za_db, "
+             "measured_on, cable_id, pair_id, circuit_id, key where there are any. A fiber whose ends are configured already becomes active "
+             "without anything being written; a device in mode observe is never written.",
+     OPTIONS(import_options), .run = cli_import},
+    {.noun = "topology", .verb = "show", .args = "[POP]", .max_args = 1, .summary = "PoPs, devices and fibers, of one PoP or all",
+     .run = cli_topology_show},
+    {.noun = "topology", .verb = "export", .args = "", .summary = "the network as JSON, or for Graphviz",
+     .help = "`lightpath topology export --format dot | sfdp -Tsvg >network.svg` draws it.", OPTIONS(export_options), .run = cli_topology_export},
+    {.noun = "search", .args = "TEXT", .min_args = 1, .max_args = 1, .summary = "find a port, wavelength, customer, circuit, ticket or anything else",
+     .help = "Exact names first, with what uses them; then everything whose words match. A frequency (193.1 THz) or wavelength (1552.52 nm) finds "
+             "the ports that carry it.", .run = cli_search},
     {.noun = "todo", .args = "", .summary = "everything that waits for a person", .run = cli_todo},
 
     {.noun = "schedule", .verb = "list", .args = "", .summary = "what starts by itself, and when", .run = cli_schedule_list},

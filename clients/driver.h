@@ -120,6 +120,18 @@ bool lp_port_role_from_name(const char *name, enum lp_port_role *out);
  * intent     {"id","kind","present":true|false, ...}: what should hold, or (present false) must
  * not. `id` is stable and unique in the element. Kinds and their members: "port"      {"port",
  * "role"?, "admin"?, "label"?}: label and admin state of a port "fiber-end"
+ * {"port","role","label","same_element":bool, "peer":{"node","fqdn","port","platform","serial"?},
+ * "fiber_types"?:[..] from here to the peer, "length_m"?, "loss_cdb"?}: a fiber ends here.
+ * present=false: back to what an unused port looks like "circuit"}]} occupied, half-open modes
+ * {"items":[{"id","rate_gbps","width_mhz","text"}]} alarms
+ * {"as_of","items":[{"object","severity","type","text","since","service_affecting"}]} counters
+ * {"as_of","items":[{"object","name","value","unit","period","validity"}]} value: integer
+ * (hundredths for dB and dBm), names such as opr_cdbm, osnr_cdb, q_cdb, cd_ps_nm; validity
+ * complete|partial|suspect|unknown|unavailable
+ *
+ * intent     {"id","kind","present":true|false, ...}: what should hold, or (present false) must
+ * not. `id` is stable and unique in the element. Kinds and their members: "port"      {"port",
+ * "role"?, "admin"?, "label"?}: label and admin state of a port "fiber-end"
  * {"port","role","label","peer":{"node","port","platform","serial"?}, "fiber_types"?:[..],
  * "length_m"?, "loss_cdb"?}: a fiber ends here. present=false: back to what an unused port looks
  * like "circuit"   {"name","label","a":{"port"},"z":{"node","port"},"route":[{"node","port"},...],

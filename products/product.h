@@ -7,6 +7,8 @@
 #include "base/conf.h"
 #include "model/model.h"
 
+struct lp_driver;
+
 struct lp_product {
     const char *type; /* product type, equal to lpx:product */
     /** Description of a subscription from its root, e.g. "MI01 Milano (Point of Presence)";
@@ -15,6 +17,14 @@ struct lp_product {
     /** Rules the YANG cannot say (code pattern from the configuration, name begins with code).
      * May be NULL. Appends problems. */
     void (*check)(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems);
+    /**
+     * Sets the derived (lpx:allocated) members of a document in place: names from templates, sums.
+     * Called before check and describe whenever a document is made, changed or compared. `closure`
+     * holds what the document references (no subject); a reference that leads nowhere leaves the
+     * members that depend on it as they are. May be NULL. LP_INVALID: a template is wrong.
+     */
+    enum lp_code (*derive)(const struct lp_conf *conf, const json_t *closure, json_t *root,
+                           struct lp_err *err);
 
     /* Products that configure devices; NULL for the others. */
 
@@ -64,6 +74,9 @@ const char *lp_closure_owner(const json_t *closure, const char *instance_id);
 /** Adds an intent (taken) for an element to *out of `desired`. */
 enum lp_code lp_desire(json_t *out, const char *element_id, json_t *intent,
                        struct lp_err *err) LP_MUST_CHECK;
+
+/** The driver that speaks to a platform (the Optical Device's member), or NULL. */
+const struct lp_driver *lp_product_driver(const char *platform);
 
 #define LP_PRODUCT(name) extern const struct lp_product lp_product_##name;
 #include "products/products.def"

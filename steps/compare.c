@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "products/coord.h"
 #include "products/product.h"
+#include "steps/derive.h"
 #include "steps/texts.h"
 
 static enum lp_code
@@ -71,6 +72,32 @@ compare_description(const struct lp_subscription *sub, const struct lp_product *
     if (strcmp(text, sub->description) != 0)
         rc = differ(list, "description", text, sub->description, err);
     free(text);
+    return rc;
+}
+
+/* ---- derived members ---- */
+
+static enum lp_code
+compare_derived(struct lp_run *run, const struct lp_subscription *sub, json_t *list,
+                struct lp_err *err)
+{
+    json_auto_t *derived = json_deep_copy(sub->root), *diff = NULL;
+    char wanted[LP_TEXT_MAX], found[LP_TEXT_MAX];
+    const json_t *change;
+    size_t i;
+    enum lp_code rc =
+        lp_derive(run->store, NULL, run->catalog, run->conf, sub->product, derived, err);
+
+    if (rc != LP_OK)
+        return rc;
+    diff = lp_model_diff(sub->root, derived);
+    json_array_foreach(diff, i, change)
+    {
+        lp_text_value(NULL, json_object_get(change, "after"), wanted);
+        lp_text_value(NULL, json_object_get(change, "before"), found);
+        if (rc == LP_OK)
+            rc = differ(list, lp_json_str(change, "path", "/") + 1, wanted, found, err);
+    }
     return rc;
 }
 
@@ -319,6 +346,8 @@ lp_compare(struct lp_run *run, const struct lp_subscription *sub, json_t *differ
         return lp_fail(err, LP_INTERNAL, "product type %.64s has no rules in products.def",
                        sub->product->type);
     rc = compare_document(run, sub, product, differences, err);
+    if (rc == LP_OK && sub->status != LP_LC_TERMINATED)
+        rc = compare_derived(run, sub, differences, err);
     if (rc == LP_OK)
         rc = compare_description(sub, product, differences, err);
     if (rc == LP_OK)

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "products/coord.h"
 #include "products/product.h"
+#include "steps/derive.h"
 #include "steps/lifecycle.h"
 #include "steps/texts.h"
 
@@ -61,21 +62,22 @@ static enum lp_code
 add_field(struct lp_form_ctx *ctx, struct lp_form_page *page, const struct lp_form_model *model,
           const char *name, const json_t *current, struct lp_err *err)
 {
-    const struct lp_block_type *block = lp_catalog_block(ctx->catalog, model->product);
+    const struct lp_product_type *type = lp_catalog_product(ctx->catalog, model->product);
+    const struct lp_block_type *block = type == NULL ? NULL : type->root;
     const struct lp_field *field = block == NULL ? NULL : lp_block_field(block, name);
     const json_t *value = json_object_get(current, name);
     struct lp_field *added;
     bool required;
 
     if (field == NULL)
-        return lp_fail(err, LP_INTERNAL, "block %s has no field %s", model->product, name);
+        return lp_fail(err, LP_INTERNAL, "product %s has no field %s", model->product, name);
     required =
         field->required || (field->required_in >= 0 && field->required_in <= (int)LP_LC_ACTIVE);
     if (is_coord(name))
         return add_coord(page, field, required, value, err);
-    added = lp_form_page_add_model(page, ctx->catalog, model->product, name);
+    added = lp_form_page_add_model(page, ctx->catalog, block->name, name);
     if (added == NULL)
-        return lp_fail(err, LP_INTERNAL, "block %s has no field %s", model->product, name);
+        return lp_fail(err, LP_INTERNAL, "product %s has no field %s", model->product, name);
     added->required = required;
     if (value != NULL)
         lp_form_page_default(page, name, value);
@@ -298,6 +300,9 @@ lp_form_check_document(struct lp_form_ctx *ctx, const struct lp_form_model *mode
     if (lp_json_str(root, "subscription_instance_id", NULL) == NULL
         && lp_json_set_str(root, "subscription_instance_id", lp_uuid_v4().text) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for the form");
+    rc = lp_derive(ctx->store, ctx->reader, ctx->catalog, ctx->conf, type, root, err);
+    if (rc != LP_OK)
+        return rc;
     if (product->check != NULL)
         product->check(ctx->conf, root, problems);
     rc = check_catalog(ctx, type, root, problems, err);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "products/product.h"
 #include "steps/compare.h"
+#include "steps/derive.h"
 
 /* ---- shared ---- */
 
@@ -65,9 +66,8 @@ publish(const struct lp_subscription *sub, json_t *delta, struct lp_err *err)
     return LP_OK;
 }
 
-/* Takes root as the new document: rules, description, save. */
-static enum lp_code
-replace_root(struct lp_run *run, struct lp_subscription *sub, json_t *root, json_t *delta,
+enum lp_code
+lp_take_root(struct lp_run *run, struct lp_subscription *sub, json_t *root, json_t *delta,
              struct lp_err *err)
 {
     const struct lp_product *product;
@@ -75,9 +75,9 @@ replace_root(struct lp_run *run, struct lp_subscription *sub, json_t *root, json
     enum lp_code rc = known_product(sub->product->type, &product, err);
 
     if (rc == LP_OK)
-        rc = product_rules(run, product, owned, err);
+        rc = lp_derive(run->store, NULL, run->catalog, run->conf, sub->product, owned, err);
     if (rc == LP_OK)
-        rc = remember(sub, delta, err);
+        rc = product_rules(run, product, owned, err);
     if (rc == LP_OK)
         rc = lp_subscription_set_root(sub, run->catalog, lp_json_take(&owned), run->clock, err);
     if (rc == LP_OK)
@@ -87,6 +87,17 @@ replace_root(struct lp_run *run, struct lp_subscription *sub, json_t *root, json
     if (rc == LP_OK)
         rc = publish(sub, delta, err);
     return rc;
+}
+
+/* The same, and undo can put the former document back. */
+static enum lp_code
+replace_root(struct lp_run *run, struct lp_subscription *sub, json_t *root, json_t *delta,
+             struct lp_err *err)
+{
+    json_auto_t *owned = root;
+    enum lp_code rc = remember(sub, delta, err);
+
+    return rc == LP_OK ? lp_take_root(run, sub, lp_json_take(&owned), delta, err) : rc;
 }
 
 static enum lp_code
@@ -120,14 +131,17 @@ construct(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err 
     const struct lp_product_type *type = lp_catalog_product_by_id(run->catalog, id);
     const struct lp_product *product = NULL;
     struct lp_subscription *sub = NULL;
+    json_auto_t *root = json_deep_copy(json_object_get(state, "root"));
     enum lp_code rc;
 
     if (type == NULL)
         return lp_fail(err, LP_INVALID, "there is no product %.64s", id);
     rc = known_product(type->type, &product, err);
+    if (rc == LP_OK && root != NULL)
+        rc = lp_derive(run->store, NULL, run->catalog, run->conf, type, root, err);
     if (rc == LP_OK)
-        rc = lp_subscription_new(run->catalog, type, lp_json_str(state, "customer_id", NULL),
-                                 json_object_get(state, "root"), run->clock, &sub, err);
+        rc = lp_subscription_new(run->catalog, type, lp_json_str(state, "customer_id", NULL), root,
+                                 run->clock, &sub, err);
     if (rc != LP_OK)
         return rc;
     rc = product_rules(run, product, sub->root, err);

@@ -24,6 +24,11 @@ extern const struct lp_step lp_step_compare;
  * undo as of update. */
 extern const struct lp_step lp_step_refresh;
 
+/** Takes root (also on failure) as the new document of a subscription: derived members, rules,
+ * description; queues the save; delta.subscription. */
+enum lp_code lp_take_root(struct lp_run *run, struct lp_subscription *sub, json_t *root,
+                          json_t *delta, struct lp_err *err) LP_MUST_CHECK;
+
 /** "<id> (<description>), ... and 3 more" of at most `most` relations. */
 void lp_relations_text(const struct lp_relations *relations, size_t most, struct lp_buf *buf);
 

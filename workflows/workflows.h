@@ -9,7 +9,9 @@
 extern const struct lp_workflow_set lp_workflows_device_tasks;
 extern const struct lp_workflow_set lp_workflows_partner;
 extern const struct lp_workflow_set lp_workflows_pop;
-extern const struct lp_workflow_set lp_workflows_import_pops;
+extern const struct lp_workflow_set lp_workflows_optical_device;
+extern const struct lp_workflow_set lp_workflows_optical_fiber;
+extern const struct lp_workflow_set lp_workflows_imports;
 
 /** All of them. */
 const struct lp_workflow_set *const *lp_workflow_sets(size_t *count);

@@ -28,6 +28,13 @@ random_text(struct random *r, const struct lp_field *field)
         {"[^@\\s]+@[^@\\s]+", {"a@b", "noc@example.org", "\xC3\xA9@x"}},
         {"\\+?[0-9][0-9 ()/.-]*", {"+39 02 1", "0212", "112"}},
         {"[a-z]+", {"abc", "x", "zz"}},
+        {"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])",
+         {"2026-11-20", "0000-01-31", "9999-12-01"}},
+        {"[0-9a-f.:]+", {"10.0.0.1", "2001:db8::1", "::"}},
+        {"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+",
+         {"flex.mi01.example.net", "a.b", "0-0.x"}},
+        {"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", {"flex.mi01", "A", "a__0"}},
+        {"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?", {"1-A-1-L1", "port-1/3.1/1", "7"}},
     };
     static const char *const lines[] = {"a", "MI01 Milano", "x \"quoted\" \\ y",
                                         "\xE6\x9D\xB1\xE4\xBA\xAC", "2026-02-01T10:00:00+00:00"};
@@ -90,7 +97,7 @@ is_in(const json_t *list, const json_t *value)
 static json_t *
 random_list(struct random *r, const struct lp_field *field)
 {
-    size_t max = field->max_items > 0 ? field->max_items : 6,
+    size_t max = field->max_items > 0 && field->max_items < 20 ? field->max_items : 6,
            n = field->min_items + pick(r, max - field->min_items + 1);
     json_t *list = json_array();
 

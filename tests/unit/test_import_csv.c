@@ -2,7 +2,7 @@
  */
 #include <string.h>
 
-#include "products/pop_csv.h"
+#include "products/import_csv.h"
 #include "tests/support/catalog_env.h"
 #include "tests/support/test_main.h"
 
@@ -23,7 +23,8 @@ read_csv(const char *text, const char *mapping, bool ignore)
     json_auto_t *map = mapping == NULL ? NULL : json_loads(mapping, 0, NULL);
 
     lp_problems_init(&r.problems);
-    if (lp_pop_csv_read(catalog, &conf, text, strlen(text), map, ignore, &r.problems, &r.rows, &err)
+    if (lp_import_csv_read(&lp_import_pops, catalog, &conf, text, strlen(text), map, ignore,
+                           &r.problems, &r.rows, &err)
         != LP_OK)
         fail_msg("%s", err.msg);
     return r;

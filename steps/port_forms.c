@@ -1,0 +1,373 @@
+#include "steps/port_forms.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/driver.h"
+#include "model/products_gen.h"
+#include "optical/budget.h"
+#include "products/product.h"
+#include "steps/derive.h"
+
+static enum lp_code
+load_device(struct lp_form_ctx *ctx, const char *id, struct lp_subscription **out,
+            struct lp_err *err)
+{
+    enum lp_code rc = lp_subscription_load(ctx->store, ctx->reader, ctx->catalog, id, out, err);
+
+    if (rc == LP_OK && strcmp((*out)->product->type, "Optical Device") != 0) {
+        rc = lp_fail(err, LP_INVALID, "subscription %.64s is no Optical Device", id);
+        lp_subscription_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+static enum lp_code
+is_free(struct lp_form_ctx *ctx, const json_t *port, const char *scope, bool *unused,
+        struct lp_err *err)
+{
+    char holder[LP_UUID_LEN + 1];
+    enum lp_code rc =
+        lp_subscription_by_key(ctx->store, ctx->reader, scope,
+                               lp_json_str(port, "subscription_instance_id", ""), holder, err);
+
+    *unused = rc == LP_NOT_FOUND;
+    if (rc == LP_NOT_FOUND)
+        lp_err_clear(err);
+    return *unused ? LP_OK : rc;
+}
+
+static enum lp_code
+free_ports(struct lp_form_ctx *ctx, const struct lp_subscription *sub, const char *scope,
+           struct lp_enum_value *values, size_t *count, struct lp_err *err)
+{
+    const json_t *port;
+    size_t i;
+
+    json_array_foreach(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS), i, port)
+    {
+        const char *name = lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, "");
+        const char *role = lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_ROLE, "");
+        bool unused;
+        enum lp_code rc = is_free(ctx, port, scope, &unused, err);
+        if (rc != LP_OK)
+            return rc;
+        if (!unused)
+            continue;
+        values[*count].value = lp_arena_strdup(ctx->arena, name);
+        values[*count].label = lp_arena_printf(ctx->arena, "%s (%s)", name, role);
+        if (values[*count].value == NULL || values[*count].label == NULL)
+            return lp_fail(err, LP_NOMEM, "no memory for the ports");
+        ++*count;
+    }
+    return LP_OK;
+}
+
+enum lp_code
+lp_form_add_ports(struct lp_form_ctx *ctx, struct lp_form_page *page, const char *name,
+                  const char *title, const char *device, const char *scope, struct lp_err *err)
+{
+    struct lp_field field = {
+        .name = name, .title = title, .kind = LP_FIELD_ENUM, .required = true, .required_in = -1};
+    struct lp_subscription *sub = NULL;
+    struct lp_enum_value *values;
+    enum lp_code rc = load_device(ctx, device, &sub, err);
+
+    if (rc != LP_OK)
+        return rc;
+    values = lp_arena_array(
+        ctx->arena, json_array_size(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS)) + 1,
+        sizeof *values);
+    rc = values == NULL ? lp_fail(err, LP_NOMEM, "no memory for the ports")
+                        : free_ports(ctx, sub, scope, values, &field.value_count, err);
+    if (rc == LP_OK && field.value_count == 0)
+        rc = lp_fail(err, LP_PRECONDITION, "%s has no free port; reconcile it to read its ports",
+                     sub->description);
+    lp_subscription_free(sub);
+    if (rc != LP_OK)
+        return rc;
+    field.values = values;
+    lp_form_page_add(page, &field);
+    return LP_OK;
+}
+
+enum lp_code
+lp_form_port(struct lp_form_ctx *ctx, const char *device, const char *name, const char **id,
+             const char **role, struct lp_err *err)
+{
+    struct lp_subscription *sub = NULL;
+    const json_t *port;
+    size_t i;
+    enum lp_code rc = load_device(ctx, device, &sub, err);
+
+    if (rc != LP_OK)
+        return rc;
+    *id = NULL;
+    json_array_foreach(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS), i, port)
+    {
+        if (strcmp(lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, ""), name) != 0)
+            continue;
+        *id = lp_arena_strdup(ctx->arena, lp_json_str(port, "subscription_instance_id", ""));
+        *role = lp_arena_strdup(ctx->arena, lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_ROLE, ""));
+        if (*id == NULL || *role == NULL)
+            rc = lp_fail(err, LP_NOMEM, "no memory for a port");
+        break;
+    }
+    if (rc == LP_OK && *id == NULL)
+        rc = lp_fail(err, LP_INVALID, "%s has no port %.64s", sub->description, name);
+    lp_subscription_free(sub);
+    return rc;
+}
+
+enum lp_code
+lp_form_set_block(struct lp_form_ctx *ctx, json_t *document, const char *field,
+                  const char *subscription, struct lp_err *err)
+{
+    struct lp_subscription *sub = NULL;
+    enum lp_code rc =
+        lp_subscription_load(ctx->store, ctx->reader, ctx->catalog, subscription, &sub, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (json_object_set(document, field, json_object_get(sub->root, "subscription_instance_id"))
+        != 0)
+        rc = lp_fail(err, LP_NOMEM, "no memory for the form");
+    lp_subscription_free(sub);
+    return rc;
+}
+
+enum lp_code
+lp_form_derive(struct lp_form_ctx *ctx, const struct lp_form_model *model, json_t *document,
+               struct lp_err *err)
+{
+    const struct lp_product_type *type = lp_catalog_product(ctx->catalog, model->product);
+
+    if (type == NULL)
+        return lp_fail(err, LP_INTERNAL, "there is no product %s", model->product);
+    return lp_derive(ctx->store, ctx->reader, ctx->catalog, ctx->conf, type, document, err);
+}
+
+void
+lp_form_platforms(struct lp_form_ctx *ctx, struct lp_form_page *page, const char *field)
+{
+    size_t count;
+    const struct lp_driver *const *drivers = lp_drivers(&count);
+    struct lp_enum_value *values = lp_arena_array(ctx->arena, count + 1, sizeof *values);
+
+    if (values == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        values[i].value = values[i].label = drivers[i]->platform;
+    lp_form_page_choices(page, field, values, count);
+}
+
+/* ---- gateways ---- */
+
+#define NEAREST 7
+
+struct candidate {
+    const char *id, *label;
+    uint32_t metres;
+};
+
+/* Coordinates of a site; false when it has none. */
+static bool
+site_of(struct lp_form_ctx *ctx, const char *pop, int32_t at[2])
+{
+    struct lp_err ignored = LP_ERR_INIT;
+    struct lp_subscription *sub = NULL;
+    bool found = false;
+
+    if (lp_subscription_load(ctx->store, ctx->reader, ctx->catalog, pop, &sub, &ignored) == LP_OK
+        && json_object_get(sub->root, LP_F_POP_LATITUDE_UDEG) != NULL) {
+        at[0] = (int32_t)lp_json_int(sub->root, LP_F_POP_LATITUDE_UDEG, 0);
+        at[1] = (int32_t)lp_json_int(sub->root, LP_F_POP_LONGITUDE_UDEG, 0);
+        found = true;
+    }
+    lp_subscription_free(sub);
+    lp_err_clear(&ignored);
+    return found;
+}
+
+static enum lp_code
+owner_of(struct lp_form_ctx *ctx, const char *instance_id, char id[static LP_UUID_LEN + 1],
+         struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_reader_query(ctx->reader, LP_SQL_BLOCK_OWNER,
+                                      LP_ARGS(lp_text("instance_id", instance_id)), &rows, err);
+
+    (void)snprintf(id, LP_UUID_LEN + 1, "%s",
+                   rc == LP_OK && lp_rows_count(rows) > 0 ? lp_rows_text(rows, 0, "subscription_id")
+                                                          : "");
+    lp_rows_free(rows);
+    return rc;
+}
+
+/* Adds a device that can relay, with its distance from `here`. */
+static enum lp_code
+consider(struct lp_form_ctx *ctx, const json_t *choice, const char *platform, const int32_t *here,
+         struct candidate *list, size_t *count, struct lp_err *err)
+{
+    struct lp_subscription *sub = NULL;
+    char pop[LP_UUID_LEN + 1];
+    int32_t there[2];
+    enum lp_code rc = load_device(ctx, lp_json_str(choice, "subscription_id", ""), &sub, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (strcmp(lp_json_str(sub->root, LP_F_OPTICAL_DEVICE_PLATFORM, ""), platform) == 0
+        && (json_object_get(sub->root, LP_F_OPTICAL_DEVICE_MANAGEMENT_IP) != NULL
+            || json_object_get(sub->root, LP_F_OPTICAL_DEVICE_LOOPBACK_IP) != NULL)) {
+        struct candidate *c = &list[*count];
+        c->id = lp_arena_strdup(ctx->arena, sub->id);
+        c->metres = UINT32_MAX;
+        rc = owner_of(ctx, lp_json_str(sub->root, LP_F_OPTICAL_DEVICE_POP, ""), pop, err);
+        if (rc == LP_OK && here != NULL && site_of(ctx, pop, there))
+            c->metres = lp_great_circle_m(here[0], here[1], there[0], there[1]);
+        c->label = c->metres == UINT32_MAX ? lp_arena_strdup(ctx->arena, sub->description)
+                                           : lp_arena_printf(ctx->arena, "%s, %u km",
+                                                             sub->description, c->metres / 1000);
+        if (rc == LP_OK && (c->id == NULL || c->label == NULL))
+            rc = lp_fail(err, LP_NOMEM, "no memory for the gateways");
+        *count += rc == LP_OK ? 1 : 0;
+    }
+    lp_subscription_free(sub);
+    return rc;
+}
+
+static int
+nearer(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+
+    if (x->metres != y->metres)
+        return x->metres < y->metres ? -1 : 1;
+    return strcmp(x->id, y->id);
+}
+
+static enum lp_code
+candidates(struct lp_form_ctx *ctx, const char *platform, const char *pop, struct candidate **list,
+           size_t *count, struct lp_err *err)
+{
+    const struct lp_product_type *type = lp_catalog_product(ctx->catalog, "Optical Device");
+    json_auto_t *choices = NULL;
+    int32_t here[2];
+    bool placed = site_of(ctx, pop, here);
+    const json_t *choice;
+    size_t i;
+    enum lp_code rc;
+
+    if (type == NULL)
+        return lp_fail(err, LP_INTERNAL, "there is no product Optical Device");
+    rc = lp_subscription_choices(ctx->store, ctx->reader, type->id.text, &choices, err);
+    if (rc != LP_OK)
+        return rc;
+    *list = lp_arena_array(ctx->arena, json_array_size(choices) + 1, sizeof **list);
+    if (*list == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the gateways");
+    json_array_foreach(choices, i, choice)
+    {
+        if (rc == LP_OK)
+            rc = consider(ctx, choice, platform, placed ? here : NULL, *list, count, err);
+    }
+    if (*count > 1)
+        qsort(*list, *count, sizeof **list, nearer);
+    return rc;
+}
+
+enum lp_code
+lp_form_add_gateways(struct lp_form_ctx *ctx, struct lp_form_page *page, const char *name,
+                     const char *platform, const char *pop, struct lp_err *err)
+{
+    struct candidate *list = NULL;
+    struct lp_enum_value *values;
+    json_auto_t *def = json_array();
+    size_t count = 0;
+    enum lp_code rc = candidates(ctx, platform, pop, &list, &count, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (count == 0)
+        return lp_fail(err, LP_PRECONDITION,
+                       "a device without an address needs a gateway, and there is no active %s "
+                       "with an address",
+                       platform);
+    values = lp_arena_array(ctx->arena, count, sizeof *values);
+    if (values == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the gateways");
+    for (size_t i = 0; i < count; i++) {
+        values[i].value = list[i].id;
+        values[i].label = list[i].label;
+        if (i < NEAREST)
+            json_array_append_new(def, json_string(list[i].id));
+    }
+    const struct lp_field field = {.name = name,
+                                   .title = "Gateways",
+                                   .kind = LP_FIELD_ENUM,
+                                   .list = true,
+                                   .required = true,
+                                   .required_in = -1,
+                                   .min_items = 1,
+                                   .max_items = 8,
+                                   .unique_items = true,
+                                   .values = values,
+                                   .value_count = count,
+                                   .def = def};
+    lp_form_page_add(page, &field);
+    return LP_OK;
+}
+
+/* ---- terminate ---- */
+
+static enum lp_code
+terminate_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    const struct lp_field field = {
+        .name = "force_reason",
+        .title = "Without the devices, because",
+        .description = "Fill in only when a device is gone for good: nothing is sent to it, and "
+                       "what it may still hold is given up.",
+        .kind = LP_FIELD_STRING,
+        .required_in = -1,
+        .has_min = true,
+        .min = 3,
+        .has_max = true,
+        .max = 255,
+    };
+
+    (void)err;
+    lp_form_add_label(page, "terminated", ctx->subscription->description);
+    lp_form_page_add(page, &field);
+    return LP_OK;
+}
+
+static enum lp_code
+terminate_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+                struct lp_err *err)
+{
+    (void)input;
+    return lp_form_check_unused(ctx, problems, err);
+}
+
+static enum lp_code
+terminate_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
+{
+    json_t *reason = json_object_get(output, "force_reason");
+
+    (void)ctx;
+    json_object_del(output, "terminated");
+    if (json_is_string(reason)
+        && json_object_set_new(output, "force", json_pack("{s:O}", "reason", reason)) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for the form");
+    json_object_del(output, "force_reason");
+    return LP_OK;
+}
+
+static const struct lp_page terminate_pages[] = {
+    {.title = "Terminate", .build = terminate_build, .check = terminate_check},
+};
+const struct lp_form lp_form_terminate_on_devices = {LP_PAGES(terminate_pages),
+                                                     .finish = terminate_finish};

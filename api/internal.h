@@ -109,10 +109,13 @@ struct lp_api_stats {
 };
 
 /** Texts of metrics.c, and until when they are good (monotonic). */
+enum { METRICS_PARTS = 3 };
 struct lp_metrics_cache {
-    char *whole[3]; /* subscriptions; counts and seconds of ended processes */
+    char *whole[METRICS_PARTS]; /* subscriptions; counts and seconds of ended processes */
     int64_t whole_at_us, whole_until_us;
-    char *fresh; /* all counts, put together */
+    bool renewing;
+    struct lp_api *api; /* for whoever renews it */
+    char *fresh;        /* all counts, put together */
     int64_t fresh_us;
 };
 

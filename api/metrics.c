@@ -128,13 +128,29 @@ add_deliveries(struct lp_buf *buf, const struct lp_rows *rows, int64_t now)
 
 /* ---- from the cache when it is fresh ---- */
 
-/** Whole tables. Kept in three parts, because a metric's lines must stand together. */
+static int
+forget(struct lp_metrics_cache *cache)
+{
+    int n = cache->fresh != NULL || cache->whole[0] != NULL;
+
+    free(cache->fresh);
+    cache->fresh = NULL;
+    for (size_t i = 0; i < LP_COUNT(cache->whole); i++) {
+        free(cache->whole[i]);
+        cache->whole[i] = NULL;
+    }
+    return n;
+}
+
+/** Whole tables, without the lock: it may take seconds. In three parts, because a metric's lines
+ * must stand together. */
 static enum lp_code
-read_whole(struct lp_api *api, struct lp_metrics_cache *cache, bool customers, struct lp_err *err)
+read_whole(struct lp_api *api, bool customers, char *whole[static METRICS_PARTS],
+           struct lp_err *err)
 {
     static const enum lp_stmt statements[] = {LP_SQL_API_METRICS_SUBSCRIPTIONS,
                                               LP_SQL_API_METRICS_ENDED};
-    struct lp_buf parts[3] = {LP_BUF_INIT, LP_BUF_INIT, LP_BUF_INIT};
+    struct lp_buf parts[METRICS_PARTS] = {LP_BUF_INIT, LP_BUF_INIT, LP_BUF_INIT};
     enum lp_code rc = LP_OK;
 
     for (size_t i = 0; rc == LP_OK && i < LP_COUNT(statements); i++) {
@@ -152,39 +168,68 @@ read_whole(struct lp_api *api, struct lp_metrics_cache *cache, bool customers, s
         }
         lp_rows_free(rows);
     }
-    for (size_t i = 0; i < LP_COUNT(parts); i++) {
+    for (size_t i = 0; i < METRICS_PARTS; i++) {
         lp_buf_str(&parts[i], "");
         if (parts[i].failed && rc == LP_OK)
             rc = lp_fail(err, LP_NOMEM, "no memory for the metrics");
     }
-    for (size_t i = 0; i < LP_COUNT(parts); i++) {
-        if (rc == LP_OK) {
-            free(cache->whole[i]);
-            cache->whole[i] = lp_buf_take(&parts[i]);
-        }
+    for (size_t i = 0; i < METRICS_PARTS; i++) {
+        whole[i] = rc == LP_OK ? lp_buf_take(&parts[i]) : NULL;
         lp_buf_free(&parts[i]);
     }
     return rc;
 }
 
+/** Reads them and puts them into the cache. Takes the lock. */
 static enum lp_code
-renew_whole(struct lp_api *api, struct lp_metrics_cache *cache, bool customers, struct lp_err *err)
+renew_whole(struct lp_api *api, bool customers, struct lp_err *err)
 {
-    int64_t now = lp_api_now(api);
-    enum lp_code rc;
+    struct lp_metrics_cache *cache = &api->metrics[customers];
+    char *whole[METRICS_PARTS] = {NULL};
+    int64_t begun = lp_api_now(api), took;
+    enum lp_code rc = read_whole(api, customers, whole, err);
 
-    if (cache->whole[0] != NULL && now < cache->whole_until_us)
-        return LP_OK;
-    rc = read_whole(api, cache, customers, err);
+    took = lp_api_now(api) - begun;
+    pthread_mutex_lock(&api->metrics_lock);
+    cache->renewing = false;
+    /* after a failure too: a database in need is not asked for more */
+    cache->whole_until_us = begun + (took * WHOLE_PART > WHOLE_US ? took * WHOLE_PART : WHOLE_US);
     if (rc == LP_OK) {
-        int64_t took = lp_api_now(api) - now;
-
-        cache->whole_until_us = now + (took * WHOLE_PART > WHOLE_US ? took * WHOLE_PART : WHOLE_US);
-        cache->whole_at_us = now;
-        free(cache->fresh); /* it holds the old ones */
-        cache->fresh = NULL;
+        forget(cache); /* what was put together holds the old ones */
+        memcpy(cache->whole, whole, sizeof whole);
+        cache->whole_at_us = begun;
     }
+    pthread_mutex_unlock(&api->metrics_lock);
     return rc;
+}
+
+static void
+renew_soon(void *arg)
+{
+    struct lp_metrics_cache *cache = arg;
+    struct lp_err err = LP_ERR_INIT;
+
+    if (renew_whole(cache->api, cache == &cache->api->metrics[1], &err) != LP_OK)
+        lp_log_err(cache->api->options.log, LP_LOG_WARN, "metrics.counts", &err);
+    lp_err_clear(&err);
+}
+
+/** The first scrape waits for them; later ones get the old while new ones are read. */
+static enum lp_code
+see_to_whole(struct lp_api *api, bool customers, struct lp_err *err)
+{
+    struct lp_metrics_cache *cache = &api->metrics[customers];
+    bool none, old;
+
+    pthread_mutex_lock(&api->metrics_lock);
+    none = cache->whole[0] == NULL;
+    old = !none && !cache->renewing && lp_api_now(api) >= cache->whole_until_us;
+    if (old) {
+        cache->api = api;
+        cache->renewing = lp_pool_call(api->pool, renew_soon, cache);
+    }
+    pthread_mutex_unlock(&api->metrics_lock);
+    return none ? renew_whole(api, customers, err) : LP_OK;
 }
 
 static enum lp_code
@@ -248,9 +293,11 @@ add_counts(struct lp_api *api, struct lp_buf *out, bool customers, struct lp_err
     struct lp_metrics_cache *cache = &api->metrics[customers];
     enum lp_code rc;
 
+    rc = see_to_whole(api, customers, err);
+    if (rc != LP_OK)
+        return rc;
     pthread_mutex_lock(&api->metrics_lock);
-    rc = renew_whole(api, cache, customers, err);
-    if (rc == LP_OK)
+    if (cache->whole[0] != NULL) /* nobody has thrown them away meanwhile */
         rc = renew_fresh(api, cache, customers, err);
     if (rc == LP_OK && cache->fresh != NULL) {
         lp_buf_str(out, cache->fresh);
@@ -260,20 +307,6 @@ add_counts(struct lp_api *api, struct lp_buf *out, bool customers, struct lp_err
     }
     pthread_mutex_unlock(&api->metrics_lock);
     return rc;
-}
-
-static int
-forget(struct lp_metrics_cache *cache)
-{
-    int n = cache->fresh != NULL || cache->whole[0] != NULL;
-
-    free(cache->fresh);
-    cache->fresh = NULL;
-    for (size_t i = 0; i < LP_COUNT(cache->whole); i++) {
-        free(cache->whole[i]);
-        cache->whole[i] = NULL;
-    }
-    return n;
 }
 
 int

@@ -5,15 +5,18 @@
 #include "engine/exec.h"
 #include "store/notices.h"
 
-/* An input step whose name says that it asks for an approval. */
+/* An input step that asks for an approval says so by its name, or by that of its group:
+ * "approve/ask". */
 static bool
 asks_approval(const char *key)
 {
-    const char *last = strrchr(key, '/');
-
-    last = last == NULL ? key : last + 1;
-    return strncmp(last, "approve", strlen("approve")) == 0
-           || strncmp(last, "approval", strlen("approval")) == 0;
+    for (const char *part = key; part != NULL; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "approve", strlen("approve")) == 0
+            || strncmp(part, "approval", strlen("approval")) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* A validation that failed for good saw something else than what was ordered; one that could not

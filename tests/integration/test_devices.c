@@ -242,6 +242,11 @@ traffic_of_active_lines_needs_approval(struct lp_run_env *env)
     lp_device_env_start(env, "change_line", line, false, id);
     lp_test_wait(env, id, "suspended");
     assert_holds(a.id, "port:one", "{\"name\":\"one\",\"comment\":\"traffic 1\"}");
+    assert_int_equal(count(env,
+                           "SELECT count(*) FROM notices WHERE process_id = :id AND kind = "
+                           "'approval_asked'",
+                           id),
+                     1);
     resume(env, id, "[{\"decision\":\"approve\",\"comment\":\"go\"}]");
     lp_test_wait(env, id, "completed");
     assert_holds(a.id, "port:one", "{\"name\":\"one\",\"comment\":\"traffic 2\"}");

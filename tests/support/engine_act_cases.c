@@ -249,6 +249,14 @@ pause_holds_everything_and_one_flag_lets_go(struct lp_engine_env *env)
     stop(env);
 }
 
+static int64_t
+notices(struct lp_engine_env *env, const char *kind, const char *key)
+{
+    return lp_engine_env_int(
+        env, "SELECT COUNT(*) FROM notices WHERE kind = '%s' AND doc LIKE '%%\"key\":\"%s\"%%'",
+        kind, key);
+}
+
 static void
 resume_all_retries_and_counts(struct lp_engine_env *env)
 {
@@ -271,6 +279,30 @@ resume_all_retries_and_counts(struct lp_engine_env *env)
     for (size_t i = 0; i < LP_COUNT(ids); i++)
         stands(env, ids[i], "failed", "fails/bad");
     stop(env);
+    /* each failure was told in the commit that made it true */
+    assert_int_equal(notices(env, "process_failed", "fails/bad"), 6);
+    assert_int_equal(lp_engine_env_int(env, "SELECT COUNT(*) FROM notices"), 6);
+}
+
+/* Who waits for an answer is told, each question once; what goes on by itself is not. */
+static void
+questions_are_told(struct lp_engine_env *env)
+{
+    char id[LP_UUID_LEN + 1], plain[LP_UUID_LEN + 1];
+
+    run(env);
+    start(env, "asking", id);
+    start(env, "task_plain", plain);
+    stands(env, id, "suspended", "group/ask_a");
+    stands(env, plain, "completed", "done");
+    stop(env);
+    assert_int_equal(notices(env, "process_suspended", "group/ask_a"), 1);
+    assert_int_equal(lp_engine_env_int(env, "SELECT COUNT(*) FROM notices"), 1);
+    assert_int_equal(lp_engine_env_int(env,
+                                       "SELECT COUNT(*) FROM notices WHERE process_id = '%s' AND "
+                                       "severity = 'info' AND routed = 0",
+                                       id),
+                     1);
 }
 
 /* A restored database comes back to normal work through one task. */
@@ -327,6 +359,7 @@ static const struct lp_engine_case cases[] = {
     {"awaiting_process_is_settled_by_hand", awaiting_process_is_settled_by_hand},
     {"pause_holds_everything_and_one_flag_lets_go", pause_holds_everything_and_one_flag_lets_go},
     {"resume_all_retries_and_counts", resume_all_retries_and_counts},
+    {"questions_are_told", questions_are_told},
     {"validate_all_ends_the_restored_state", validate_all_ends_the_restored_state},
 };
 const struct lp_engine_cases lp_engine_act_cases = {cases, LP_COUNT(cases)};

@@ -7,6 +7,7 @@
 
 #include "base/conf.h"
 #include "clients/driver.h"
+#include "clients/infinera/flexils/commands.h"
 #include "tests/support/flexils_sim.h"
 #include "tests/support/test_main.h"
 
@@ -784,6 +785,51 @@ D42_typed_commands_stay_with_their_element(void **state)
     teardown(&f);
 }
 
+/* Driver and simulator were written from one catalogue by different people: they agree on the shape
+ * of every command. */
+static void
+every_command_has_the_shape_that_elements_expect(void **state)
+{
+    static const char *const aids[] = {"", "1-A-3-T1", "1-A-4-S1-1,1-A-3-T1-1"};
+    static const char *const shape_errors[] = {"IICM", "IBMS", "IBEX", "IPNV", "IPEX", "ISPC"};
+    size_t count;
+    const struct fx_verb_row *rows = fx_verbs(&count);
+    struct fixture f;
+    struct lp_ne *ne;
+
+    (void)state;
+    setup(&f, "s3cr3t");
+    ne = open_at(&f, "lp.mil1", "tcp", NULL);
+    for (size_t i = 0; i < count; i++) {
+        bool lists = rows[i].verb == FX_RTRV || rows[i].verb == FX_ALM_V || rows[i].verb == FX_COND;
+        const struct fx_request request = {.object = rows[i].object,
+                                           .verb = rows[i].verb,
+                                           .tid = "lp.mil1",
+                                           .aid = aids[lists                       ? 0
+                                                       : rows[i].object == FX_OCRS ? 2
+                                                                                   : 1]};
+        const char *text = NULL, *error;
+        char command[512];
+        json_t *out = NULL;
+
+        if (rows[i].verb == FX_ENT_V) /* what must be in them is tested with circuits */
+            continue;
+        assert_int_equal(fx_command_text(f.arena, &request, &text, &f.err), LP_OK);
+        (void)snprintf(command, sizeof command, "%.*sC1%s", (int)strcspn(text, "*"), text,
+                       text + strcspn(text, "*") + 1);
+        if (ne->driver->raw(ne, &f.call, command, &out, &f.err) != LP_OK)
+            fail_msg("%s: %s", command, f.err.msg);
+        error = lp_json_str(json_array_get(json_object_get(out, "messages"), 0), "error", "");
+        for (size_t k = 0; k < LP_COUNT(shape_errors); k++) {
+            if (strcmp(error, shape_errors[k]) == 0)
+                fail_msg("%s: %s", command, lp_json_str(out, "text", ""));
+        }
+        json_decref(out);
+    }
+    ne->driver->close(ne);
+    teardown(&f);
+}
+
 static void
 readings_of_a_whole_element(void **state)
 {
@@ -844,6 +890,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_command_has_the_shape_that_elements_expect),
         cmocka_unit_test(readings_of_a_whole_element),
         cmocka_unit_test(circuits_come_and_go_over_tcp),
         cmocka_unit_test(circuits_come_and_go_over_ssh),

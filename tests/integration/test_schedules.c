@@ -46,6 +46,25 @@ static const struct lp_step step_tick = {.key = "tick",
 static const struct lp_step *const tick_steps[] = {&step_tick};
 
 static enum lp_code
+flaky(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    (void)delta;
+    return lp_fail(err, LP_RETRYABLE, "nobody answers");
+}
+
+static const struct lp_step step_flaky = {.key = "flaky",
+                                          .title = "Flaky",
+                                          .kind = LP_STEP_ACTION,
+                                          .effects = LP_EFFECT_EXTERNAL,
+                                          .attempts = 5,
+                                          .backoff_ms = {400, 6400},
+                                          .no_undo = "nothing",
+                                          .run = flaky};
+static const struct lp_step *const flaky_steps[] = {&step_flaky};
+
+static enum lp_code
 predicate(struct lp_reader *reader, const struct lp_workflow *workflow, struct lp_err *err)
 {
     (void)reader;
@@ -80,6 +99,11 @@ static const struct lp_workflow workflows[] = {
      .is_task = true,
      .form = &word_form,
      LP_STEPS(tick_steps)},
+    {.name = "task_flaky",
+     .description = "Tries again",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     LP_STEPS(flaky_steps)},
     {.name = "task_admin",
      .description = "For administrators",
      .target = LP_TARGET_SYSTEM,
@@ -608,6 +632,29 @@ W28_schedule_asks_like_a_start(struct lp_run_env *env)
     assert_int_equal(runs(env, other, "started"), 1);
 }
 
+/* No schedule has to come for a second attempt; they come at growing distances, and end. */
+static void
+W19_retries_have_a_pace_and_an_end(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_test_start(env, "task_flaky", NULL, id);
+    lp_test_wait(env, id, "api_unavailable");
+    assert_int_equal(lp_test_int(env,
+                                 "SELECT count(*) FROM step_attempts WHERE process_id = :id AND "
+                                 "step_key = 'flaky'",
+                                 id),
+                     5);
+    /* 400, 800, 1600, 3200 ms, each between half and whole */
+    assert_true(
+        lp_test_int(env,
+                    "SELECT a.started_at - b.ended_at FROM step_attempts a, step_attempts b "
+                    "WHERE a.process_id = :id AND b.process_id = a.process_id AND "
+                    "a.step_key = 'flaky' AND b.step_key = 'flaky' AND a.n = 5 AND b.n = 4",
+                    id)
+        >= 1600000);
+}
+
 /* A schedule names its workflow: a program without it says so, and one that has it again goes on.
  */
 static void
@@ -735,6 +782,7 @@ static const struct scase {
     {"runs_are_forgotten", runs_are_forgotten},
     {"thread_is_woken", thread_is_woken},
     {"W18_failed_run_blocks_nothing", W18_failed_run_blocks_nothing},
+    {"W19_retries_have_a_pace_and_an_end", W19_retries_have_a_pace_and_an_end},
     {"W28_schedule_asks_like_a_start", W28_schedule_asks_like_a_start},
     {"W37_schedules_are_rows", W37_schedules_are_rows},
     {"W38_nothing_is_lost", W38_nothing_is_lost},

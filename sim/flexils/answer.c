@@ -233,6 +233,26 @@ rewrite(struct sim_reply *reply, const struct sim_rule *rule)
     }
 }
 
+/* One object is missing in a list; when nothing is left the list does not exist. */
+static void
+hide_record(struct sim_reply *reply, const char *aid)
+{
+    size_t len = strlen(aid);
+    char *at = reply->records.data, *end;
+
+    while (at != NULL && *at != '\0') {
+        end = strchr(at, '\n');
+        if (strncmp(at, aid, len) != 0 || strchr(":,", at[len]) == NULL) {
+            at = end + 1;
+            continue;
+        }
+        memmove(at, end + 1, strlen(end + 1) + 1);
+        reply->count--;
+    }
+    if (reply->count == 0)
+        reply->completion = LP_TL1_DENY;
+}
+
 /* What the element says, before it is said. */
 static void
 fault_reply(struct sim_reply *reply, const struct sim_rule *rule)
@@ -249,7 +269,10 @@ fault_reply(struct sim_reply *reply, const struct sim_rule *rule)
     size_t i;
 
     if (rule->fault == SIM_FAULT_HIDE) {
-        reply->completion = LP_TL1_DENY;
+        if (sim_rule_text(rule, "aid", NULL) == NULL)
+            reply->completion = LP_TL1_DENY;
+        else
+            hide_record(reply, sim_rule_text(rule, "aid", ""));
         sim_deny(&reply->why, "IENE", "INPUT, SPECIFIED OBJECT ENTITY DOES NOT EXIST");
     } else if (rule->fault == SIM_FAULT_LOGIN) {
         for (i = 0; i + 1 < LP_COUNT(logins) && strcmp(logins[i].variant, variant) != 0; i++)

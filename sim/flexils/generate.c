@@ -11,6 +11,7 @@
 
 #define LOSS_CDB_PER_KM 22
 #define CONNECTORS_CDB  100
+#define CASCADE_DEGREE  5
 #define MAX_FIELDS      32
 #define MAX_LINE        4096
 
@@ -152,6 +153,7 @@ column(const struct table *table, const char *path, const char *name, size_t *ou
 
 struct site {
     char name[80], code[32];
+    const char *label; /* the code as the table has it */
     double latitude, longitude;
     size_t degree, used; /* links in all; line ports given away */
 };
@@ -200,6 +202,7 @@ sites_read(struct work *w, struct lp_err *err)
             || !number_read(row[longitude], &site->longitude))
             return lp_fail(err, LP_INVALID, "%s: row %zu has a bad code or position", path, i + 1);
         snprintf(site->code, sizeof site->code, "%s", row[code]);
+        site->label = row[code];
         for (j = 0; site->code[j] != '\0'; j++) {
             char c = (char)tolower((unsigned char)site->code[j]);
 
@@ -234,7 +237,32 @@ card_add(json_t *cards, const char *aid, const char *type, const char *const *po
            == 0;
 }
 
-/* A line card for each direction, add/drop on an FSM and an FMM. */
+/* Every second direction has its TE interface behind a control channel: both forms occur. */
+static json_t *
+port_settings(const struct site *site, const char *serial, bool cascade)
+{
+    json_t *ports = json_object();
+    size_t i;
+
+    for (i = 2; i <= site->degree; i += 2) {
+        char aid[32];
+
+        snprintf(aid, sizeof aid, "1-A-%zu-L1", i);
+        (void)json_object_set_new(ports, aid, json_pack("{s:s}", "te", aid));
+    }
+    if (cascade) {
+        char uplink[64];
+
+        snprintf(uplink, sizeof uplink, "%s/1-E2-2-L1", serial);
+        (void)json_object_set_new(ports, "1-E2-1-T1",
+                                  json_pack("{s:s,s:{s:s,s:s}}", "state", "IS", "attrs", "INTFTYP",
+                                            "MANUALMODE-2", "PROVOWREMPTP", uplink));
+    }
+    return ports;
+}
+
+/* A line card for each direction, add/drop on an FSM and an FMM; large sites also have an FMMC12
+ * that is cabled into an FBM. */
 static bool
 roadm_add(struct work *w, const struct site *site)
 {
@@ -242,8 +270,9 @@ roadm_add(struct work *w, const struct site *site)
     static const char *const fsm[] = {"T1A", "T2A", "T3A", "T4A", "T5A", "T6A", "T7A", "T8A"};
     static const char *const fmm[] = {"T1", "T2", "T3", "T4"};
     json_t *cards = json_array();
+    bool cascade = site->degree >= CASCADE_DEGREE, ok = cards != NULL;
+    char serial[24];
     size_t i;
-    bool ok = cards != NULL;
 
     for (i = 1; ok && i <= site->degree; i++) {
         char aid[24];
@@ -252,28 +281,39 @@ roadm_add(struct work *w, const struct site *site)
         ok = card_add(cards, aid, "FRM", line, 3);
     }
     ok = ok && card_add(cards, "1-E1-1", "FSM", fsm, 8) && card_add(cards, "1-E1-2", "FMM", fmm, 4);
+    if (cascade)
+        ok = ok && card_add(cards, "1-E2-1", "FBM", fmm, 2)
+             && card_add(cards, "1-E2-2", "FMMC12", fmm, 4);
+    snprintf(serial, sizeof serial, "MA01%08zu", (size_t)(site - w->site) + 1);
     return ok
            && json_array_append_new(
                   w->nodes,
-                  json_pack("{s:s,s:s,s:s,s:f,s:f,s:b,s:o}", "name", site->name, "kind", "ROADM",
-                            "site", site->code, "latitude", site->latitude, "longitude",
-                            site->longitude, "gateway",
-                            !w->options->gateways_only || site->degree >= 3, "cards", cards))
+                  json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:b,s:o,s:o}", "name", site->name, "kind",
+                            "ROADM", "site", site->label, "serial", serial, "latitude",
+                            site->latitude, "longitude", site->longitude, "gateway",
+                            !w->options->gateways_only || site->degree >= 3, "cards", cards,
+                            "ports", port_settings(site, serial, cascade)))
                   == 0;
 }
 
+/* An amplifier hut: H001, H002 ... */
 static bool
-amplifier_add(struct work *w, const char *name, double latitude, double longitude)
+amplifier_add(struct work *w, double latitude, double longitude, char *name, size_t size)
 {
     static const char *const ports[] = {"L1", "L2", "O1", "O2"};
     json_t *cards = json_array();
+    char serial[24], code[24];
 
     w->amplifiers++;
+    snprintf(name, size, "%.40sh%03zu", w->options->prefix, w->amplifiers);
+    snprintf(code, sizeof code, "H%03zu", w->amplifiers);
+    snprintf(serial, sizeof serial, "MA02%08zu", w->amplifiers);
     return cards != NULL && card_add(cards, "1-A-1", "OAM", ports, 4)
-           && json_array_append_new(
-                  w->nodes, json_pack("{s:s,s:s,s:s,s:f,s:f,s:b,s:o}", "name", name, "kind", "OLA",
-                                      "site", name, "latitude", latitude, "longitude", longitude,
-                                      "gateway", !w->options->gateways_only, "cards", cards))
+           && json_array_append_new(w->nodes, json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:b,s:o}", "name",
+                                                        name, "kind", "OLA", "site", code, "serial",
+                                                        serial, "latitude", latitude, "longitude",
+                                                        longitude, "gateway",
+                                                        !w->options->gateways_only, "cards", cards))
                   == 0;
 }
 
@@ -308,10 +348,9 @@ link_add(struct work *w, struct site *a, struct site *b, double km)
         double part = (double)i / (double)pieces;
 
         if (i < pieces) {
-            snprintf(to, sizeof to, "%.20s%.20s%.20s.%zu", w->options->prefix, a->code, b->code, i);
             snprintf(to_port, sizeof to_port, "1-A-1-L1");
-            ok = amplifier_add(w, to, a->latitude + (b->latitude - a->latitude) * part,
-                               a->longitude + (b->longitude - a->longitude) * part);
+            ok = amplifier_add(w, a->latitude + (b->latitude - a->latitude) * part,
+                               a->longitude + (b->longitude - a->longitude) * part, to, sizeof to);
         } else {
             snprintf(to, sizeof to, "%s", b->name);
             snprintf(to_port, sizeof to_port, "1-A-%zu-L1", ++b->used);

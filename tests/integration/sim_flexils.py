@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """lightpath-sim flexils over real sockets: every command of the catalogue with success and with each error, states, circuits, light."""
+import json
 import os
 import re
 import sys
@@ -368,6 +369,63 @@ class Life(unittest.TestCase):
         self.assertEqual(free.get("AVAILFREQRANGELIST"), "191325000&194000000&-194075000&196125000")
         sch = self.good(mil, "RTRV-SCH:lp.rom1:1-A-5-T2-1:E7::::;")
         self.assertEqual((sch.get("SHUTTERSTATE"), sch.get("PROVPBLIST")), ("CLOSED", "194000000&194075000"))
+
+    def test_trace_of_a_service(self):
+        """The commands of a whole service between two cities, word for word, in their order, with what each must bring."""
+        with open(os.path.join(os.path.dirname(flexsim.RING), "pair.json")) as text:
+            sim = self.sim(topology=json.load(text), options={"settle_ms": 600000, "idle_ms": 86400000})
+        rm, bo = sim.login("flex.rm01"), sim.login("flex.bo01")
+        at = {"flex.rm01": rm, "flex.bo01": bo}
+        for ne, name in ((rm, "flex.rm01"), (bo, "flex.bo01")):
+            self.assertIn("1-A-1-O1:OSC:ASSOCGCC=:IS-NR", self.good(ne, f"RTRV-OTEINTF:{name}::TAG001::::;").records)
+        route = "flex.rm01&1-A-1-L1&flex.bo01&1-A-1-L1"
+        self.good(rm, "ENT-OEL:flex.rm01:rm01-cb00-bo01:TAG001:::LABEL=rm01-bo01,SRCNODENAME=flex.rm01,DSTNODENAME=flex.bo01,MODULATION=PM-NONE,"
+                  "ENCODMOD=None,RATE=NA,SPECTYPE=NA,CARDTYPE=UNKNOWN,FREQSLOTPLANTYPE=FREQ-SLOT-PLAN-NONE,COMPCARDTYPELIST=UNKNOWN,"
+                  "VALIDFRANGELIST=191325000&196125000,SRCPOWEROFFSET=0,DSTPOWEROFFSET=0,EXPLICITROUTE=" + route
+                  + ",OELSOURCE=MANUAL,GAURDBAND=0,NUMFECITRNS=4:IS;")
+        self.good(rm, "OPR-VALROUTE-OEL:flex.rm01:rm01-cb00-bo01:TAG001::::;")
+        self.assertEqual(self.good(rm, "RTRV-OEL:flex.rm01:rm01-cb00-bo01:TAG001::::;").get("EXPLICITROUTE"), route)
+        for name, port in (("flex.rm01", "1-E1-1-T1A"), ("flex.bo01", "1-E1-1-T2A")):
+            ne = at[name]
+            self.assertEqual(self.good(ne, f"RTRV-SCG:{name}:{port}:TAG001::::;").get("INTFTYP"), "INFWAVE")
+            self.assertIn("1-E1-1:FSM:", self.good(ne, f"RTRV-EQPT:{name}:1-E1-1:TAG001::::;").records[0])
+            self.good(ne, f"ED-SCG:{name}:{port}:TAG001::::OOS;")
+            self.good(ne, f"ED-SCG:{name}:{port}:TAG001:::INTFTYP=MANUALMODE-2:;")
+            self.good(ne, f"ED-SCG:{name}:{port}:TAG001::::IS;")
+            self.good(ne, f"ED-SCG:{name}:{port}:TAG001:::LABEL=\"d\",PROVOWREMPTP=SN/1-2-1:;")
+            self.assertEqual(self.good(ne, f"RTRV-SCG:{name}:{port}:TAG001::::;").state(), "IS-NR")
+        self.assertEqual(rm.run("RTRV-OSNC:flex.rm01::TAG001::::;").code, "IENE")
+        self.assertEqual(bo.run("RTRV-SCH:flex.bo01:1-E1-1-T2A-1:TAG001::::;").code, "IENE")
+        self.assertEqual(rm.run("RTRV-SCH:flex.rm01:1-E1-1-T1A-1:TAG001::::;").code, "IENE")
+        self.good(rm, "ENT-OSNC:flex.rm01:1-E1-1-T1A-1:TAG001:::LABEL=f007c01,REMENDPOINT=1-E1-1-T2A-1,REMNODETID=flex.bo01,OELAID=rm01-cb00-bo01,"
+                  "RESTORABLE=NONE,CKTIDSUFFIX=OCh042_rm01-bo01,PREPROV=TRUE,PASSBANDLIST=193462500&193537500,CARRIERLIST=193500000&75000,"
+                  "AUTORETUNELMSCH=DISABLED,SRCRXSCHOFFSET=0,DSTRXSCHOFFSET=0,FAULTSOAKTIMER=5,BAUDRATE=NA,MODULATION=PM-NONE,"
+                  "FREQSLOTPLANTYPE=FREQ-SLOT-PLAN-NONE,SRCSCHPOWEROFFSET=0,DSTSCHPOWEROFFSET=0,ROUTETYPE=OEL,INTRACARRSPECSHAPING=ENABLED,"
+                  "DIGITRIGGER=FALSE,RESTORATIONTRIGGER=OPTICALSF:IS;")
+        circuit = self.good(rm, "RTRV-OSNC:flex.rm01:1-E1-1-T1A-1:TAG001::::;")
+        self.assertEqual((circuit.get("CKTIDSUFFIX"), circuit.state()), ("OCh042_rm01-bo01", "IS-NR"))
+        self.settled(sim)  # where an operator waits five seconds
+        for name, aid in (("flex.rm01", circuit.get("LOCENDPOINT")), ("flex.bo01", circuit.get("REMENDPOINT"))):
+            self.good(at[name], f"RMV-SCH:{name}:{aid}:TAG001::;")
+            self.good(at[name], f"ED-SCH:{name}:{aid}:TAG001:::SHUTTERSTATE=OPEN:;")
+            self.good(at[name], f"RST-SCH:{name}:{aid}:TAG001::::;")
+        for name in at:
+            link = self.good(at[name], f"RTRV-OTELINK:{name}::TAG001::::;")
+            self.assertEqual((link.get("REACHSCOPE"), link.get("AVAILFREQRANGELIST")),
+                             ("Local", "191325000&193462500&-193537500&196125000"))
+        for name, aid in (("flex.rm01", "1-E1-1-T1A-1"), ("flex.bo01", "1-E1-1-T2A-1")):
+            cross = self.good(at[name], f"RTRV-OCRS:{name}::TAG001:::SIGTYPE=SIGNALED:;")
+            self.assertEqual((cross.get("CKTIDSUFFIX"), cross.get("LABEL")), ("OCh042_rm01-bo01", "f007c01"))
+            target = float(self.good(at[name], f"RTRV-SCH:{name}:{aid}:TAG001::::;").get("TARGETOPR"))
+            reading = self.good(at[name], f"RTRV-PM-SCH:{name}:{aid}:TAG001::OPR::;").records[0]
+            self.assertLess(abs(float(reading.split(",")[2]) - target), 1.5)
+        self.good(rm, "ED-OSNC:flex.rm01:1-E1-1-T1A-1:TAG001:::LABEL=f007c01+f007c02;")  # a second service on the channel
+        self.good(rm, "ED-OSNC:flex.rm01:1-E1-1-T1A-1:TAG001:::LABEL=f007c02;")
+        self.good(rm, "ED-OSNC:flex.rm01:1-E1-1-T1A-1:TAG001::::OOS;")
+        self.good(rm, "DLT-OSNC:flex.rm01:1-E1-1-T1A-1:TAG001::::;")
+        self.settled(sim)
+        for name in at:
+            self.assertEqual(self.good(at[name], f"RTRV-OTELINK:{name}::TAG001::::;").get("AVAILFREQRANGELIST"), "191325000&196125000")
 
     def test_cut_fiber(self):
         """A cut is dark at both ends, raises alarms, takes the circuit out of service, counts seconds; a repair undoes it."""

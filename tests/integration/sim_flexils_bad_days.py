@@ -207,6 +207,7 @@ FAULTS = [
     ("F17", {"fault": "text", "text": "M  A2 DENY ; COMPLD TL1> = , :"}, READ, r"M  A2 DENY ; COMPLD", False),
     ("F18", {"fault": "wrong-sid", "sid": "lp.fir1"}, READ, r"   lp.fir1 \d\d", False),
     ("F27", {"fault": "hide"}, READ, "IENE", False),
+    ("F27", {"fault": "hide", "aid": "1-A-3-T1"}, "RTRV-SCG:lp.mil1::A2::FSM::;", r"A2 COMPLD\r\n   \"1-A-3-T2:SCG", False),
     ("F27", {"fault": "show-state", "state": "OOS-AUMA,FLT"}, READ, r":OOS-AUMA,FLT\"", False),
     ("F28", {"fault": "no-op"}, LABEL, r"M  A1 COMPLD", False),
     ("F39", {"fault": "restart", "down_ms": 200}, LABEL, CLOSED, True),

@@ -9,9 +9,9 @@
 enum {
     FIRST_BACKOFF_MS = 1000,
     LONGEST_BACKOFF_MS = 60000,
-    LOCK_RETRY_MS = 500,
-    TIMER_MS = 1000,  /* a WAIT step that does not say when */
-    CRASHES_MOST = 5, /* attempts of one step that ended with the program */
+    LOCK_RETRY_MS = 3000, /* whoever gives the lock back wakes the next at once */
+    TIMER_MS = 1000,      /* a WAIT step that does not say when */
+    CRASHES_MOST = 5,     /* attempts of one step that ended with the program */
     GROUPS_DEEP = 8,
     LATE_TRIES = 3, /* of a transaction that took too long */
 };
@@ -198,6 +198,7 @@ park_for_lock(struct lp_proc *proc, struct lp_run *run)
     lp_flush_submit(
         proc, &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING, .after = LP_AFTER_PARK,
                         .wait_kind = "lock", .wait_reason = run->priv->busy,
+                        .writes = lp_lock_waits(proc),
                         .outcome = proc->head.open_attempt ? "parked" : NULL,
                         .wake_at = lp_clock_utc_us(proc->engine->clock) + LOCK_RETRY_MS * 1000));
 }

@@ -128,6 +128,8 @@ struct lp_proc {
     char token[LP_UUID_LEN + 1];
     bool unknown;      /* the newest attempt may have acted */
     bool named;        /* may hold named locks */
+    json_t *held;      /* names of those that this call has taken, without slots; owned, or NULL */
+    json_t *busy;      /* names of those that others had; owned, or NULL */
     int64_t carried;   /* attempts in a row of a group that begins anew */
     unsigned refused;  /* flushes refused in a row */
     bool fan_single;   /* FANOUT: one child per flush after a conflict */
@@ -423,6 +425,15 @@ void lp_run_begin(struct lp_run *run, struct lp_run_private *priv, struct lp_thr
 enum lp_code lp_run_call(struct lp_run *run, lp_step_fn *fn, const json_t *state, json_t *delta,
                          struct lp_err *err) LP_MUST_CHECK;
 void lp_run_end(struct lp_run *run);
+
+/* ---- lockwaits.c ---- */
+
+void lp_lock_taken(struct lp_proc *proc, const char *name);
+void lp_lock_busy(struct lp_proc *proc, const char *name);
+/** What the flush that parks has to store: who waits for what. */
+struct lp_unit *lp_lock_waits(const struct lp_proc *proc);
+/** The flush that gave named locks back is committed: wakes those that wait longest for them. */
+void lp_lock_released(struct lp_proc *proc);
 
 /* ---- dryrun.c ---- */
 

@@ -231,6 +231,8 @@ add_ending(struct build *b)
 
     if (final || (failed && proc->target == LP_TARGET_VALIDATE))
         lp_unit_add(b->body, LP_SQL_RUN_LOCKS_DROP, LP_ARGS(lp_text("id", proc->id)));
+    if (status == LP_PS_ABORTED)
+        lp_unit_add(b->body, LP_SQL_RUN_NAMED_WAITS_DROP, LP_ARGS(lp_text("id", proc->id)));
     if (final || proc->named)
         lp_unit_add(b->body, LP_SQL_RUN_NAMED_DROP, LP_ARGS(lp_text("id", proc->id)));
     if ((final || failed) && subscription != NULL)
@@ -319,6 +321,12 @@ add_second_look(struct build *b, struct lp_unit *unit)
                                        LP_ARGS(lp_int("now", b->now), lp_text("id", proc->id),
                                                lp_text("key", proc->key),
                                                lp_int("seen", json_integer_value(seen))));
+    else if (proc->busy != NULL && b->flush->wait_kind != NULL
+             && strcmp(b->flush->wait_kind, "lock") == 0)
+        proc->wake_index =
+            lp_unit_add(unit, LP_SQL_RUN_WAKE_LOCK,
+                        LP_ARGS(lp_int("now", b->now), lp_text("id", proc->id),
+                                lp_text("name", json_string_value(json_array_get(proc->busy, 0)))));
     if (proc->wake_index != SIZE_MAX)
         lp_unit_want_rows(unit, proc->wake_index);
 }
@@ -705,6 +713,8 @@ lp_flush_acked(struct lp_proc *proc)
 
     switch (proc->ack) {
     case LP_OK:
+        if (proc->after != LP_AFTER_IO)
+            lp_lock_released(proc);
         if (proc->after == LP_AFTER_PARK) {
             parked(proc);
             return false;

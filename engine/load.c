@@ -34,6 +34,8 @@ forget_head(struct lp_proc *proc)
     json_decref(proc->row_error);
     json_decref(proc->inputs);
     json_decref(proc->fan_new);
+    json_decref(proc->held);
+    json_decref(proc->busy);
     json_decref(proc->state);
     json_decref(proc->pending);
     lp_err_clear(&proc->ack_err);

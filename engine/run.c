@@ -401,6 +401,7 @@ locked_out(struct lp_run *run, const char *const *names, size_t count, struct lp
             && strcmp(lp_rows_text(rows, 0, "process_id"), run->process_id) != 0) {
             const char *workflow = lp_rows_text(rows, 0, "workflow");
 
+            lp_lock_busy(priv->proc, names[i]);
             snprintf(priv->busy, sizeof priv->busy, "'%.60s' is held by process %s (%.40s)",
                      names[i], lp_rows_text(rows, 0, "process_id"),
                      workflow == NULL ? "?" : workflow);
@@ -430,7 +431,10 @@ lp_run_locks(struct lp_run *run, const char *const *names, size_t count, struct 
         return LP_OK;
     memcpy((void *)sorted, (const void *)names, count * sizeof *names);
     qsort((void *)sorted, count, sizeof *sorted, by_text); /* one order for everybody */
+    json_decref(proc->busy);
+    proc->busy = NULL;
     unit = lp_flush_touch(proc);
+    lp_unit_add(unit, LP_SQL_RUN_NAMED_WAITS_DROP, LP_ARGS(lp_text("id", proc->id)));
     for (size_t i = 0; i < count; i++) {
         lp_unit_add(
             unit, LP_SQL_RUN_NAMED_UNCLEAN,
@@ -447,6 +451,8 @@ lp_run_locks(struct lp_run *run, const char *const *names, size_t count, struct 
     rc = commit_now(run, unit, err);
     lp_unit_free(unit);
     proc->named = proc->named || rc == LP_OK;
+    for (size_t i = 0; rc == LP_OK && i < count; i++)
+        lp_lock_taken(proc, sorted[i]);
     return rc == LP_CONFLICT ? locked_out(run, sorted, count, err) : rc;
 }
 

@@ -266,6 +266,26 @@ INSERT INTO named_locks (name, process_id, epoch, taken_at) VALUES (:name, :id, 
 ON CONFLICT (name) DO UPDATE SET
   epoch = CASE WHEN named_locks.process_id = excluded.process_id THEN excluded.epoch END
 
+-- name: run_named_wait
+INSERT INTO named_waits (name, process_id, since) VALUES (:name, :id, :now) ON CONFLICT (name, process_id) DO NOTHING
+
+-- name: run_named_waits_drop
+DELETE FROM named_waits WHERE process_id = :id
+
+-- Given back between the try and this flush: nobody would tell.
+-- name: run_wake_lock
+UPDATE processes SET wake_at = CAST(:now AS bigint)
+WHERE id = :id AND NOT EXISTS (SELECT 1 FROM named_locks l WHERE l.name = CAST(:name AS text) AND l.process_id <> CAST(:id AS text))
+RETURNING wake_at
+
+-- name: run_wake_waiters
+UPDATE processes SET wake_at = lp_now()
+WHERE status = 'waiting' AND wait_kind = 'lock' AND lease_owner IS NULL AND id IN (
+  SELECT w.process_id FROM named_waits w JOIN processes p ON p.id = w.process_id
+  WHERE w.name = :name AND p.status = 'waiting' AND p.wait_kind = 'lock' AND p.lease_owner IS NULL
+  ORDER BY w.since, w.process_id LIMIT 2)
+RETURNING id, priority
+
 -- name: run_named_holder
 SELECT l.name, l.process_id, p.workflow FROM named_locks l LEFT JOIN processes p ON p.id = l.process_id WHERE l.name = :name
 

@@ -304,7 +304,7 @@ every_outcome_converges(struct lp_run_env *env)
 
     two_sites(env);
     for (size_t i = 0; i < LP_COUNT(rows); i++)
-        for (int nth = 1; nth <= 4; nth += 3) {
+        for (int nth = 3; nth <= 3; nth++) {
             snprintf(name, sizeof name, "l%zu-%d", i, nth);
             snprintf(object, sizeof object, "port:%s", name);
             snprintf(want, sizeof want, "{\"name\":\"%s\",\"comment\":\"x\"}", name);

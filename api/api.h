@@ -30,7 +30,6 @@ struct lp_api_services {
     const struct lp_catalog *catalog;
     const struct lp_queue *queue; /* for the doctor; or NULL */
     const char *store_url;        /* the same */
-    bool poll_events;             /* no sequencer runs in this program: look for events of others */
 };
 
 /** Binds and listens. LP_CONFLICT: port or socket in use; LP_PRECONDITION: an address beyond

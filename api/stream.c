@@ -15,7 +15,6 @@
 #define RING          1024
 #define PAGE          500
 #define KEEP_ALIVE_US 15000000
-#define POLL_US       1000000    /* without a sequencer in this program */
 #define STALLED_US    60000000   /* a listener that takes nothing for so long is cut off */
 #define MAX_AGE_US    3600000000 /* then it reconnects, and its token is looked at again */
 #define BLOCK         4096
@@ -46,7 +45,6 @@ struct lp_streams {
     int64_t keep_alive_us;   /* loop thread; 0 = no listeners */
     bool news_fetching;      /* loop thread */
     bool look;               /* loop thread: read once, whatever was announced */
-    int64_t poll_us;         /* loop thread: next look without an announcement; 0 = none */
     atomic_bool news_done;
     atomic_llong newest;  /* as the engine said */
     pthread_mutex_t lock; /* guards the ring */
@@ -310,7 +308,6 @@ lp_stream_response(struct lp_stream *stream, struct lp_request *req)
     pthread_mutex_unlock(&streams->lock);
     if (streams->keep_alive_us == 0) {
         streams->keep_alive_us = stream->born_us + KEEP_ALIVE_US;
-        streams->poll_us = stream->api->services.poll_events ? stream->born_us + POLL_US : 0;
         streams->look = true; /* something may have come before the engine knew of us */
         lp_engine_on_events(stream->api->services.engine, lp_streams_poke, streams);
     }
@@ -344,17 +341,13 @@ lp_streams_tick(struct lp_streams *streams, int64_t now)
     bool beat = streams->keep_alive_us != 0 && now >= streams->keep_alive_us;
     int64_t newest;
 
-    if (streams->poll_us != 0 && now >= streams->poll_us) {
-        streams->poll_us = now + POLL_US;
-        streams->look = true;
-    }
     look_for_news(streams);
     if (streams->first == NULL) {
         if (streams->keep_alive_us != 0 && !streams->news_fetching) {
             pthread_mutex_lock(&streams->lock);
             ring_clear(streams); /* nobody listens: nothing is kept, nothing is read */
             pthread_mutex_unlock(&streams->lock);
-            streams->keep_alive_us = streams->poll_us = 0;
+            streams->keep_alive_us = 0;
             lp_engine_on_events(streams->api->services.engine, NULL, NULL);
         }
         return 0;
@@ -374,9 +367,7 @@ lp_streams_tick(struct lp_streams *streams, int64_t now)
     }
     if (beat)
         streams->keep_alive_us = now + KEEP_ALIVE_US;
-    return streams->poll_us != 0 && streams->poll_us < streams->keep_alive_us
-               ? streams->poll_us
-               : streams->keep_alive_us;
+    return streams->keep_alive_us;
 }
 
 void

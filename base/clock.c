@@ -21,7 +21,22 @@ now(clockid_t id, const struct lp_clock *clock)
 int64_t
 lp_clock_utc_us(const struct lp_clock *clock)
 {
+    int64_t anchor =
+        clock == NULL ? 0 : atomic_load_explicit(&clock->anchor_us, memory_order_relaxed);
+
+    return anchor == 0 ? now(CLOCK_REALTIME, clock) : now(CLOCK_BOOTTIME, clock) + anchor;
+}
+
+int64_t
+lp_clock_host_us(const struct lp_clock *clock)
+{
     return now(CLOCK_REALTIME, clock);
+}
+
+void
+lp_clock_follow(struct lp_clock *clock, int64_t utc_us, int64_t mono_us)
+{
+    atomic_store_explicit(&clock->anchor_us, utc_us - mono_us, memory_order_relaxed);
 }
 
 int64_t

@@ -12,7 +12,8 @@
 #include "base/err.h"
 
 struct lp_clock {
-    atomic_llong shift_us; /* added to both readings; 0 outside tests */
+    atomic_llong shift_us;  /* added to both readings; 0 outside tests */
+    atomic_llong anchor_us; /* UTC minus CLOCK_BOOTTIME as a better clock has it; 0: the host's */
 };
 
 /** The clock of a program: zero shift. */
@@ -23,6 +24,12 @@ struct lp_clock {
 
 int64_t lp_clock_utc_us(const struct lp_clock *clock);
 int64_t lp_clock_mono_us(const struct lp_clock *clock);
+/** From now on UTC is what somebody else's clock said when ours for intervals stood at mono_us:
+ * that of a database which several hosts share. The host's own may be wrong, or be set while we
+ * run. */
+void lp_clock_follow(struct lp_clock *clock, int64_t utc_us, int64_t mono_us);
+/** The host's idea of UTC, whatever is followed. */
+int64_t lp_clock_host_us(const struct lp_clock *clock);
 /** Turns the clock forward or back (tests only). */
 void lp_clock_turn(struct lp_clock *clock, int64_t us);
 

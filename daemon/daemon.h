@@ -30,6 +30,7 @@ struct lp_daemon {
     char *data_dir;
     char *store_url;
     int lock_fd;
+    bool clock_known; /* the database's is followed */
     struct lp_store *store;
     struct lp_catalog *catalog;
     struct lp_queue *queue;

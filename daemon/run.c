@@ -13,8 +13,11 @@
 #include "scheduler/scheduler.h"
 #include "workflows/workflows.h"
 
-#define API_STOP_MS 5000
-#define SPARE_FILES 512 /* descriptors besides the API's connections */
+#define API_STOP_MS    5000
+#define CLOCK_EVERY_MS 60000 /* between looks at the database's clock */
+#define CLOCK_NOISE_US 10000
+#define CLOCK_OFF_US   1000000 /* from here on a host's clock is complained about */
+#define SPARE_FILES    512     /* descriptors besides the API's connections */
 
 void
 lp_daemon_store_options(const struct lp_daemon *daemon, struct lp_store_options *out)
@@ -148,6 +151,33 @@ start_notifier(struct lp_daemon *daemon, struct lp_err *err)
     return LP_OK;
 }
 
+/**
+ * Several hosts agree on the time of their database: what is due, and when something was done, does
+ * not depend on whose clock is wrong. The host's is only complained about.
+ */
+static void
+learn_time(struct lp_daemon *daemon)
+{
+    struct lp_err err = LP_ERR_INIT;
+    int64_t begun = lp_clock_mono_us(&daemon->clock), took, theirs = 0, off;
+
+    if (!shared(daemon) || lp_store_now(daemon->store, &theirs, &err) != LP_OK) {
+        lp_err_clear(&err);
+        return;
+    }
+    took = lp_clock_mono_us(&daemon->clock) - begun;
+    off = lp_clock_utc_us(&daemon->clock) - took / 2 - theirs;
+    if (daemon->clock_known && off < took / 2 + CLOCK_NOISE_US && -off < took / 2 + CLOCK_NOISE_US)
+        return;
+    off = lp_clock_host_us(&daemon->clock) - took / 2 - theirs;
+    if (off > CLOCK_OFF_US || -off > CLOCK_OFF_US)
+        lp_logf(daemon->log, LP_LOG_WARN, "daemon.clock_off", "s:I, s:s", "ahead_ms",
+                (json_int_t)(off / 1000), "msg",
+                "the clock of this host differs from the database's, which counts");
+    lp_clock_follow(&daemon->clock, theirs, begun + took / 2);
+    daemon->clock_known = true;
+}
+
 static enum lp_code
 start_scheduler(struct lp_daemon *daemon, struct lp_err *err)
 {
@@ -207,8 +237,9 @@ start_engine(struct lp_daemon *daemon, struct lp_err *err)
         options.services = lp_daemon_devices_services(daemon->devices);
     }
     rc = lp_engine_new(&options, &daemon->engine, err);
-    if (rc == LP_OK && daemon->line->executor) {
-        rc = lp_engine_run(daemon->engine, err);
+    if (rc == LP_OK) {
+        rc = daemon->line->executor ? lp_engine_run(daemon->engine, err)
+                                    : lp_engine_attend(daemon->engine, err);
         daemon->engine_runs = rc == LP_OK;
     }
     if (rc == LP_OK)
@@ -237,8 +268,7 @@ serve(struct lp_daemon *daemon, struct lp_err *err)
                                        .store = daemon->store,
                                        .catalog = daemon->catalog,
                                        .queue = daemon->queue,
-                                       .store_url = daemon->store_url,
-                                       .poll_events = !daemon->line->executor};
+                                       .store_url = daemon->store_url};
     enum lp_code rc = LP_OK;
 
     if (daemon->api != NULL)
@@ -281,6 +311,8 @@ start(struct lp_daemon *daemon, struct lp_err *err)
     if (rc == LP_OK)
         rc = open_store(daemon, err);
     if (rc == LP_OK)
+        learn_time(daemon);
+    if (rc == LP_OK)
         rc = start_engine(daemon, err);
     if (rc == LP_OK)
         rc = serve(daemon, err);
@@ -317,19 +349,34 @@ sign_of_life(struct lp_daemon *daemon, uint64_t *turns)
     *turns = now;
 }
 
+/** Nothing wakes the main thread of a daemon alone with its file; others look at the time. */
+static int
+wait_ms(const struct lp_daemon *daemon, int watch_ms)
+{
+    if (!shared(daemon) || (watch_ms >= 0 && watch_ms < CLOCK_EVERY_MS))
+        return watch_ms;
+    return CLOCK_EVERY_MS;
+}
+
 /** Sleeps until a signal says stop. */
 static void
 wait_for_end(struct lp_daemon *daemon)
 {
     int watch_ms = lp_notify_watchdog_ms();
+    int64_t learned = lp_clock_mono_us(&daemon->clock);
     uint64_t turns = 0;
 
     for (;;) {
         struct signalfd_siginfo info;
         struct pollfd fd = {.fd = daemon->signal_fd, .events = POLLIN};
 
-        if (poll(&fd, 1, watch_ms) == 0) {
-            sign_of_life(daemon, &turns);
+        if (poll(&fd, 1, wait_ms(daemon, watch_ms)) == 0) {
+            if (watch_ms >= 0)
+                sign_of_life(daemon, &turns);
+            if (lp_clock_mono_us(&daemon->clock) - learned >= CLOCK_EVERY_MS * 1000) {
+                learn_time(daemon);
+                learned = lp_clock_mono_us(&daemon->clock);
+            }
             continue;
         }
         if (read(daemon->signal_fd, &info, sizeof info) != sizeof info)
@@ -357,8 +404,7 @@ stop(struct lp_daemon *daemon, struct lp_err *err)
     lp_sweeper_stop(daemon->sweeper);
     daemon->sweeper = NULL;
     timeout -= (lp_clock_mono_us(&daemon->clock) - begun) / 1000;
-    if (daemon->line->executor)
-        rc = lp_engine_stop(daemon->engine, timeout < 100 ? 100 : timeout, err);
+    rc = lp_engine_stop(daemon->engine, timeout < 100 ? 100 : timeout, err);
     lp_logf(daemon->log, LP_LOG_INFO, "daemon.stopped", "s:b, s:I", "clean", rc == LP_OK, "ms",
             (json_int_t)((lp_clock_mono_us(&daemon->clock) - begun) / 1000));
     return rc;

@@ -250,6 +250,12 @@ lp_engine_run(struct lp_engine *engine, struct lp_err *err)
 }
 
 enum lp_code
+lp_engine_attend(struct lp_engine *engine, struct lp_err *err)
+{
+    return lp_events_start(engine, err);
+}
+
+enum lp_code
 lp_engine_stop(struct lp_engine *engine, int64_t timeout_ms, struct lp_err *err)
 {
     enum lp_code rc = lp_executor_stop(engine, timeout_ms, err);

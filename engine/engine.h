@@ -37,6 +37,9 @@ enum lp_code lp_engine_new(const struct lp_engine_options *options, struct lp_en
 /** Registers this executor (lease), recovers what its former incarnation held, starts executor
  * threads, sweeper and sequencer. */
 enum lp_code lp_engine_run(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
+/** Instead of lp_engine_run in a daemon that executes nothing: events of what is done here are
+ * numbered, and those of others are heard of. */
+enum lp_code lp_engine_attend(struct lp_engine *engine, struct lp_err *err) LP_MUST_CHECK;
 /** Graceful stop: no new steps, current operations end, everything is released. LP_OK within
  * timeout_ms, else LP_CANCELLED. */
 enum lp_code lp_engine_stop(struct lp_engine *engine, int64_t timeout_ms,

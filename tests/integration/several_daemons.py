@@ -90,7 +90,7 @@ class Several(unittest.TestCase):
         self.assertIsNone(second.child.poll())
 
     def cli(self, api, *words, code=0):
-        done = subprocess.run([os.environ["LIGHTPATH_CLI"], "--url", api.url, *words], capture_output=True, text=True,
+        done = subprocess.run([os.environ["LIGHTPATH_TEST_CLI"], "--url", api.url, *words], capture_output=True, text=True,
                               timeout=120 * lightpathd.SLOW)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout
@@ -122,6 +122,29 @@ class Several(unittest.TestCase):
     def claims(self, name):
         return self.cluster.value("SELECT count(DISTINCT a.process_id) FROM step_attempts a JOIN executors x ON x.incarnation = a.executor "
                                   f"WHERE x.name = '{name}'")
+
+    def test_a_host_clock_one_hour_off(self):
+        """W15: only the database's clock counts, for what is due, for leases, and in the records."""
+        off = [{"LD_PRELOAD": os.environ["LIGHTPATH_TEST_CLOCKOFF"], "LP_CLOCK_OFF_S": seconds, "ASAN_OPTIONS": "verify_asan_link_order=0"}
+               for seconds in ("3600", "-3600")]
+        api = self.cluster.start("api", environment=off[0])
+        scheduler = self.cluster.start("scheduler", environment=off[1])
+        executors = [self.cluster.start("executor", name, environment=env) for name, env in zip(("one", "two"), off)]
+        ids = self.partners(api, 10, "off")
+        self.all_done(ids)
+        for daemon in (api, scheduler, *executors):
+            self.assertTrue(daemon.log("daemon.clock_off"), daemon.lines[-3:])
+        for column, table in (("completed_at", "process_steps"), ("created_at", "processes"), ("started_at", "step_attempts"), ("at", "audit")):
+            worst = self.cluster.value(f"SELECT max(abs({column} - lp_now())) / 1000000 FROM {table}")
+            self.assertLess(int(worst), 600, f"{table}.{column}")
+        order = "SELECT count(*) FROM process_steps a JOIN process_steps b ON a.process_id = b.process_id AND a.seq < b.seq AND a.started_at > b.completed_at"
+        self.assertEqual(self.cluster.value(order), "0")
+
+    def test_events_of_a_daemon_that_executes_nothing(self):
+        api = self.cluster.start("api")
+        ids = self.partners(api, 1, "event")
+        lightpathd.wait_for(lambda: self.cluster.value(
+            f"SELECT count(*) FROM outbox WHERE seq IS NOT NULL AND doc LIKE '%{ids[0]}%'") != "0")
 
     def test_a_drained_executor_hands_its_processes_over(self):
         api = self.cluster.start("api,scheduler", "front")

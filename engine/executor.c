@@ -605,7 +605,6 @@ enum lp_code
 lp_executor_run(struct lp_engine *engine, struct lp_err *err)
 {
     struct lp_executor *executor = executor_new(engine);
-    bool paused = false;
     enum lp_code rc;
 
     if (executor == NULL || executor->labels == NULL) {
@@ -613,10 +612,7 @@ lp_executor_run(struct lp_engine *engine, struct lp_err *err)
         return lp_fail(err, LP_NOMEM, "no memory for the executor");
     }
     engine->executor = executor;
-    rc = lp_engine_setting_is(engine->store, "global_lock", "1", &paused, err);
-    atomic_store(&executor->paused, paused);
-    if (rc == LP_OK)
-        rc = lp_keeper_read_drain(executor, err);
+    rc = lp_keeper_read_drain(executor, err);
     if (rc == LP_OK)
         rc = build_places(executor, err);
     if (rc == LP_OK)

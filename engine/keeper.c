@@ -49,6 +49,17 @@ announce(struct sweep *sweep, enum lp_stmt stmt, const struct lp_arg *args, size
     lp_rows_free(rows);
 }
 
+static bool
+busy(struct lp_executor *executor)
+{
+    bool any;
+
+    pthread_mutex_lock(&executor->lock);
+    any = executor->in_flight > 0;
+    pthread_mutex_unlock(&executor->lock);
+    return any;
+}
+
 /** Requests to processes of ours that another program wrote: steps hear of them at their next
  * check. */
 static void
@@ -59,37 +70,13 @@ hear_requests(struct sweep *sweep)
     struct lp_rows *rows = NULL;
     struct lp_err err = LP_ERR_INIT;
 
-    if (sweep->failed)
+    if (sweep->failed || !busy(executor))
         return;
     if (lp_query(engine->store, LP_SQL_RUN_SWEEP_REQUESTS,
                  LP_ARGS(lp_text("owner", engine->incarnation)), &rows, &err)
         == LP_OK)
         for (size_t i = 0; i < lp_rows_count(rows); i++)
             lp_executor_poke(engine, lp_rows_text(rows, i, "id"));
-    lp_rows_free(rows);
-    lp_err_clear(&err);
-}
-
-/** Reads the pause flag; others may have turned it. */
-static void
-read_pause(struct sweep *sweep)
-{
-    struct lp_executor *executor = sweep->executor;
-    struct lp_rows *rows = NULL;
-    struct lp_err err = LP_ERR_INIT;
-
-    if (lp_query(executor->engine->store, LP_SQL_RUN_SETTING,
-                 LP_ARGS(lp_text("name", "global_lock")), &rows, &err)
-        != LP_OK) {
-        sweep->failed = true;
-    } else {
-        const char *value = lp_rows_count(rows) == 1 ? lp_rows_text(rows, 0, "value") : "0";
-
-        atomic_store(&executor->paused, strcmp(value, "1") == 0);
-        pthread_mutex_lock(&executor->lock);
-        pthread_cond_signal(&executor->room);
-        pthread_mutex_unlock(&executor->lock);
-    }
     lp_rows_free(rows);
     lp_err_clear(&err);
 }
@@ -103,6 +90,8 @@ lp_keeper_read_drain(struct lp_executor *executor, struct lp_err *err)
                                LP_ARGS(lp_text("name", executor->name)), &rows, err);
     bool drained = rc == LP_OK && lp_rows_int(rows, 0, "n") > 0;
 
+    if (rc == LP_OK)
+        atomic_store(&executor->paused, strcmp(lp_rows_text(rows, 0, "paused"), "1") == 0);
     lp_rows_free(rows);
     if (rc != LP_OK || atomic_exchange(&executor->drained, drained) == drained)
         return rc;
@@ -116,14 +105,21 @@ lp_keeper_read_drain(struct lp_executor *executor, struct lp_err *err)
     return LP_OK;
 }
 
+/** Pause and drain, which others may have turned. */
 static void
-read_drain(struct sweep *sweep)
+read_orders(struct sweep *sweep)
 {
+    struct lp_executor *executor = sweep->executor;
     struct lp_err err = LP_ERR_INIT;
 
-    if (!sweep->failed && lp_keeper_read_drain(sweep->executor, &err) != LP_OK)
+    if (lp_keeper_read_drain(executor, &err) != LP_OK) {
         sweep->failed = true;
-    lp_err_clear(&err);
+        lp_err_clear(&err);
+        return;
+    }
+    pthread_mutex_lock(&executor->lock);
+    pthread_cond_signal(&executor->room);
+    pthread_mutex_unlock(&executor->lock);
 }
 
 /** When the next waiting process is due, by our clock; 0 = none. */
@@ -201,8 +197,7 @@ sweep(struct lp_executor *executor, size_t *found)
     bool mine_due, orphans = begin_sweep(executor, &mine_due);
     int64_t due, soonest;
 
-    read_pause(&s);
-    read_drain(&s);
+    read_orders(&s);
     if (!atomic_load(&executor->paused) && !engine->swept)
         announce(&s, LP_SQL_RUN_SWEEP_RUNNABLE,
                  LP_ARGS(lp_int("limit", SWEEP_MOST), lp_text("labels", executor->labels)));
@@ -264,16 +259,13 @@ struct pace {
 static void
 give_back(struct lp_executor *executor, struct pace *pace)
 {
-    bool busy;
+    bool works = busy(executor);
 
-    pthread_mutex_lock(&executor->lock);
-    busy = executor->in_flight > 0;
-    pthread_mutex_unlock(&executor->lock);
-    if (!busy && pace->worked) {
+    if (!works && pace->worked) {
         lp_fan_forget(executor);
         malloc_trim(0);
     }
-    pace->worked = busy;
+    pace->worked = works;
 }
 
 /** Lock held: milliseconds until something is due. */

@@ -1,6 +1,8 @@
 /* What the holder of the scheduler lease does for everybody: announces what may run and nobody
  * took.
  */
+#include <string.h>
+
 #include "engine/internal.h"
 
 struct look {
@@ -56,20 +58,27 @@ park_unservable(struct look *look, struct lp_err *err)
     return rc;
 }
 
+struct state {
+    bool paused, due, open;
+    int64_t next_ms;
+};
+
 static enum lp_code
-next_due(struct look *look, int64_t *next_ms, struct lp_err *err)
+look_around(struct look *look, struct state *out, struct lp_err *err)
 {
     struct lp_rows *rows = NULL;
-    enum lp_code rc = lp_query(look->engine->store, LP_SQL_SWEEP_NEXT, LP_NO_ARGS, &rows, err);
+    enum lp_code rc = lp_query(look->engine->store, LP_SQL_SWEEP_LOOK, LP_NO_ARGS, &rows, err);
     int64_t left;
 
     if (rc != LP_OK)
         return rc;
     left = lp_rows_int(rows, 0, "at") - lp_rows_int(rows, 0, "now");
-    if (lp_rows_null(rows, 0, "at"))
-        *next_ms = -1;
-    else
-        *next_ms = left > 0 ? (left + 999) / 1000 : 0;
+    *out = (struct state){.paused = strcmp(lp_rows_text(rows, 0, "paused"), "1") == 0,
+                          .due = lp_rows_int(rows, 0, "due") != 0,
+                          .open = lp_rows_int(rows, 0, "open") != 0,
+                          .next_ms = lp_rows_null(rows, 0, "at") ? -1
+                                     : left > 0                  ? (left + 999) / 1000
+                                                                 : 0};
     lp_rows_free(rows);
     return LP_OK;
 }
@@ -78,21 +87,19 @@ enum lp_code
 lp_engine_sweep(struct lp_engine *engine, size_t *found, int64_t *next_ms, struct lp_err *err)
 {
     struct look look = {.engine = engine};
-    bool paused = false;
-    enum lp_code rc = lp_engine_setting_is(engine->store, "global_lock", "1", &paused, err);
+    struct state state = {.next_ms = -1};
+    enum lp_code rc = look_around(&look, &state, err);
 
-    *found = 0;
-    *next_ms = -1;
-    if (rc == LP_OK)
+    if (rc == LP_OK && state.open)
         rc = park_unservable(&look, err);
-    if (rc == LP_OK && !paused
+    if (!state.paused && (state.open || state.due)
         && engine->queue->ops->depth(engine->queue) <= LP_SWEEP_MOST / 4) { /* else told already */
-        rc = announce(&look, LP_SQL_SWEEP_RUNNABLE, err);
-        if (rc == LP_OK)
+        if (rc == LP_OK && state.open)
+            rc = announce(&look, LP_SQL_SWEEP_RUNNABLE, err);
+        if (rc == LP_OK && state.due)
             rc = announce(&look, LP_SQL_SWEEP_DUE, err);
     }
-    if (rc == LP_OK)
-        rc = next_due(&look, next_ms, err);
+    *next_ms = state.next_ms;
     *found = look.found;
     return rc;
 }

@@ -362,10 +362,8 @@ WHERE p.wake_at IS NOT NULL AND p.status NOT IN ('completed', 'aborted')
 SELECT count(*) AS n FROM executors WHERE retired_at IS NULL AND expires_at <= lp_now()
 
 -- name: run_drained
-SELECT count(*) AS n FROM executor_drains WHERE name = :name
-
--- name: run_setting
-SELECT value FROM settings WHERE name = :name
+SELECT (SELECT count(*) FROM executor_drains WHERE name = :name) AS n,
+  COALESCE((SELECT value FROM settings WHERE name = 'global_lock'), '0') AS paused
 
 -- name: run_due_count
 SELECT count(*) AS n FROM processes p
@@ -399,11 +397,16 @@ WHERE p.wake_at IS NOT NULL AND p.wake_at <= lp_now() AND p.status NOT IN ('comp
             AND NOT (p.status = 'resumed' AND p.modified_at >= r.changed_at)))
 ORDER BY p.wake_at LIMIT CAST(:limit AS bigint)
 
--- name: sweep_next
--- Those that are due already and wait for a label have nothing to be waited for here.
-SELECT min(p.wake_at) AS at, lp_now() AS now FROM processes p
-WHERE p.wake_at IS NOT NULL AND p.status NOT IN ('completed', 'aborted')
-  AND (p.label IS NULL OR p.wake_at > lp_now())
+-- name: sweep_look
+-- Whether there is anything to do at all, in one question: idle, the sweep asks nothing more. Those that are due already and wait for a
+-- label have nothing to be waited for here.
+SELECT COALESCE((SELECT value FROM settings WHERE name = 'global_lock'), '0') AS paused,
+  (SELECT min(p.wake_at) FROM processes p WHERE p.wake_at IS NOT NULL AND p.status NOT IN ('completed', 'aborted')
+     AND (p.label IS NULL OR p.wake_at > lp_now())) AS at,
+  CASE WHEN EXISTS (SELECT 1 FROM processes p WHERE p.wake_at IS NOT NULL AND p.status NOT IN ('completed', 'aborted')
+                    AND p.wake_at <= lp_now()) THEN 1 ELSE 0 END AS due,
+  CASE WHEN EXISTS (SELECT 1 FROM processes p WHERE p.status IN ('created', 'running', 'resumed')) THEN 1 ELSE 0 END AS open,
+  lp_now() AS now
 
 -- name: sweep_unservable
 SELECT p.id, p.lease_epoch FROM processes p

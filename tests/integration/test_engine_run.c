@@ -188,7 +188,7 @@ static enum lp_code
 in_txn(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
     struct lp_rows *rows = NULL;
-    enum lp_code rc = lp_txn_query(run->txn, LP_SQL_RUN_SETTING,
+    enum lp_code rc = lp_txn_query(run->txn, LP_SQL_REG_SETTING,
                                    LP_ARGS(lp_text("name", "global_lock")), &rows, err);
 
     lp_rows_free(rows);

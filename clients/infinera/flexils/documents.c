@@ -1,8 +1,8 @@
 /* What a FlexILS element tells, as the documents of clients/driver.h. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clients/infinera/flexils/normal.h"
 #include "clients/infinera/flexils/read.h"
 
 #define BAND_LOW_MHZ  191325000
@@ -23,7 +23,10 @@ static enum lp_code
 end(struct fx_ne *fx, enum lp_code rc, json_t **made, json_t **out, struct lp_err *err)
 {
     fx->call = NULL;
-    if (rc == LP_OK && *made == NULL)
+    if (rc == LP_OK
+        && (*made == NULL
+            || (json_object_get(*made, "items") != NULL
+                && json_object_get(*made, "as_of") == NULL)))
         rc = lp_fail(err, LP_NOMEM, "no memory for a document of %s", fx->element.name);
     if (rc == LP_OK)
         *out = lp_json_take(made);
@@ -37,10 +40,12 @@ list_document(const struct fx_ne *fx)
                      (json_int_t)lp_clock_utc_us(lp_driver_host_clock(fx->ne.host)), "items");
 }
 
+/* An item that could not be made leaves no gap: the document is marked and `end` refuses it. */
 static void
 add_item(json_t *document, json_t *item)
 {
-    (void)json_array_append_new(json_object_get(document, "items"), item);
+    if (json_array_append_new(json_object_get(document, "items"), item) != 0)
+        (void)json_object_del(document, "as_of");
 }
 
 /* Copies an attribute under another name where it has a text. */
@@ -417,21 +422,48 @@ severity_word(const char *notification)
     return "info";
 }
 
+/* Bytes that are no text become '?': one odd alarm must not hide itself. */
+static const char *
+clean(struct lp_arena *arena, const char *text)
+{
+    char *copy = lp_arena_strdup(arena, text);
+
+    if (copy == NULL)
+        return "";
+    if (!lp_utf8_valid(copy, strlen(copy))) {
+        for (char *at = copy; *at != '\0'; at++) {
+            if ((unsigned char)*at >= 0x80)
+                *at = '?';
+        }
+    }
+    return copy;
+}
+
+/* "OTS" and "1-A-1-L1" as plans name them: "ots:1-A-1-L1". */
+static const char *
+alarmed_object(struct lp_arena *arena, const struct lp_tl1_alarm *alarm)
+{
+    char *class = lp_arena_strdup(arena, clean(arena, alarm->type));
+
+    for (char *at = class; at != NULL && *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    return lp_arena_printf(arena, "%s:%s", class != NULL ? class : "", clean(arena, alarm->aid));
+}
+
 /* The element's clock has no year: the date goes along as it was sent. */
 static json_t *
 alarm_item(struct lp_arena *arena, const struct lp_tl1_record *record)
 {
     struct lp_tl1_alarm alarm;
-    json_auto_t *text = NULL;
 
     lp_tl1_alarm_of(record, &alarm);
-    text = fx_normal(FX_ALM, "TEXT", alarm.text);
-    return json_pack("{s:s, s:s, s:s, s:O, s:s, s:b, s:s}", "object",
-                     lp_arena_printf(arena, "%s:%s", alarm.type, alarm.aid), "severity",
-                     severity_word(alarm.notification), "type", alarm.condition, "text", text,
-                     "since", lp_arena_printf(arena, "%s %s", alarm.date, alarm.time),
-                     "service_affecting", (int)(strcmp(alarm.effect, "SA") == 0), "direction",
-                     alarm.direction);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "object", alarmed_object(arena, &alarm), "severity",
+        severity_word(alarm.notification), "type", clean(arena, alarm.condition), "text",
+        clean(arena, alarm.text), "since",
+        lp_arena_printf(arena, "%s %s", clean(arena, alarm.date), clean(arena, alarm.time)),
+        "service_affecting", (int)(strcmp(alarm.effect, "SA") == 0), "direction",
+        clean(arena, alarm.direction));
 }
 
 enum lp_code

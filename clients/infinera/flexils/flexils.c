@@ -41,10 +41,12 @@ on_event(void *arg, const char *element, const struct lp_tl1_message *message, c
     }
     parsed = lp_tl1_message_json(message);
     lp_tl1_message_comment(message, text, sizeof text);
-    event = json_pack("{s:I, s:s, s:s, s:s, s:o}", "at",
-                      (json_int_t)lp_clock_utc_us(lp_driver_host_clock(host)), "object", "", "kind",
-                      event_kind(message->verb), "text", text[0] != '\0' ? text : message->verb,
-                      "message", parsed);
+    event = json_pack(
+        "{s:I, s:s, s:s, s:s, s:o}", "at", (json_int_t)lp_clock_utc_us(lp_driver_host_clock(host)),
+        "object", "", "kind", event_kind(message->verb), "text",
+        text[0] != '\0' || !lp_utf8_valid(message->verb, strlen(message->verb)) ? text
+                                                                                : message->verb,
+        "message", parsed);
     for (size_t i = 0; event != NULL && i < message->line_count; i++) {
         struct lp_tl1_scratch scratch = {0};
         struct lp_tl1_record record;
@@ -149,14 +151,33 @@ raw_writes(const char *text)
     return typed_of(text).writes;
 }
 
+/* As the element wrote it, but for its line ends, its prompt and bytes that are no text. */
+static json_t *
+raw_text(const struct lp_buf *received)
+{
+    struct lp_buf text = LP_BUF_INIT;
+    json_t *out;
+
+    for (size_t i = 0; i < received->len; i++) {
+        if (received->data[i] != '\r' && (text.len > 0 || received->data[i] != '\n'))
+            lp_buf_char(&text, received->data[i]);
+    }
+    if (text.len >= 6 && strcmp(text.data + text.len - 6, "TL1>>\n") == 0)
+        text.data[text.len -= 6] = '\0';
+    if (text.len >= 5 && strcmp(text.data + text.len - 5, "TL1>>") == 0)
+        text.data[text.len -= 5] = '\0';
+    out = fx_normal(FX_HDR, "TEXT", text.data != NULL ? text.data : "");
+    lp_buf_free(&text);
+    return out;
+}
+
 static json_t *
 raw_document(struct fx_ne *fx, const struct lp_tl1_message *reply)
 {
-    json_t *messages = json_array(), *text;
+    json_t *messages = json_array();
 
     (void)json_array_append_new(messages, lp_tl1_message_json(reply));
-    text = fx_normal(FX_HDR, "TEXT", fx->received.data != NULL ? fx->received.data : "");
-    return json_pack("{s:o, s:o}", "text", text, "messages", messages);
+    return json_pack("{s:o, s:o}", "text", raw_text(&fx->received), "messages", messages);
 }
 
 /* An answer is what was asked for, be it a denial. */

@@ -235,7 +235,7 @@ put_values(struct lp_buf *buf, const json_t *values)
 
     json_object_foreach((json_t *)(uintptr_t)values, name, value)
     {
-        lp_buf_printf(buf, "%s%s ", separator, name);
+        lp_buf_printf(buf, "%s%s to ", separator, name);
         lp_buf_json(buf, value);
         separator = ", ";
     }
@@ -245,15 +245,19 @@ put_values(struct lp_buf *buf, const json_t *values)
 static void
 put_text(struct lp_buf *buf, const struct fx_op *op)
 {
+    const char *label = lp_json_str(op->after != NULL ? op->after : op->before, "LABEL", "");
+
     if (op->text != NULL) {
         lp_buf_str(buf, op->text);
-        return;
-    }
-    lp_buf_printf(buf, "%s %s", op->action, op->object);
-    if (strcmp(op->action, "set") == 0) {
-        lp_buf_str(buf, ": ");
-        put_values(buf, op->before);
-        lp_buf_str(buf, " -> ");
+    } else if (strcmp(op->action, "set") != 0) {
+        lp_buf_printf(buf, "%s %s", op->action, op->object);
+        if (label[0] != '\0')
+            lp_buf_printf(buf, " (%s)", label);
+    } else if (json_object_get(op->after, "ADMIN") != NULL) {
+        lp_buf_printf(buf, "take %s from %s to %s", op->object,
+                      lp_json_str(op->before, "ADMIN", "?"), lp_json_str(op->after, "ADMIN", "?"));
+    } else {
+        lp_buf_printf(buf, "set %s ", op->object);
         put_values(buf, op->after);
     }
 }

@@ -39,10 +39,12 @@ enum ne_fault {
 struct ne;
 struct ne_options {
     bool ssh;
-    bool no_prompt;        /* neither banner nor prompt */
-    bool telnet;           /* negotiates before the banner */
-    bool questions;        /* SSH: keyboard-interactive only */
-    const char *tids;      /* that it knows, separated by blanks; "": answers for any */
+    bool no_prompt;   /* neither banner nor prompt */
+    bool telnet;      /* negotiates before the banner */
+    bool questions;   /* SSH: keyboard-interactive only */
+    bool keys;        /* SSH: public keys only, any of them */
+    bool old_release; /* SSH: user tl1telnet without a password, and a shell, not a subsystem */
+    const char *tids; /* that it knows, separated by blanks; "": answers for any */
     unsigned max_sessions; /* per TID; 0: no limit */
 };
 struct ne *ne_start(const struct ne_options *options);

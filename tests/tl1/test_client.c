@@ -2,6 +2,7 @@
  * conditions; time limits only bound a defect. */
 #include <errno.h>
 #include <fcntl.h>
+#include <libssh/libssh.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,7 +22,7 @@ struct env {
     struct lp_tl1_address address, second;
     struct lp_tl1_element element;
     struct lp_tl1_call call;
-    char password[64];
+    char password[64], ssh_user[32], key_file[64];
     atomic_int new_keys, changed_keys;
     struct lp_buf evidence;
 };
@@ -35,6 +36,9 @@ credentials(void *arg, const char *element, struct lp_tl1_credentials *out, stru
     (void)err;
     (void)snprintf(out->user, sizeof out->user, "svc_orch");
     (void)snprintf(out->password, sizeof out->password, "%s", env->password);
+    (void)snprintf(out->ssh_user, sizeof out->ssh_user, "%s", env->ssh_user);
+    (void)snprintf(out->ssh_key_file, sizeof out->ssh_key_file, "%s", env->key_file);
+    out->ssh_no_password = env->ssh_user[0] != '\0';
     return LP_OK;
 }
 
@@ -793,6 +797,45 @@ ssh_with_password_and_with_questions(void **state)
 }
 
 static void
+ssh_with_a_key_and_without_a_password(void **state)
+{
+    char file[] = "/tmp/lp_tl1_key_XXXXXX";
+    struct env env;
+    struct lp_tl1_session *session;
+    struct lp_err err = LP_ERR_INIT;
+    ssh_key key = NULL;
+    int fd = mkstemp(file);
+
+    (void)state;
+    assert_true(fd >= 0);
+    (void)close(fd);
+    assert_int_equal(ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key), SSH_OK);
+    assert_int_equal(ssh_pki_export_privkey_file(key, NULL, NULL, NULL, file), SSH_OK);
+    ssh_key_free(key);
+    begin_with(&env, &(struct ne_options){.tids = "n1", .ssh = true, .keys = true},
+               &(struct lp_tl1_pool_options){.max_reply = 0});
+    assert_int_equal(refused(&env, &err), LP_AUTH); /* a password is not offered there */
+    (void)snprintf(env.key_file, sizeof env.key_file, "%s", file);
+    session = acquire(&env);
+    expect_answer(session, "1-A-1");
+    lp_tl1_release(session);
+    end(&env);
+    begin_with(&env, &(struct ne_options){.tids = "n1", .ssh = true, .old_release = true},
+               &(struct lp_tl1_pool_options){.max_reply = 0});
+    (void)snprintf(env.ssh_user, sizeof env.ssh_user, "tl1telnet");
+    env.address.ssh_subsystem = "";
+    session = acquire(&env);
+    expect_answer(session, "1-A-1");
+    lp_tl1_release(session);
+    env.element.name = "other";
+    env.address.ssh_subsystem = "tl1telnet"; /* which an old release does not have */
+    assert_int_equal(refused(&env, &err), LP_PROTOCOL);
+    lp_err_clear(&err);
+    end(&env);
+    (void)unlink(file);
+}
+
+static void
 D46_a_changed_host_key_is_refused_and_told(void **state)
 {
     char hosts[] = "/tmp/lp_tl1_hosts_XXXXXX";
@@ -1063,6 +1106,7 @@ main(void)
         cmocka_unit_test(an_element_that_is_not_there),
         cmocka_unit_test(gateways_relay_by_tid),
         cmocka_unit_test(ssh_with_password_and_with_questions),
+        cmocka_unit_test(ssh_with_a_key_and_without_a_password),
         cmocka_unit_test(D46_a_changed_host_key_is_refused_and_told),
         cmocka_unit_test(one_event_session_which_goes_first),
         cmocka_unit_test(an_event_session_ends_quietly_or_with_a_word),

@@ -42,12 +42,14 @@ static enum lp_code
 match_read(const json_t *doc, struct sim_rule *rule, struct lp_err *err)
 {
     static const char *const members[] = {"verb", "tid", "aid", "path", "method"};
-    enum lp_code rc = LP_OK;
+    json_auto_t *all = NULL;
+    enum lp_code rc;
 
     if (doc != NULL && !json_is_object(doc))
         return lp_fail(err, LP_INVALID, "'match' is no object");
-    if (doc != NULL)
-        rc = lp_json_only(doc, members, LP_COUNT(members), err);
+    if (doc == NULL)
+        doc = all = json_object();
+    rc = lp_json_only(doc, members, LP_COUNT(members), err);
     if (rc == LP_OK)
         rc = text_member(doc, "verb", &rule->verb, err);
     if (rc == LP_OK)

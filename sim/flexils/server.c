@@ -105,6 +105,7 @@ sim_conns_reap(struct sim_server *server)
         if (conn->next != NULL)
             conn->next->prev = conn->prev;
         server->conn_count--;
+        sim_session_free(conn);
         free(conn);
     }
 }

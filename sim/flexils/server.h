@@ -146,7 +146,10 @@ void sim_conn_flush(struct sim_server *server, struct sim_conn *conn);
 /* ---- session.c ---- */
 /** Greets; the rules for CONNECT apply. */
 void sim_session_open(struct sim_server *server, struct sim_conn *conn);
+/** The connection is gone: its logins are counted on for a while. */
 void sim_session_close(struct sim_server *server, struct sim_conn *conn);
+/** What it still held; only when nobody reads or runs its commands any more. */
+void sim_session_free(struct sim_conn *conn);
 void sim_session_bytes(struct sim_server *server, struct sim_conn *conn, const char *bytes,
                        size_t len);
 /** Goes on with queued commands. */

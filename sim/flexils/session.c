@@ -601,6 +601,8 @@ command_queue(void *arg, const char *text, size_t len, struct lp_err *err)
     struct sim_conn *conn = feeding->conn;
     size_t at = (conn->queue_head + conn->queue_count) % SIM_MAX_QUEUE;
 
+    if (conn->dead)
+        return lp_fail(err, LP_CANCELLED, "the connection is gone");
     if (text == NULL) /* it was too long, and was skipped */
         text = "";
     if (conn->queue_count == SIM_MAX_QUEUE)
@@ -702,6 +704,11 @@ sim_session_close(struct sim_server *server, struct sim_conn *conn)
         seats_prune(server, conn->logins[i].node);
     }
     conn->login_count = 0;
+}
+
+void
+sim_session_free(struct sim_conn *conn)
+{
     for (; conn->queue_count > 0; conn->queue_count--) {
         free(conn->queue[conn->queue_head]);
         conn->queue_head = (conn->queue_head + 1) % SIM_MAX_QUEUE;

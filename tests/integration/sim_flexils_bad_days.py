@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -465,6 +466,27 @@ class Ssh(Case):
         self.assertTrue(keys[0].startswith(b"hostkey ") and keys[1].startswith(b"hostkey "))
         self.assertNotEqual(keys[0], keys[1])
 
+    def test_large_answers_and_slow_readers(self):
+        """20 MB through one channel, whole; a reader that stops holds up nobody else."""
+        sim = self.sim(ssh=True)
+        ne, lazy = sim.ssh("lp.mil1"), sim.ssh("lp.mil1")
+        for one in (ne, lazy):
+            one.to_prompt()
+            self.good(one, "ACT-USER:lp.mil1:svc_orch:A1::s3cr3t;")
+            self.good(one, "INH-MSG-ALL:lp.mil1::A2::;")
+        sim.faults({"match": {"verb": "RTRV-SYS"}, "when": {"times": 2}, "do": {"fault": "garbage", "variant": "huge", "bytes": 20000000}})
+        lazy.send("RTRV-SYS:lp.mil1::L1;")
+        ne.send("RTRV-SYS:lp.mil1::A3;")
+        size = 0
+        tail = b""
+        while b"\r\n;\r\nTL1>>" not in tail:
+            piece = ne.read_some(flexsim.LIMIT)
+            size += len(piece)
+            tail = (tail + piece)[-200:]
+        self.assertGreater(size, 20000000)
+        self.good(ne, READ)
+        self.good(sim.login("lp.mil1"), READ)
+
     def test_hostile_handshakes(self):
         sim = self.sim(ssh=True)
         for text in (b"", b"GET / HTTP/1.0\r\n\r\n", b"SSH-2.0-x\r\n" + b"\xff" * 5000, b"\0" * 70000):
@@ -553,6 +575,37 @@ class Many(Case):
             done = subprocess.run([flexsim.PROGRAM, *arguments], capture_output=True, text=True)
             self.assertGreater(done.returncode, 0, arguments)
             self.assertNotEqual(done.stderr, "")
+
+    def test_ways_to_listen(self):
+        """One port for all, an address for each; users, rules, latency and the host key from files and arguments."""
+        with tempfile.TemporaryDirectory(prefix="lp") as folder:
+            users, rules, key = (os.path.join(folder, name) for name in ("users", "rules", "key"))
+            with open(users, "w") as out:
+                json.dump([{"name": "other", "password": "secret"}], out)
+            with open(rules, "w") as out:
+                out.write('# a comment\n\n{"match":{"verb":"RTRV-HDR"},"do":{"fault":"deny","code":"SDNR"}}\n')
+            keys = []
+            for _ in range(2):
+                sim = self.sim(ssh=True, arguments=["--one-port", "--users", users, "--faults", rules, "--host-key", key, "--latency", "10"])
+                self.assertEqual(list(sim.ports), ["lp.bol1"])  # the first gateway
+                ne = sim.login("lp.bol1", user="other", password="secret")
+                self.good(ne, "ACT-USER:lp.ola2:other:A1::secret;")
+                self.assertEqual(self.good(ne, "RTRV-SYS:lp.ola2::A2;").sid, "lp.ola2")
+                self.assertEqual(ne.run("RTRV-HDR:lp.bol1::A3;").code, "SDNR")
+                began = time.monotonic()
+                self.good(ne, "RTRV-HDR:lp.bol1::A4;")
+                self.assertGreaterEqual(time.monotonic() - began, 0.01)
+                keys.append(sim.ssh("lp.bol1", "other", "secret").process.stderr.readline())
+            self.assertEqual(keys[0], keys[1])
+            self.assertEqual(os.stat(key).st_mode & 0o777, 0o600)
+            with open(rules, "w") as out:
+                out.write('{"do":{"fault":"drop"}}\n{"do":{"fault":"nonsense"}}\n')
+            bad = subprocess.run([flexsim.PROGRAM, "flexils", flexsim.RING, "--tcp", "0", "--faults", rules], capture_output=True, text=True)
+            self.assertEqual(bad.returncode, 2)
+            self.assertIn("line 2", bad.stderr)
+        sim = self.sim(arguments=["--address-base", "127.77.0.1"])
+        self.assertEqual([sim.ports[name]["address"] for name in sorted(sim.ports)], [f"127.77.0.{n}" for n in range(1, 7)])
+        self.good(sim.login("lp.rom1"), "RTRV-SYS:lp.rom1::A1;")
 
     def test_control_program_and_kill(self):
         sim = self.sim()

@@ -468,6 +468,9 @@ test_fault_rules(void **state)
     assert_null(sim_faults_fire(&faults, "ENT-OSNC", "lp.mil1", "a", 0));
     assert_int_equal(json_array_size(faults.journal), 2);
     sim_faults_clear(&faults, true);
+    add_rules(&faults, "{\"do\":{\"fault\":\"silence\"}}", LP_OK); /* any command */
+    assert_non_null(sim_faults_fire(&faults, "RTRV-HDR", "x", "", 0));
+    sim_faults_clear(&faults, true);
 }
 
 int

@@ -17,7 +17,7 @@
 
 #define NUMBER_BATCH 1000
 #define COALESCE_US                                                                                \
-    20000 /* shortest time between two rounds: a burst of commits costs one more commit */
+    50000 /* shortest time between two rounds: a burst of commits costs one more commit */
 #define LOOK_US       1000000   /* PostgreSQL with a listener: what other programs numbered */
 #define SEAL_EVERY_US 600000000 /* audit seals, while something happens */
 #define RETRY_US      1000000   /* the store is away */

@@ -364,6 +364,10 @@ open_parts(struct lp_driver_host *host, struct lp_err *err)
     };
     enum lp_code rc;
 
+    if (strcmp(conf->devices_tl1_transport, "ssh") != 0
+        && strcmp(conf->devices_tl1_transport, "tcp") != 0)
+        return lp_fail(err, LP_INVALID, "devices.tl1_transport is 'ssh' or 'tcp', not '%.32s'",
+                       conf->devices_tl1_transport);
     host->index = json_object();
     host->host_keys = host_keys_path(conf);
     if (host->index == NULL || host->host_keys == NULL)

@@ -1,7 +1,9 @@
 /* The FlexILS driver against lightpath-sim, over TCP and SSH: whole circuits over several elements,
  * undoing, faults of the line, gateways, identity, events, typed commands. */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -685,24 +687,43 @@ another_element_under_the_address_is_noticed(void **state)
 
 /* ---- gateways, events, typed commands ---- */
 
+/* A port that takes connections and never says anything. */
+static int
+silent_listener(char *address, size_t size)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof any;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof any), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&any, &len), 0);
+    (void)snprintf(address, size, "tcp://127.0.0.1:%u", (unsigned)ntohs(any.sin_port));
+    return fd;
+}
+
 static void
 elements_behind_a_gateway(void **state)
 {
     const struct lp_driver *driver = lp_driver_of("infinera-flexils");
     char address[96];
-    const char *gateways[] = {"tcp://127.0.0.1:1", address};
+    char silent[64];
+    const char *gateways[] = {"tcp://127.0.0.1:1", silent, address};
     const struct lp_element element = {.id = "e",
                                        .name = "lp.ola1",
                                        .node = "lp.ola1",
                                        .driver = driver->name,
                                        .gateways = gateways,
-                                       .gateway_count = 2};
+                                       .gateway_count = 3};
     json_auto_t *identity = NULL, *ports = NULL;
     struct lp_ne *ne = NULL;
     struct fixture f;
+    int listener = silent_listener(silent, sizeof silent);
 
     (void)state;
     setup(&f, "s3cr3t");
+    f.conf->devices_gateway_probe_ms = 3000;
     sim_address(&sim, "lp.mil1", "tcp", address, sizeof address);
     assert_int_equal(driver->open(f.host, &element, &ne, &f.err), LP_OK);
     if (driver->probe(ne, &f.call, &identity, &f.err) != LP_OK)
@@ -711,6 +732,7 @@ elements_behind_a_gateway(void **state)
     assert_int_equal(driver->ports(ne, &f.call, LP_PORT_OLS_LINE, &ports, &f.err), LP_OK);
     assert_int_equal(json_array_size(json_object_get(ports, "items")), 2);
     driver->close(ne);
+    (void)close(listener);
     teardown(&f);
 }
 

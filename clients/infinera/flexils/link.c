@@ -198,8 +198,12 @@ static int64_t
 left_ms(void *arg)
 {
     const struct fx_ne *fx = arg;
+    int64_t left = fx->call != NULL ? fx->call->time_left_ms(fx->call->ctx) : 0, probe;
 
-    return fx->call != NULL ? fx->call->time_left_ms(fx->call->ctx) : 0;
+    if (fx->probe_until_us == 0)
+        return left;
+    probe = (fx->probe_until_us - lp_clock_mono_us(lp_driver_host_clock(fx->ne.host))) / 1000;
+    return probe < left ? probe : left;
 }
 
 static void
@@ -287,6 +291,23 @@ fx_known_gateway(struct fx_ne *fx)
     return fx->address_count;
 }
 
+/* A gateway that says nothing must not use up the time for the next one. */
+static enum lp_code
+try_gateway(struct fx_ne *fx, size_t address, struct lp_err *err)
+{
+    const struct lp_clock *clock = lp_driver_host_clock(fx->ne.host);
+    int64_t limit_ms = lp_driver_host_conf(fx->ne.host)->devices_gateway_probe_ms;
+    enum lp_code rc;
+
+    fx->probe_until_us = lp_clock_mono_us(clock) + limit_ms * 1000;
+    rc = acquire(fx, address, err);
+    fx->probe_until_us = 0;
+    if (rc == LP_CANCELLED
+        && fx->call->time_left_ms(fx->call->ctx) > 0) /* our limit, not the call's */
+        rc = lp_fail(err, LP_RETRYABLE, "no answer within %lld ms", (long long)limit_ms);
+    return rc;
+}
+
 /* The one that worked last, then all in their order: nearest first. */
 static enum lp_code
 acquire_through(struct fx_ne *fx, struct lp_err *err)
@@ -301,7 +322,7 @@ acquire_through(struct fx_ne *fx, struct lp_err *err)
         if (i >= fx->address_count || (n > 0 && i == known))
             continue;
         lp_err_clear(err);
-        rc = acquire(fx, i, err);
+        rc = try_gateway(fx, i, err);
         if (rc == LP_OK)
             lp_driver_host_set_gateway(fx->ne.host, fx->element.name, gateway_text(fx, i));
         if (rc == LP_OK || is_final(err))

@@ -23,6 +23,7 @@ struct fx_ne {
     bool through_gateway; /* addresses are those of gateways */
     struct lp_tl1_session *session;
     const struct lp_call *call; /* the one that runs */
+    int64_t probe_until_us;     /* a gateway is tried until then; 0: as long as the call lasts */
     bool verified;              /* the element is the expected one */
     bool events;                /* holds the event session */
     struct lp_buf received;     /* raw bytes of the last exchange */

@@ -55,6 +55,7 @@ struct lp_tl1_session {
     char probe_tag[LP_TL1_CTAG_MAX + 1]; /* "": none is out */
     size_t probe_next;                   /* which login is probed next */
     bool look;                           /* there may be input that was read already */
+    bool more;                           /* a storm: there is more than one turn may read */
     const char *reason;                  /* why it was sent away, or NULL */
     /* while it is with a caller */
     struct lp_arena *arena;        /* of `element` */

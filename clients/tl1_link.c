@@ -550,6 +550,12 @@ tl1_link_events(const struct tl1_link *link)
     return events;
 }
 
+short
+tl1_link_write_events(const struct tl1_link *link)
+{
+    return link->session != NULL ? tl1_link_events(link) : POLLIN | POLLOUT;
+}
+
 static ssize_t
 read_ssh(struct tl1_link *link, char *buf, size_t size)
 {

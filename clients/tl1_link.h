@@ -43,5 +43,8 @@ ssize_t tl1_link_write(struct tl1_link *link, const char *data, size_t len);
 int tl1_link_fd(const struct tl1_link *link);
 /** What to poll for while waiting for input. */
 short tl1_link_events(const struct tl1_link *link);
+/** What to poll for when tl1_link_write took nothing: with SSH that may need a message of the peer.
+ */
+short tl1_link_write_events(const struct tl1_link *link);
 
 #endif

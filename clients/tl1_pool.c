@@ -853,6 +853,17 @@ all_gone(const struct lp_tl1_pool *pool, int64_t now, int64_t until)
     return pool->stopping && (pool->sessions == NULL || now >= until);
 }
 
+/* What a storm left over is read in this turn, once. */
+static void
+look_again(struct lp_tl1_pool *pool)
+{
+    for (struct lp_tl1_session *s = pool->sessions; s != NULL; s = s->next)
+        if ((s->mode == TL1_IDLE || s->mode == TL1_EVENTS) && s->more) {
+            s->more = false;
+            s->look = true;
+        }
+}
+
 static void *
 tender(void *arg)
 {
@@ -872,6 +883,7 @@ tender(void *arg)
             else if (read(pool->wake_fd, &drained, sizeof drained) < 0)
                 continue; /* nothing in it: woken already */
         }
+        look_again(pool);
         while (tend_one(pool, now))
             continue;
         if (pool->stopping && until == INT64_MAX)

@@ -247,6 +247,7 @@ tl1_session_drain(struct lp_tl1_session *session)
     /* bounded: a storm leaves its rest for the next turn */
     for (unsigned i = 0; i < 64; i++) {
         got = tl1_link_read(session->link, block, sizeof block);
+        session->more = got > 0;
         if (got <= 0)
             break;
         if (lp_tl1_rx_feed(session->rx, block, (size_t)got, on_message, session, &err) != LP_OK)
@@ -359,7 +360,7 @@ send_all(struct lp_tl1_session *session, struct attempt *attempt, struct lp_err 
             return unreadable(session, attempt, err);
         if (ended)
             return lost(session, attempt, LP_RETRYABLE, "the element closed the connection", err);
-        wake = tl1_wait(&limits, tl1_link_fd(session->link), POLLIN | POLLOUT);
+        wake = tl1_wait(&limits, tl1_link_fd(session->link), tl1_link_write_events(session->link));
         if (wake != TL1_READY)
             return lost_to(session, attempt, wake, err);
     }

@@ -267,7 +267,7 @@ commit(struct lp_engine *engine, const struct lp_caller *caller, struct lp_unit 
 
     if (s->spec != NULL && s->inputs != NULL)
         json_object_set_new(body, "definition", lp_schedule_to_json(s));
-    lp_event_engine(unit, lp_clock_utc_us(engine->clock));
+    lp_event_add(unit, json_pack("{s:s}", "type", "scheduledTags"), lp_clock_utc_us(engine->clock));
     rc = lp_audit_commit_system(engine, unit, caller, body, err);
     if (rc == LP_OK)
         tell(engine);
@@ -651,9 +651,15 @@ begin(struct due *d, struct lp_err *err)
     json_auto_t *pages = NULL;
     enum lp_code rc = lp_json_load(d->s.inputs, strlen(d->s.inputs), &pages, err);
 
-    snprintf(reason, sizeof reason, "schedule '%s'", d->s.name);
+    if (rc == LP_OK && d->s.reg != NULL) {
+        /* the reason below is nobody's decision: it does not open a restored database */
+        caller.reason = NULL;
+        rc = lp_engine_demand_not_restored(d->engine, &caller, d->s.reg->workflow, err);
+        caller.reason = reason;
+    }
     if (rc != LP_OK)
         return rc;
+    snprintf(reason, sizeof reason, "schedule '%s'", d->s.name);
     return lp_engine_begin(
         d->engine, &caller,
         &(struct lp_start){.workflow = d->s.workflow,
@@ -722,6 +728,22 @@ deal(struct lp_engine *engine, const char *id, bool *more, struct lp_err *err)
     return rc;
 }
 
+/** One schedule that cannot be read does not stop the others. */
+static enum lp_code
+shelve(struct lp_engine *engine, const char *id, struct lp_err *err)
+{
+    struct lp_unit *unit = lp_unit_new();
+    enum lp_code rc;
+
+    lp_logf(engine->log, LP_LOG_ERROR, "schedule.broken", "s:s, s:s", "schedule", id, "error",
+            err->msg);
+    lp_err_clear(err);
+    lp_unit_add(unit, LP_SQL_SCHEDULE_SHELVE, LP_ARGS(lp_text("id", id)));
+    rc = lp_store_commit(engine->store, unit, err);
+    lp_unit_free(unit);
+    return rc;
+}
+
 static enum lp_code
 deal_all(struct lp_engine *engine, const char *id, bool (*go_on)(void *arg), void *arg,
          size_t *dealt, struct lp_err *err)
@@ -732,13 +754,7 @@ deal_all(struct lp_engine *engine, const char *id, bool (*go_on)(void *arg), voi
         rc = deal(engine, id, &more, err);
         *dealt += rc == LP_OK && more;
     }
-    if (rc != LP_INTERNAL)
-        return rc;
-    /* One schedule that cannot be read does not stop the others. */
-    lp_logf(engine->log, LP_LOG_ERROR, "schedule.broken", "s:s, s:s", "schedule", id, "error",
-            err->msg);
-    lp_err_clear(err);
-    return LP_OK;
+    return rc == LP_INTERNAL ? shelve(engine, id, err) : rc;
 }
 
 enum lp_code

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "engine/gated.h"
 #include "engine/head.h"
 #include "engine/when.h"
@@ -168,18 +169,23 @@ static enum lp_code
 row_json(const struct lp_rows *rows, size_t row, json_t **out, struct lp_err *err)
 {
     struct lp_window w;
-    struct lp_window_times times;
+    struct lp_window_times times = {.opens_us = INT64_MAX, .closes_us = INT64_MAX};
     struct lp_zone *zone = NULL;
     char text[300];
     enum lp_code rc;
 
     read_row(rows, row, &w);
     rc = lp_zone_load(w.timezone, &zone, err);
-    if (rc != LP_OK)
-        return lp_err_prefix(err, "window '%s': ", w.name);
-    lp_window_times(&w, zone, lp_rows_int(rows, row, "now"), &times);
-    describe(&w, zone, &times, text, sizeof text);
-    lp_zone_free(zone);
+    if (rc == LP_OK) {
+        lp_window_times(&w, zone, lp_rows_int(rows, row, "now"), &times);
+        describe(&w, zone, &times, text, sizeof text);
+        lp_zone_free(zone);
+    } else if (rc == LP_INVALID) { /* shown all the same, so that somebody can mend it */
+        lp_utf8_copy(text, sizeof text, err->msg);
+        lp_err_clear(err);
+    } else {
+        return rc;
+    }
     *out = definition_json(&w, lp_rows_text(rows, row, "description"));
     json_object_set_new(*out, "id", json_string(w.id));
     json_object_set_new(*out, "version", json_integer(lp_rows_int(rows, row, "version")));
@@ -424,7 +430,7 @@ commit(struct lp_engine *engine, const struct lp_caller *caller, struct lp_unit 
                                   w->name, "definition", definition);
     enum lp_code rc;
 
-    lp_event_engine(unit, lp_clock_utc_us(engine->clock));
+    lp_event_add(unit, json_pack("{s:s}", "type", "scheduledTags"), lp_clock_utc_us(engine->clock));
     rc = lp_audit_commit_system(engine, unit, caller, body, err);
     lp_unit_free(unit);
     return rc;

@@ -8,7 +8,7 @@
 enum {
     RETRY_MS = 1000,    /* the store is away */
     PAUSED_MS = 5000,   /* something is due, and the engine is paused */
-    BROKEN_MS = 30000,  /* something is due that cannot be dealt with */
+    BROKEN_MS = 5000,   /* something is due that cannot be dealt with */
     LONGEST_MS = 60000, /* clocks are set, and machines sleep */
 };
 

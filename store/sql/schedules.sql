@@ -118,6 +118,10 @@ UPDATE schedules SET version = CASE WHEN version = CAST(:version AS bigint) THEN
   due_at = CAST(:due_at AS bigint), start_at = CAST(:start_at AS bigint)
 WHERE id = :id
 
+-- name: schedule_shelve
+-- It cannot be read: looked at again in an hour, or when somebody changes it.
+UPDATE schedules SET start_at = lp_now() + 3600000000 WHERE id = :id
+
 -- name: schedule_run_insert
 INSERT INTO schedule_runs (schedule_id, due_at, at, outcome, process_id, reason, scheduler)
 VALUES (:id, :due, :now, :outcome, :process, :reason, :scheduler)

@@ -655,6 +655,48 @@ W19_retries_have_a_pace_and_an_end(struct lp_run_env *env)
         >= 1600000);
 }
 
+/* What is due on a restored database waits for nobody, and starts nothing but validations. */
+static void
+restored_database(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    create(env, &lp_test_caller, "{" EVERY_MINUTE "}", id);
+    lp_run_env_stop(env);
+    lp_store_env_exec(&env->db, "INSERT INTO settings (name, value, changed_by, changed_at) VALUES "
+                                "('restored', '1', 'x', 1)");
+    lp_run_env_make(env, NULL);
+    later(env, MINUTE);
+    assert_int_equal(runs(env, id, "started"), 0);
+    assert_int_equal(runs(env, id, "skipped"), 1);
+    lp_run_env_start(env);
+}
+
+/* One that cannot be read is shown, can be deleted, and does not keep the others waiting. */
+static void
+broken_schedule(struct lp_run_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    char bad[LP_UUID_LEN + 1], good[LP_UUID_LEN + 1];
+    json_t *list = NULL;
+    int64_t us = 0;
+
+    create(env, &olga, "{" EVERY_MINUTE ",\"name\":\"a bad one\"}", bad);
+    create(env, &olga, "{" EVERY_MINUTE ",\"name\":\"good\"}", good);
+    lp_store_env_exec(&env->db,
+                      "UPDATE schedules SET timezone = 'Mars/Crater' WHERE name = 'a bad one'");
+    later(env, MINUTE);
+    assert_int_equal(runs(env, good, "started"), 1);
+    assert_int_equal(runs(env, bad, "started"), 0);
+    lp_test_ok(lp_schedules_sleep(env->engine, &us, &err), &err);
+    assert_true(us > SECOND);
+    lp_test_ok(lp_schedule_list(env->engine, &list, &err), &err);
+    assert_int_equal(json_array_size(list), 2);
+    assert_non_null(strstr(lp_json_str(json_array_get(list, 0), "error", ""), "Mars/Crater"));
+    json_decref(list);
+    lp_test_ok(lp_schedule_delete(env->engine, &olga, bad, &err), &err);
+}
+
 /* A schedule names its workflow: a program without it says so, and one that has it again goes on.
  */
 static void
@@ -778,6 +820,8 @@ static const struct scase {
     {"rome", rome},
     {"many_schedulers", many_schedulers},
     {"predicate_skips", predicate_skips},
+    {"restored_database", restored_database},
+    {"broken_schedule", broken_schedule},
     {"made_once", made_once},
     {"runs_are_forgotten", runs_are_forgotten},
     {"thread_is_woken", thread_is_woken},

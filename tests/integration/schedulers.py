@@ -73,7 +73,7 @@ class Schedulers(unittest.TestCase):
         api = self.cluster.start("api", "front")
         self.cluster.start("scheduler", "one")
         lightpathd.wait_for(lambda: int(self.cluster.value("SELECT count(*) FROM schedules")) == 3)
-        at = time.time() + 4
+        at = time.time() + 8
         reply = api.post("/api/schedules/", {**TICK, "trigger": "date", "trigger_kwargs": {"run_date": at}})
         self.assertEqual(reply.status, 201, reply)
         schedule = reply.json()["id"]

@@ -15,7 +15,7 @@
 
 enum {
     MOST_ITEMS = 20,
-    SKEW_WARN_MS = 1000, /* leases are measured by the database; logs and deadlines by the host */
+    SKEW_WARN_MS = 1000, /* between database and host */
     DEEPEST = 8,
 };
 
@@ -108,8 +108,8 @@ static const struct row_check {
      "they go on by themselves as soon as one has it",
      "start an executor with that label (executor.labels), or abort them"},
     {"events", "all events are numbered", "event(s) not numbered for more than a minute", WARNING,
-     LP_SQL_DOC_EVENTS, -1, "listeners do not see them; no executor is numbering",
-     "start an executor; it numbers what was left"},
+     LP_SQL_DOC_EVENTS, -1, "listeners do not see them; no daemon is numbering",
+     "start a daemon; it numbers what was left"},
     {"failed", "no process has failed", "process(es) failed and wait for somebody", INFO,
      LP_SQL_DOC_FAILED, -1, "they keep their locks until they are dealt with",
      "lightpath process show ID, then retry, skip, mark-done or abort"},
@@ -267,18 +267,19 @@ static void
 check_clock(struct visit *v)
 {
     struct lp_err err = LP_ERR_INIT;
-    int64_t before = lp_clock_utc_us(v->d->clock), there = 0, skew_ms;
+    int64_t before = lp_clock_host_us(v->d->clock), there = 0, skew_ms;
     struct finding f = {.check = "clock",
                         .level = WARNING,
-                        .means = "leases go by the database's clock, logs, schedules and tokens by "
-                                 "this host's: times will not fit together",
+                        .means =
+                            "Lightpath goes by the database's clock; certificates, logs of other "
+                            "programs and the start of this one go by the host's",
                         .todo = "let an NTP service set both clocks"};
 
     if (lp_store_now(v->d->store, &there, &err) != LP_OK) {
         cannot_look(v, "clock", &err);
         return;
     }
-    skew_ms = (there - (before + lp_clock_utc_us(v->d->clock)) / 2) / 1000;
+    skew_ms = (there - (before + lp_clock_host_us(v->d->clock)) / 2) / 1000;
     if (llabs(skew_ms) < SKEW_WARN_MS) {
         say(v, &(struct finding){.check = "clock"}, "host and database agree within %" PRId64 " ms",
             (int64_t)llabs(skew_ms) + 1);

@@ -170,6 +170,8 @@ equal_things_compare_equal(void **state)
         {FX_SCH, "TARGETOPR", "-9.250", "-9.25", true},
         {FX_SCH, "TARGETOPR", "-9.2", "-9.20", true},
         {FX_SCH, "TARGETOPR", "-9.1721", "-9.17", true},
+        {FX_OTS, "SPANDIST", "62", "62.0", true},
+        {FX_OTS, "SPANDIST", "", "62", false},
         {FX_OSNC, "CARRIERLIST", "193500000&50000&193400000&50000",
          "193400000&50000&193500000&50000", true},
         {FX_OSNC, "PASSBANDLIST", "193450000&193550000", "193450000&193550001", false},

@@ -776,6 +776,22 @@ D52_waits_are_conditions(void **state)
     teardown(&f);
 }
 
+static void
+a_port_that_is_gone_needs_no_cleaning(void **state)
+{
+    static const char gone[] =
+        "[{\"id\":\"f\",\"kind\":\"fiber-end\",\"present\":false,\"port\":\"1-A-9-T1\"},"
+        "{\"id\":\"g\",\"kind\":\"fiber-end\",\"present\":false,\"port\":\"1-A-9-L1\"},"
+        "{\"id\":\"s\",\"kind\":\"shutter\",\"present\":false,\"port\":\"1-A-9-T1\",\"circuit\":"
+        "\"LP 9\"}]";
+    struct fixture f;
+
+    (void)state;
+    setup(&f);
+    expect_converged(&f, gone);
+    teardown(&f);
+}
+
 /* D19: a second deletion has nothing left to do, a half one goes on. */
 static void
 D19_deletion_may_be_repeated(void **state)
@@ -1081,6 +1097,7 @@ main(void)
         cmocka_unit_test(D44_refusals_keep_their_kind),
         cmocka_unit_test(nothing_is_written_behind_a_fence),
         cmocka_unit_test(D52_waits_are_conditions),
+        cmocka_unit_test(a_port_that_is_gone_needs_no_cleaning),
         cmocka_unit_test(D19_deletion_may_be_repeated),
         cmocka_unit_test(D17_frequencies_are_integers),
         cmocka_unit_test(D30_names_are_compared_whole),

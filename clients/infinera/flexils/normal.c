@@ -157,6 +157,8 @@ fx_normal(enum fx_class object, const char *name, const char *value)
     case LP_TL1_TEXT:
         break;
     }
+    if (strcmp(name, "SPANDIST") == 0 && len > 0)
+        return decimal(value);
     if (param != NULL && param->values != NULL)
         return enumeration(value);
     if (strcmp(name, "OELAID") == 0 && len > FX_OEL_SHOWN)

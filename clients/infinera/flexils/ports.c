@@ -395,6 +395,25 @@ check_neighbour(struct fx_planner *p, const json_t *intent)
     return fx_add(p, &op);
 }
 
+/* A port that is gone with its card needs no cleaning. */
+static enum lp_code
+plan_entry(struct fx_planner *p, const char *object, const json_t *entry)
+{
+    bool present = lp_json_true(entry, "present");
+    const json_t *actual = NULL;
+    enum fx_class class = FX_OTS;
+    const char *aid = "";
+    enum lp_code rc;
+
+    (void)fx_class_of(object, &class, &aid);
+    rc = p->source->get(p->source->ctx, class, aid, &actual, p->err);
+    if (rc != LP_OK || (actual == NULL && !present))
+        return rc;
+    return fx_plan_port(p, object, lp_json_str(entry, "intent", ""),
+                        present ? LP_PHASE_PREPARE : LP_PHASE_CLEAN,
+                        json_object_get(entry, "attrs"));
+}
+
 enum lp_code
 fx_plan_ports(struct fx_planner *p)
 {
@@ -417,9 +436,7 @@ fx_plan_ports(struct fx_planner *p)
     json_object_foreach(by_object, object, entry)
     {
         if (rc == LP_OK)
-            rc = fx_plan_port(p, object, lp_json_str(entry, "intent", ""),
-                              lp_json_true(entry, "present") ? LP_PHASE_PREPARE : LP_PHASE_CLEAN,
-                              json_object_get(entry, "attrs"));
+            rc = plan_entry(p, object, entry);
     }
     json_array_foreach((json_t *)(uintptr_t)p->intents, i, intent)
     {

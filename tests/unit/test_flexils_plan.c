@@ -358,6 +358,104 @@ golden_cross_connects(void **state)
     element_free(&e);
 }
 
+/* An FMMC12 is cabled into an FBM: circuits of its ports use the FBM's. */
+static void
+circuits_of_cascaded_multiplexers(void **state)
+{
+    static const char intents[] =
+        "[{\"id\":\"c\",\"kind\":\"circuit\",\"present\":true,\"name\":\"LP 9\",\"label\":\"l\","
+        "\"a\":{\"port\":\"1-A-9-T4\"},\"z\":{\"node\":\"lp.fir1\",\"port\":\"1-A-5-T1\"},"
+        "\"route\":[{\"node\":\"lp.mil1\",\"port\":\"1-A-2-L1\"},{\"node\":\"lp.fir1\",\"port\":"
+        "\"1-A-2-L1\"}],\"low_mhz\":193450000,\"high_mhz\":193550000},"
+        "{\"id\":\"s\",\"kind\":\"shutter\",\"present\":true,\"open\":true,\"port\":\"1-A-9-T4\","
+        "\"circuit\":\"LP 9\"}]";
+    struct lp_err err = LP_ERR_INIT;
+    json_t *ops = NULL;
+    struct element e;
+    char *text;
+
+    (void)state;
+    element_init(&e, mil1, LP_COUNT(mil1));
+    assert_int_equal(plan(&e, intents, false, &ops, &err), LP_OK);
+    text = summary(ops);
+    assert_non_null(strstr(text, "ENT-OSNC:lp.mil1:1-A-6-T1-1:*"));
+    assert_non_null(strstr(text, "RMV-SCH:lp.mil1:1-A-6-T1-1:*"));
+    assert_null(strstr(text, "1-A-9-T4"));
+    free(text);
+    json_decref(ops);
+    json_object_del(e.classes[FX_SCG], "1-A-6-T1");
+    assert_int_equal(plan(&e, intents, false, &ops, &err), LP_NOT_FOUND);
+    assert_non_null(strstr(err.msg, "MA0123456789/1-A-9-L1"));
+    lp_err_clear(&err);
+    element_free(&e);
+}
+
+static void
+power_is_waited_for_when_it_does_not_fit(void **state)
+{
+    static const struct {
+        const char *power;
+        size_t operations;
+    } cases[] = {{"{\"difference_cdb\":150}", 0},
+                 {"{\"difference_cdb\":-150}", 0},
+                 {"{\"difference_cdb\":151}", 1},
+                 {NULL, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        struct lp_err err = LP_ERR_INIT;
+        json_t *ops = NULL;
+        struct element e;
+
+        element_init(&e, mil1, LP_COUNT(mil1));
+        e.power = cases[i].power != NULL ? load(cases[i].power) : NULL;
+        assert_int_equal(plan(&e,
+                              "[{\"id\":\"p\",\"kind\":\"power\",\"present\":true,\"port\":"
+                              "\"1-A-3-T1\",\"circuit\":\"LP 42\",\"tolerance_cdb\":150}]",
+                              false, &ops, &err),
+                         LP_OK);
+        assert_int_equal(json_array_size(ops), cases[i].operations);
+        json_decref(ops);
+        element_free(&e);
+    }
+}
+
+/* A label that another circuit of the plan needs too: indices are not handed out twice. */
+static void
+two_circuits_of_one_plan_get_two_indices(void **state)
+{
+    static const char one[] =
+        "{\"id\":\"%s\",\"kind\":\"circuit\",\"present\":true,\"name\":\"%s\",\"label\":\"l\","
+        "\"a\":{\"port\":\"1-A-3-T1\"},\"z\":{\"node\":\"lp.fir1\",\"port\":\"1-A-5-T1\"},"
+        "\"route\":[{\"node\":\"lp.mil1\",\"port\":\"1-A-1-L1\"},{\"node\":\"lp.fir1\",\"port\":"
+        "\"1-A-2-L1\"}],\"low_mhz\":%d,\"high_mhz\":%d}";
+    struct lp_buf intents = LP_BUF_INIT;
+    struct lp_err err = LP_ERR_INIT;
+    json_t *ops = NULL;
+    struct element e;
+    char *text;
+
+    (void)state;
+    lp_buf_char(&intents, '[');
+    lp_buf_printf(&intents, one, "c1", "A", 193400000, 193450000);
+    lp_buf_char(&intents, ',');
+    lp_buf_printf(&intents, one, "c2", "B", 193450000, 193500000);
+    lp_buf_char(&intents, ']');
+    element_init(&e, mil1, LP_COUNT(mil1));
+    assert_int_equal(plan(&e, intents.data, false, &ops, &err), LP_OK);
+    text = summary(ops);
+    assert_non_null(strstr(text, "ENT-OSNC:lp.mil1:1-A-3-T1-1:*"));
+    assert_non_null(strstr(text, "ENT-OSNC:lp.mil1:1-A-3-T1-2:*"));
+    assert_non_null(strstr(text, "REMENDPOINT=1-A-5-T1-1,"));
+    assert_non_null(strstr(text, "REMENDPOINT=1-A-5-T1-2,"));
+    assert_non_null(strstr(text, "ENT-OEL")); /* one route for both */
+    assert_null(strstr(strstr(text, "> ENT-OEL") + 5, "   > ENT-OEL:"));
+    free(text);
+    json_decref(ops);
+    lp_buf_free(&intents);
+    element_free(&e);
+}
+
 int
 main(void)
 {
@@ -367,6 +465,9 @@ main(void)
         cmocka_unit_test(golden_ports),
         cmocka_unit_test(golden_circuits),
         cmocka_unit_test(golden_cross_connects),
+        cmocka_unit_test(circuits_of_cascaded_multiplexers),
+        cmocka_unit_test(power_is_waited_for_when_it_does_not_fit),
+        cmocka_unit_test(two_circuits_of_one_plan_get_two_indices),
     };
 
     return LP_RUN_TESTS(tests);

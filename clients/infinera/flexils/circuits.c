@@ -921,6 +921,9 @@ plan_power(struct fx_planner *p, const json_t *intent)
 
     if (!lp_json_true(intent, "present"))
         return LP_OK;
+    rc = resolve_port(p, intent, &port);
+    if (rc != LP_OK)
+        return rc;
     rc = p->source->power(p->source->ctx, port, suffix, &power, p->err);
     if (rc != LP_OK && rc != LP_NOT_FOUND)
         return rc;

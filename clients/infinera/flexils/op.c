@@ -177,6 +177,8 @@ fx_op_requests(struct lp_arena *arena, const char *tid, const json_t *operation,
                       .err = err};
 
     *count = 0;
+    if (strcmp(action, "wait") == 0)
+        return LP_OK; /* also for what is no object of a class, such as power */
     if (!fx_class_of(object, &m.object, &m.aid))
         return lp_fail(err, LP_INVALID, "'%.80s' is no object of a FlexILS element", object);
     if (strcmp(action, "set") == 0)
@@ -187,7 +189,7 @@ fx_op_requests(struct lp_arena *arena, const char *tid, const json_t *operation,
         delete_requests(&m);
     else if (strcmp(action, "action") == 0)
         (void)next(&m, FX_OPR);
-    else if (strcmp(action, "wait") != 0)
+    else
         return lp_fail(err, LP_INVALID, "'%.32s' is no action", action);
     return LP_OK;
 }

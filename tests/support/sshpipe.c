@@ -73,11 +73,35 @@ pump(ssh_session session, ssh_channel channel)
     }
 }
 
+/* Logs in, opens the channel and serves it; the exit code. */
+static int
+serve(ssh_session session, char **argv)
+{
+    ssh_channel channel;
+    int rc;
+
+    if (ssh_connect(session) != SSH_OK) {
+        fprintf(stderr, "%s\n", ssh_get_error(session));
+        return 1;
+    }
+    print_key(session);
+    if (log_in(session, argv[3], argv[4]) != SSH_AUTH_SUCCESS)
+        return 3;
+    channel = ssh_channel_new(session); /* freed with the session */
+    if (channel == NULL || ssh_channel_open_session(channel) != SSH_OK)
+        return 4;
+    rc = strcmp(argv[5], "shell") == 0 ? ssh_channel_request_shell(channel)
+                                       : ssh_channel_request_subsystem(channel, argv[6]);
+    if (rc != SSH_OK)
+        return 4;
+    pump(session, channel);
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
     ssh_session session = ssh_new();
-    ssh_channel channel;
     long seconds = 60;
     int rc, strict = 0;
 
@@ -88,23 +112,8 @@ main(int argc, char **argv)
     ssh_options_set(session, SSH_OPTIONS_USER, argv[3]);
     ssh_options_set(session, SSH_OPTIONS_TIMEOUT, &seconds);
     ssh_options_set(session, SSH_OPTIONS_STRICTHOSTKEYCHECK, &strict);
-    if (ssh_connect(session) != SSH_OK) {
-        fprintf(stderr, "%s\n", ssh_get_error(session));
-        return 1;
-    }
-    print_key(session);
-    if (log_in(session, argv[3], argv[4]) != SSH_AUTH_SUCCESS)
-        return 3;
-    channel = ssh_channel_new(session);
-    if (channel == NULL || ssh_channel_open_session(channel) != SSH_OK)
-        return 4;
-    rc = strcmp(argv[5], "shell") == 0 ? ssh_channel_request_shell(channel)
-                                       : ssh_channel_request_subsystem(channel, argv[6]);
-    if (rc != SSH_OK)
-        return 4;
-    pump(session, channel);
-    ssh_channel_free(channel);
+    rc = serve(session, argv);
     ssh_disconnect(session);
     ssh_free(session);
-    return 0;
+    return rc;
 }

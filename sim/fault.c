@@ -107,6 +107,52 @@ when_read(const json_t *doc, struct sim_rule *rule, struct lp_err *err)
     return LP_OK;
 }
 
+/* What a row of faults.def says about a member: NULL when it has none of this name, else the words
+   it may be, up to the next '|' ("": anything). */
+static const char *
+member_words(const char *args, const char *name)
+{
+    size_t len = strlen(name);
+
+    while (*args == '|' && args[1] != '\0') {
+        args++;
+        if (strncmp(args, name, len) == 0 && (args[len] == '|' || args[len] == '='))
+            return args[len] == '=' ? args + len + 1 : "";
+        args += strcspn(args, "|");
+    }
+    return NULL;
+}
+
+static bool
+word_among(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+
+    while (*words != '\0' && *words != '|') {
+        size_t n = strcspn(words, ",|");
+
+        if (n == len && memcmp(words, word, n) == 0)
+            return true;
+        words += n + (words[n] == ',' ? 1 : 0);
+    }
+    return false;
+}
+
+static enum lp_code
+member_check(const struct sim_fault_info *info, const char *name, const json_t *value,
+             struct lp_err *err)
+{
+    const char *words = member_words(info->args, name);
+
+    if (words == NULL)
+        return lp_fail(err, LP_INVALID, "fault %s has no member '%.64s'", info->name, name);
+    if (words[0] != '\0'
+        && (!json_is_string(value) || !word_among(words, json_string_value(value))))
+        return lp_fail(err, LP_INVALID, "fault %s: '%s' is one of %.*s", info->name, name,
+                       (int)strcspn(words, "|"), words);
+    return LP_OK;
+}
+
 static enum lp_code
 do_read(json_t *doc, struct sim_rule *rule, struct lp_err *err)
 {
@@ -123,11 +169,10 @@ do_read(json_t *doc, struct sim_rule *rule, struct lp_err *err)
         return lp_fail(err, LP_INVALID, "there is no fault '%.64s'", name);
     json_object_foreach(doc, member, value)
     {
-        char word[80];
-
-        snprintf(word, sizeof word, "|%.64s|", member);
-        if (strcmp(member, "fault") != 0 && strstr(infos[i].args, word) == NULL)
-            return lp_fail(err, LP_INVALID, "fault %s has no member '%.64s'", name, member);
+        if (strcmp(member, "fault") != 0)
+            rc = member_check(&infos[i], member, value, err);
+        if (rc != LP_OK)
+            return rc;
     }
     rule->fault = (enum sim_fault)i;
     rule->executed = infos[i].executed;

@@ -27,7 +27,7 @@ enum sim_fault {
 struct sim_fault_info {
     const char *name;
     bool executed;    /* is the effect applied when the rule does not say? */
-    const char *args; /* members that "do" may have: |a|b| */
+    const char *args; /* members that "do" may have: |a|b=word,word| */
     const char *text;
 };
 

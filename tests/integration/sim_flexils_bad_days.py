@@ -357,7 +357,7 @@ class Faults(Case):
         self.box.faults({"match": {"aid": "1-A-1-L1"}, "do": deny}, {"match": {"verb": "RTRV-OTS"}, "do": {"fault": "deny", "code": "RALB"}})
         self.assertEqual(ne.run(READ).code, "SDNR")
         self.assertEqual(ne.run(READ).code, "RALB")
-        for bad in ({}, {"do": {"fault": "nonsense"}}, {"do": {"fault": "drop", "colour": 1}}, {"do": {"fault": "drop"}, "when": {"nth": 0}},
+        for bad in ({}, {"do": {"fault": "nonsense"}}, {"do": {"fault": "garbage", "variant": "odd"}}, {"do": {"fault": "drop", "how": 1}}, {"do": {"fault": "drop", "colour": 1}}, {"do": {"fault": "drop"}, "when": {"nth": 0}},
                     {"do": {"fault": "drop"}, "when": {"state": "perhaps"}}, {"do": {"fault": "drop"}, "match": {"verb": 7}},
                     {"do": {"fault": "drop"}, "when": {"prob": 2}}, {"do": {"fault": "drop"}, "what": 1}):
             self.assertFalse(self.box.control(ok=False, op="faults", rules=[bad])["ok"], bad)

@@ -494,7 +494,7 @@ class Ssh(Case):
             try:
                 sock.sendall(text)
                 sock.shutdown(socket.SHUT_WR)
-            except ConnectionError:
+            except OSError:  # it has hung up already
                 pass
             sock.close()
         ne = sim.ssh("lp.mil1")

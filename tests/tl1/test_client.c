@@ -767,6 +767,61 @@ gateways_relay_by_tid(void **state)
     ne_stop(second);
 }
 
+/* A gateway with one connection and more elements than that takes: the ninth is told to come again,
+ * and finds room. */
+static void
+a_full_gateway_makes_room_for_the_next(void **state)
+{
+    struct env env;
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_tl1_session *session = NULL;
+    char tid[16];
+
+    (void)state;
+    begin_with(&env, &(struct ne_options){.tids = ""},
+               &(struct lp_tl1_pool_options){.max_connections = 1});
+    env.element.max_sessions = 1;
+    env.element.name = env.element.tid = tid;
+    for (unsigned i = 0; i < LP_TL1_MAX_TIDS; i++) {
+        (void)snprintf(tid, sizeof tid, "sub%u", i);
+        lp_tl1_release(acquire(&env));
+    }
+    assert_int_equal(ne_connections(env.ne), 1);
+    (void)snprintf(tid, sizeof tid, "sub9");
+    assert_int_equal(refused(&env, &err), LP_RETRYABLE);
+    assert_true(lp_tl1_is_busy(&err));
+    WAIT_FOR(session != NULL
+             || lp_tl1_acquire(env.pool, &env.element, &env.call, &session, &err) == LP_OK);
+    expect_answer(session, "1-A-1");
+    lp_tl1_release(session);
+    assert_int_equal(ne_count(env.ne, "CANC-USER"), LP_TL1_MAX_TIDS);
+    lp_err_clear(&err);
+    end(&env);
+}
+
+/* Idle logins of several elements are probed in turn. */
+static void
+every_login_of_a_gateway_is_kept_alive(void **state)
+{
+    static const char *const tids[] = {"n1", "sub1"};
+    struct env env;
+
+    (void)state;
+    begin_with(&env, &(struct ne_options){.tids = "n1 sub1"},
+               &(struct lp_tl1_pool_options){.max_reply = 0});
+    for (size_t i = 0; i < LP_COUNT(tids); i++) {
+        env.element.name = env.element.tid = tids[i];
+        lp_tl1_release(acquire(&env));
+    }
+    for (unsigned i = 1; i <= 4; i++) {
+        lp_clock_turn(&env.clock, (i == 1 ? 301 : 151) * INT64_C(1000000));
+        WAIT_FOR(ne_count(env.ne, "RTRV-HDR") == i);
+        nap();
+    }
+    assert_int_equal(stats(&env).sessions, 1);
+    end(&env);
+}
+
 static void
 ssh_with_password_and_with_questions(void **state)
 {
@@ -1105,6 +1160,8 @@ main(void)
         cmocka_unit_test(telnet_is_declined_and_a_missing_prompt_waited_for),
         cmocka_unit_test(an_element_that_is_not_there),
         cmocka_unit_test(gateways_relay_by_tid),
+        cmocka_unit_test(a_full_gateway_makes_room_for_the_next),
+        cmocka_unit_test(every_login_of_a_gateway_is_kept_alive),
         cmocka_unit_test(ssh_with_password_and_with_questions),
         cmocka_unit_test(ssh_with_a_key_and_without_a_password),
         cmocka_unit_test(D46_a_changed_host_key_is_refused_and_told),

@@ -590,6 +590,108 @@ faulty_commands_get_the_code_that_a_node_answers(void **state)
     lp_tl1_scratch_free(&scratch);
 }
 
+/* ---- outcomes ---- */
+
+struct judged {
+    const struct lp_tl1_command *command;
+    enum lp_code rc;
+    enum lp_tl1_class found;
+    char msg[512];
+};
+
+static enum lp_code
+judge(void *arg, const struct lp_tl1_message *message, struct lp_err *err)
+{
+    struct judged *judged = arg;
+
+    judged->rc = lp_tl1_verdict(message, judged->command, "mil1", &judged->found, err);
+    (void)snprintf(judged->msg, sizeof judged->msg, "%s", err->msg);
+    lp_err_clear(err);
+    return LP_OK;
+}
+
+/* A class is what the code says, unless it leaves it to the text; several reasons must agree. */
+static void
+outcomes_come_from_code_and_text(void **state)
+{
+    static const struct {
+        const char *code, *answer;
+        enum lp_code rc;
+        enum lp_tl1_class found;
+    } cases[] = {
+        {"ED-SCH", "M  L1 COMPLD\r\n;", LP_OK, LP_TL1_UNCLEAR},
+        {"ED-SCH", "M  L1 DENY\r\n   IENE\r\n;", LP_NOT_FOUND, LP_TL1_NOT_FOUND},
+        {"RTRV-OSNC", "M  L1 DENY\r\n   IENE\r\n;", LP_OK, LP_TL1_UNCLEAR},
+        {"ED-SCH", "M  L1 DENY\r\n   SNVS\r\n   /*in maintenance, use RST command*/\r\n;",
+         LP_REFUSED, LP_TL1_IN_MAINT},
+        {"DLT-OEL", "M  L1 DENY\r\n   SROF\r\n   /*OEL is not Locked*/\r\n;", LP_REFUSED,
+         LP_TL1_NOT_LOCKED},
+        {"DLT-OEL", "M  L1 DENY\r\n   IPNV\r\n   /*ALREADY*/\r\n;", LP_REFUSED, LP_TL1_REJECTED},
+        {"DLT-OEL", "M  L1 DENY\r\n   IITA\r\n;", LP_RETRYABLE, LP_TL1_UNREACHABLE},
+        {"DLT-OEL", "M  L1 DENY\r\n;", LP_REFUSED, LP_TL1_REJECTED},
+        {"DLT-OEL",
+         "M  L1 DENY\r\n   MERR\r\n   /*A ALREADY there*/\r\n   /*B ALREADY there*/\r\n;",
+         LP_CONFLICT, LP_TL1_ALREADY},
+        {"DLT-OEL", "M  L1 DENY\r\n   MERR\r\n   /*A ALREADY there*/\r\n   /*B is wrong*/\r\n;",
+         LP_REFUSED, LP_TL1_REJECTED},
+        {"DLT-OEL", "M  L1 DENY\r\n   MERR\r\n;", LP_REFUSED, LP_TL1_REJECTED},
+        {"DLT-OEL", "M  L1 PRTL\r\n   SROF\r\n;", LP_UNKNOWN, LP_TL1_UNCLEAR},
+        {"DLT-OEL", "M  L1 DELAY\r\n;", LP_UNKNOWN, LP_TL1_UNCLEAR},
+        {"RTRV-OEL", "M  L1 DELAY\r\n;", LP_PROTOCOL, LP_TL1_UNCLEAR},
+        {"RTRV-OEL", "M  L1 RTRV\r\n;", LP_PROTOCOL, LP_TL1_UNCLEAR},
+        {"RTRV-OEL", "M  L1 COMPLD\r\n   \"x\r\n;", LP_PROTOCOL, LP_TL1_UNCLEAR},
+        {"ED-OEL", "M  L1 COMPLD\r\n   \"x\r\n;", LP_UNKNOWN, LP_TL1_UNCLEAR},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        const struct lp_tl1_command command = {.code = cases[i].code};
+        struct judged judged = {.command = &command};
+        struct lp_tl1_rx *rx = lp_tl1_rx_new(NULL);
+        struct lp_err err = LP_ERR_INIT;
+
+        assert_int_equal(
+            lp_tl1_rx_feed(rx, cases[i].answer, strlen(cases[i].answer), judge, &judged, &err),
+            LP_OK);
+        assert_int_equal(judged.rc, cases[i].rc);
+        assert_int_equal(judged.found, cases[i].found);
+        if (judged.rc != LP_OK) {
+            assert_non_null(strstr(judged.msg, "mil1"));
+            assert_non_null(strstr(judged.msg, cases[i].code));
+        }
+        lp_tl1_rx_free(rx);
+    }
+    assert_null(lp_tl1_error_find("QQQQ"));
+    assert_string_equal(lp_tl1_error_find("IEAE")->text, "named object exists already");
+}
+
+static void
+alarms_have_their_members(void **state)
+{
+    static const char text[] =
+        "1-A-1-L1,OTS:CR,OLOS,SA,03-14,09-12-44,NEND,RCV:\\\"Optical Loss of Signal\\\",";
+    struct lp_tl1_scratch scratch = {.text = NULL};
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_tl1_record record;
+    struct lp_tl1_alarm alarm;
+
+    (void)state;
+    assert_int_equal(lp_tl1_record_parse(text, strlen(text), &scratch, &record, &err), LP_OK);
+    lp_tl1_alarm_of(&record, &alarm);
+    assert_string_equal(alarm.aid, "1-A-1-L1");
+    assert_string_equal(alarm.type, "OTS");
+    assert_string_equal(alarm.notification, "CR");
+    assert_string_equal(alarm.condition, "OLOS");
+    assert_string_equal(alarm.time, "09-12-44");
+    assert_string_equal(alarm.direction, "RCV");
+    assert_string_equal(alarm.text, "Optical Loss of Signal");
+    assert_int_equal(lp_tl1_record_parse("x", 1, &scratch, &record, &err), LP_OK);
+    lp_tl1_alarm_of(&record, &alarm);
+    assert_string_equal(alarm.condition, "");
+    assert_string_equal(alarm.text, "");
+    lp_tl1_scratch_free(&scratch);
+}
+
 /* ---- secrets ---- */
 
 static void
@@ -648,6 +750,8 @@ main(void)
         cmocka_unit_test(D17_frequencies_are_integers_and_powers_hundredths),
         cmocka_unit_test(builders_quote_where_needed_and_refuse_the_rest),
         cmocka_unit_test(faulty_commands_get_the_code_that_a_node_answers),
+        cmocka_unit_test(outcomes_come_from_code_and_text),
+        cmocka_unit_test(alarms_have_their_members),
         cmocka_unit_test(D46_secrets_are_taken_out_of_transcripts),
     };
 

@@ -21,7 +21,12 @@ import receivers  # noqa: E402
 from lightpathd import wait_for  # noqa: E402
 
 SECRET = "s3cret-" + uuid.uuid4().hex
-FAST = {"notifications.backoff_s": 1, "notifications.timeout_ms": 1500}
+FAST = {"notifications.backoff_s": 1, "notifications.timeout_ms": 20000}
+
+
+def limit(seconds):
+    """For tests in which somebody does not answer."""
+    return {"notifications.timeout_ms": int(seconds * 1000 * lightpathd.SLOW)}
 
 
 class Case(unittest.TestCase):
@@ -120,12 +125,12 @@ class Webhooks(Case):
         hook = self.hook(lambda path, nth: "ok" if nth > 1 or path in ("/good", "/elsewhere") else
                          next(w for w in ways if path == f"/{w}"))
         targets = [self.target(hook, str(way)) for way in ways] + [self.target(hook, "good")]
-        daemon = self.daemon(self.rules(targets=targets)).start()
+        daemon = self.daemon(self.rules(targets=targets), **limit(4)).start()
         notice = self.send_test(daemon)
         wait_for(lambda: all(row["status"] == "sent" for row in self.log(daemon, notice).values()) and len(self.log(daemon, notice)) == 7)
         for target, row in self.log(daemon, notice).items():
             seen = hook.at("/" + target)
-            self.assertEqual(len(seen), 1 if target == "good" else 2, target)
+            self.assertGreaterEqual(len(seen), 1 if target == "good" else 2, target)
             self.assertEqual({headers["Lightpath-Id"] for headers, _ in seen}, {row["id"]})
             self.assertEqual(row["attempts"], len(seen))
         self.assertEqual(hook.at("/elsewhere"), [])
@@ -158,7 +163,7 @@ class Webhooks(Case):
         hook = self.hook()
         self.failures(9)
         rules = self.rules(targets=[self.target(hook, "noc")], rules=[{"to": "noc", "kind": "process_failed"}])
-        daemon = self.daemon(rules, **{"notifications.burst": 2, "notifications.window_s": 3, "notifications.timeout_ms": 5000}).start()
+        daemon = self.daemon(rules, **{"notifications.burst": 2, "notifications.window_s": 3}).start()
         wait_for(lambda: any(body["kind"] == "digest" for _, body in hook.at("/noc")))
         wait_for(lambda: not [r for r in daemon.get("/api/notifications/").json() if r["status"] in ("pending", "held")])
         bodies = [body for _, body in hook.at("/noc")]
@@ -174,7 +179,7 @@ class Webhooks(Case):
     def test_killed_between_and_in_the_middle(self):
         hook = self.hook(lambda path, nth: "slow" if path == "/held" and nth == 1 else "ok")
         rules = self.rules(targets=[self.target(hook, "held"), self.target(hook, "away")])
-        daemon = self.daemon(rules).start()
+        daemon = self.daemon(rules, **limit(3)).start()
         notice = self.send_test(daemon, "held")
         wait_for(lambda: hook.at("/held"))
         daemon.kill()  # one message is in flight
@@ -182,18 +187,18 @@ class Webhooks(Case):
         daemon.start()
         wait_for(lambda: self.log(daemon, notice)["held"]["status"] == "sent")
         seen = hook.at("/held")
-        self.assertEqual(len(seen), 2)  # at least once, known by its id
-        self.assertEqual(seen[0][0]["Lightpath-Id"], seen[1][0]["Lightpath-Id"])
+        self.assertGreaterEqual(len(seen), 2)  # at least once, known by its id
+        self.assertEqual(len({headers["Lightpath-Id"] for headers, _ in seen}), 1)
         daemon.kill()
         daemon.start()
         later = self.send_test(daemon, "away")
         wait_for(lambda: self.log(daemon, later).get("away", {}).get("status") == "sent")
-        self.assertEqual(len(hook.at("/held")), 2)
+        self.assertEqual(len(hook.at("/held")), len(seen))
 
     def test_a_receiver_that_hangs_keeps_nobody_waiting(self):
         hook = self.hook(lambda path, nth: "slow" if path == "/hangs" else "ok")
         rules = self.rules(targets=[self.target(hook, "hangs"), self.target(hook, "fine")])
-        daemon = self.daemon(rules, **{"notifications.backoff_s": 60}).start()
+        daemon = self.daemon(rules, **{"notifications.backoff_s": 3600}, **limit(3)).start()
         for _ in range(5):
             self.send_test(daemon, "hangs")
         wait_for(lambda: daemon.log("notification.failed"))
@@ -307,7 +312,7 @@ class Mail(Case):
         for mode, words in (("refuse", "550"), ("busy", "421"), ("cut", ""), ("garbage", ""), ("silent", "")):
             with self.subTest(mode=mode):
                 smtp = self.smtp(mode)
-                daemon = self.daemon(self.mail_rules(smtp.port)).start()
+                daemon = self.daemon(self.mail_rules(smtp.port), **limit(4)).start()
                 notice = self.send_test(daemon)
                 row = wait_for(lambda: (lambda r: r.get("noc", {}).get("error") and r["noc"])(self.log(daemon, notice)))
                 self.assertIn(words, row["error"])
@@ -344,7 +349,7 @@ class Several(Case):
     def test_two_schedulers_tell_once(self):
         hook = self.hook()
         rules = self.rules(targets=[self.target(hook, "noc")])
-        lease = {"scheduler.lease_ms": 1000}
+        lease = {"scheduler.lease_ms": 1000, **limit(5)}
         one = self.daemon(rules, "one", **lease).start()
         two = self.daemon(rules, "two", **lease).start()
         ids = [self.send_test(one if n % 2 else two, "noc") for n in range(20)]

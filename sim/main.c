@@ -290,6 +290,7 @@ signals_open(void)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    (void)signal(SIGPIPE, SIG_IGN); /* libssh writes to sockets that are gone */
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -497,6 +497,11 @@ class Ssh(Case):
             except OSError:  # it has hung up already
                 pass
             sock.close()
+        for n in range(10):  # killed while an answer is on its way
+            ne = sim.ssh("lp.mil1")
+            ne.to_prompt()
+            ne.send("RTRV-HDR:lp.mil1::A1;" * 20)
+            ne.process.kill()
         ne = sim.ssh("lp.mil1")
         ne.to_prompt()
 

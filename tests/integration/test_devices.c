@@ -542,7 +542,7 @@ another_element_is_not_touched(struct lp_run_env *env)
 /* ---- drift ---- */
 
 static void
-drift_is_told_and_repaired(struct lp_run_env *env)
+D26_drift_is_told_and_repaired(struct lp_run_env *env)
 {
     char line[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1];
 
@@ -563,6 +563,25 @@ drift_is_told_and_repaired(struct lp_run_env *env)
     assert_holds(b.id, "port:one", "{\"name\":\"one\",\"comment\":\"x\"}");
     lp_device_env_start(env, "check_line", line, false, id);
     lp_test_wait(env, id, "completed");
+}
+
+/** D52: what needs a moment to show is looked at again, not slept for. */
+static void
+D52_what_settles_is_looked_at_again(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    two_sites(env);
+    line_over_both("one", "x");
+    lp_fake_hide(2, 2); /* the plan reads both elements; then they show nothing yet */
+    lp_device_env_start(env, "make_line", NULL, false, id);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(
+        count(env,
+              "SELECT count(*) FROM step_attempts WHERE process_id = :id AND step_key = 'verify'",
+              id),
+        2);
+    assert_int_equal(lp_fake_seen().changed, 4);
 }
 
 /** D53: a validation writes nothing but its own log. */
@@ -714,7 +733,7 @@ D47_inventory_is_cached(struct lp_run_env *env)
 }
 
 static void
-commands_are_sent_as_typed(struct lp_run_env *env)
+D42_commands_obey_the_role(struct lp_run_env *env)
 {
     char id[LP_UUID_LEN + 1], pages[200];
 
@@ -788,6 +807,8 @@ many_processes_few_sessions(struct lp_run_env *env)
 
 /* ---- a crash inside apply ---- */
 
+static char kept[100]; /* what the elements hold outlives the program */
+
 static void
 die(const char *element, const char *object)
 {
@@ -797,7 +818,7 @@ die(const char *element, const char *object)
 }
 
 static void
-crash_in_apply(struct lp_run_env *env)
+crash_before(struct lp_run_env *env)
 {
     char id[LP_UUID_LEN + 1];
 
@@ -808,25 +829,57 @@ crash_in_apply(struct lp_run_env *env)
 }
 
 static void
-a_crash_between_T1_and_T2_converges(struct lp_run_env *env)
+crash_behind(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    lp_fake_after_write = die;
+    lp_device_env_start(env, "make_line", NULL, false, id);
+    lp_test_wait(env, id, "completed");
+}
+
+/** The command was sent, or was just about to be: resumed, it converges, and nothing is done twice.
+ * The element is left in peace first: the dead program's command may still act. */
+static void
+goes_on(struct lp_run_env *env, void (*crash)(struct lp_run_env *env), int changed)
 {
     char id[LP_UUID_LEN + 1];
 
     two_sites(env);
     lp_run_env_stop(env);
     line_over_both("one", "x");
-    lp_run_env_crash(env, crash_in_apply);
+    snprintf(kept, sizeof kept, "%s/elements.json", env->db.dir);
+    lp_fake_keep(kept);
+    lp_run_env_crash(env, crash);
+    lp_fake_load(kept);
+    lp_fake_keep(NULL);
     lp_run_env_start(env);
     snprintf(id, sizeof id, "%s",
              lp_test_text(
                  env, "SELECT id FROM processes WHERE workflow = 'make_line' AND id <> :id", ""));
+    lp_test_until(env,
+                  "SELECT count(*) FROM processes WHERE id = :id AND status IN ('completed', "
+                  "'failed')",
+                  id, 1);
     lp_test_wait(env, id, "completed");
     assert_holds(a.id, "port:one", "{\"name\":\"one\",\"comment\":\"x\"}");
     assert_holds(b.id, "port:one", "{\"name\":\"one\",\"comment\":\"x\"}");
-    assert_int_equal(lp_fake_seen().changed, 4);
+    assert_holds(b.id, "label", "{\"lines\":[\"one\"]}");
+    assert_int_equal(lp_fake_seen().changed, changed);
 }
 
-/* ---- all of them, on each database ---- */
+static void
+a_crash_before_the_write_converges(struct lp_run_env *env)
+{
+    goes_on(env, crash_before, 4);
+}
+
+static void
+a_crash_behind_the_write_converges(struct lp_run_env *env)
+{
+    goes_on(env, crash_behind, 3);
+}
 
 struct device_case {
     const char *name, *name_pg;
@@ -853,15 +906,17 @@ static struct device_case cases[] = {
     CASE(planned_again_within),
     CASE(planned_again_beyond),
     CASE(another_element_is_not_touched),
-    CASE(drift_is_told_and_repaired),
+    CASE(D26_drift_is_told_and_repaired),
+    CASE(D52_what_settles_is_looked_at_again),
     CASE(D53_validation_writes_nothing),
     CASE(stopped_and_observed_elements_are_not_written),
     CASE(a_stop_halts_between_operations),
     CASE(every_exchange_is_kept),
     CASE(D47_inventory_is_cached),
-    CASE(commands_are_sent_as_typed),
+    CASE(D42_commands_obey_the_role),
     CASE(many_processes_few_sessions),
-    CASE(a_crash_between_T1_and_T2_converges),
+    CASE(a_crash_before_the_write_converges),
+    CASE(a_crash_behind_the_write_converges),
 };
 
 static void

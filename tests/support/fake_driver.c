@@ -12,6 +12,7 @@
 enum { CALLS = 5 };
 
 void (*lp_fake_before_write)(const char *element, const char *object);
+void (*lp_fake_after_write)(const char *element, const char *object);
 unsigned lp_fake_latency_ms;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
@@ -19,6 +20,8 @@ static json_t *elements;                                 /* {element: {object: a
 static json_t *serials, *sessions, *writers;
 static struct lp_fake_seen seen;
 static int inside;
+static int hide_after, hide_times;
+static char keep_path[200];
 static struct {
     int after, times;
     enum lp_code code;
@@ -48,9 +51,10 @@ lp_fake_reset(void)
     writers = json_object();
     seen = (struct lp_fake_seen){0};
     memset(faults, 0, sizeof faults);
-    inside = 0;
+    inside = hide_after = hide_times = 0;
+    keep_path[0] = '\0';
     pthread_mutex_unlock(&lock);
-    lp_fake_before_write = NULL;
+    lp_fake_before_write = lp_fake_after_write = NULL;
     lp_fake_latency_ms = 0;
 }
 
@@ -108,6 +112,36 @@ lp_fake_all(void)
         lp_err_clear(&err);
     pthread_mutex_unlock(&lock);
     return text;
+}
+
+void
+lp_fake_hide(int after, int times)
+{
+    pthread_mutex_lock(&lock);
+    hide_after = after;
+    hide_times = times;
+    pthread_mutex_unlock(&lock);
+}
+
+void
+lp_fake_keep(const char *path)
+{
+    pthread_mutex_lock(&lock);
+    snprintf(keep_path, sizeof keep_path, "%s", path == NULL ? "" : path);
+    pthread_mutex_unlock(&lock);
+}
+
+void
+lp_fake_load(const char *path)
+{
+    json_t *read = json_load_file(path, 0, NULL);
+
+    pthread_mutex_lock(&lock);
+    if (read != NULL) {
+        json_decref(elements);
+        elements = read;
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 void
@@ -317,7 +351,7 @@ fake_plan(struct lp_ne *ne, const struct lp_call *call, const json_t *intents, b
 {
     struct fake *fake = ne->priv;
     json_t *operations, *intent;
-    bool executed;
+    bool executed, hidden = false;
     size_t i;
     enum lp_code rc = enter(fake, LP_FAKE_PLAN, &executed, err);
 
@@ -328,10 +362,14 @@ fake_plan(struct lp_ne *ne, const struct lp_call *call, const json_t *intents, b
     }
     operations = json_array();
     pthread_mutex_lock(&lock);
+    if (hide_after > 0)
+        hide_after--;
+    else if (hide_times > 0)
+        hidden = hide_times-- > 0;
     json_array_foreach(intents, i, intent)
     {
         const char *object = lp_json_str(intent, "object", "?");
-        json_t *now = json_object_get(objects_of(fake->id), object);
+        json_t *now = hidden ? NULL : json_object_get(objects_of(fake->id), object);
         json_t *want = json_is_false(json_object_get(intent, "present"))
                            ? NULL
                            : json_object_get(intent, "attributes");
@@ -388,7 +426,11 @@ change(struct fake *fake, const char *object, json_t *after)
         json_object_set_new(objects_of(fake->id), object, json_deep_copy(after));
     seen.changed++;
     (void)add(writers, fake->id, -1);
+    if (keep_path[0] != '\0')
+        (void)json_dump_file(elements, keep_path, 0);
     pthread_mutex_unlock(&lock);
+    if (lp_fake_after_write != NULL)
+        lp_fake_after_write(fake->id, object);
 }
 
 static enum lp_code

@@ -31,6 +31,15 @@ enum lp_fake_call { LP_FAKE_OPEN, LP_FAKE_PROBE, LP_FAKE_PLAN, LP_FAKE_APPLY, LP
 void lp_fake_fail(enum lp_fake_call call, int nth, int times, enum lp_code code, bool executed);
 /** Called before every change, on the step's thread; NULL = nothing. */
 extern void (*lp_fake_before_write)(const char *element, const char *object);
+/** The same behind it. */
+extern void (*lp_fake_after_write)(const char *element, const char *object);
+/** After so many plans, the next ones see nothing of what the element holds. */
+void lp_fake_hide(int after, int times);
+/** From now on all elements are kept in a file (NULL: no more); a program that comes later reads
+ * it.
+ */
+void lp_fake_keep(const char *path);
+void lp_fake_load(const char *path);
 extern unsigned lp_fake_latency_ms; /* of every call */
 
 struct lp_fake_seen {

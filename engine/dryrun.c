@@ -7,23 +7,29 @@
 
 /* ---- may it be tried? ---- */
 
-/** Steps in front of the plan that would act on others before anything can be seen. */
+/** Acts on others, or lets others act, before anything could be seen. */
+static bool
+acts(const struct lp_step *step)
+{
+    return step->kind == LP_STEP_FANOUT || step->kind == LP_STEP_CALLBACK
+           || (step->effects == LP_EFFECT_EXTERNAL && step->kind != LP_STEP_GROUP && !step->plans
+               && !step->only_reads);
+}
+
+/** The first such step in front of the one that plans, or of all when none does. */
 static const struct lp_step *
-obstacle(const struct lp_step *const *steps, size_t count, bool *found)
+obstacle(const struct lp_step *const *steps, size_t count, bool *planned)
 {
     const struct lp_step *inner;
 
-    for (size_t i = 0; i < count; i++) {
-        if (steps[i]->plans) {
-            *found = true;
-            return NULL;
-        }
-        if (steps[i]->kind == LP_STEP_FANOUT || steps[i]->kind == LP_STEP_CALLBACK)
+    for (size_t i = 0; i < count && !*planned; i++) {
+        *planned = steps[i]->plans;
+        if (acts(steps[i]))
             return steps[i];
         if (steps[i]->kind != LP_STEP_GROUP)
             continue;
-        inner = obstacle(steps[i]->steps, steps[i]->step_count, found);
-        if (inner != NULL || *found)
+        inner = obstacle(steps[i]->steps, steps[i]->step_count, planned);
+        if (inner != NULL)
             return inner;
     }
     return NULL;
@@ -32,18 +38,15 @@ obstacle(const struct lp_step *const *steps, size_t count, bool *found)
 enum lp_code
 lp_dry_run_possible(const struct lp_registered *reg, struct lp_err *err)
 {
-    bool found = false;
+    bool planned = false;
     const struct lp_step *bad =
-        obstacle((const struct lp_step *const *)reg->steps, reg->step_count, &found);
+        obstacle((const struct lp_step *const *)reg->steps, reg->step_count, &planned);
 
     if (bad != NULL)
         return lp_fail(err, LP_PRECONDITION,
-                       "'%s' cannot be tried without acting: step '%s' asks others to work",
+                       "'%s' cannot be tried without acting: step '%s' does something that cannot "
+                       "be taken back",
                        reg->workflow->name, bad->key);
-    if (!found)
-        return lp_fail(err, LP_PRECONDITION,
-                       "'%s' plans nothing on devices: there is nothing to see in a dry run",
-                       reg->workflow->name);
     return LP_OK;
 }
 

@@ -87,9 +87,9 @@ struct lp_start {
     const json_t *pages;
     const char *idempotency_key, *request_hash;
     const char *window; /* maintenance window to bind the process to (id or name), or NULL */
-    /** Runs up to and including the step that plans and leaves nothing behind: no subscription, no
-     * lock, no status; the process stays as the record. LP_PRECONDITION when the workflow plans
-     * nothing. */
+    /** Runs up to and including the step that plans (to the end when none does) and leaves nothing
+     * behind: no subscription, no lock, no status; the process stays as the record.
+     * LP_PRECONDITION: a step would act before anything can be seen. */
     bool dry_run;
     /** Adds to the unit that creates the process: both happen or neither. May be called again with
      * another id, when the commit lost a race. */

@@ -279,7 +279,7 @@ enum lp_code lp_wait_number(struct lp_engine *engine, const char *id, const char
 
 /** Member of the state that holds what a dry run has changed of subscriptions. */
 #define LP_DRY_KEY "dry_run_subscriptions"
-/** LP_PRECONDITION: nothing in this workflow plans, or it cannot be tried without acting. */
+/** LP_PRECONDITION: it cannot be tried without acting. */
 enum lp_code lp_dry_run_possible(const struct lp_registered *reg, struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- state: advance.c ---- */

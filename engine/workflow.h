@@ -126,6 +126,7 @@ struct lp_step {
     bool (*when)(const json_t *state); /* evaluated once and logged; false = row "skipped" */
     lp_step_fn *run;
     lp_step_fn *undo;
+    bool only_reads;     /* EXTERNAL: changes nothing outside, a dry run may run it */
     bool plans;          /* a dry run ends behind it; what it queues is kept even then */
     const char *no_undo; /* why there is none; exactly one of undo and no_undo (groups: neither) */
 

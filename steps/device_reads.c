@@ -55,6 +55,7 @@ const struct lp_step lp_step_probe = {
     .timeout_ms = 120000,
     .run = probe_run,
     .no_undo = "reads only",
+    .only_reads = true,
 };
 
 /* ---- read_inventory ---- */
@@ -185,6 +186,7 @@ const struct lp_step lp_step_read_inventory = {
     .timeout_ms = 600000,
     .run = inventory_run,
     .no_undo = "reads only",
+    .only_reads = true,
 };
 
 /* ---- command ---- */

@@ -219,4 +219,5 @@ const struct lp_step lp_step_verify = {
     .assignee = "NOC",
     .run = verify_run,
     .no_undo = "reads only",
+    .only_reads = true,
 };

@@ -222,7 +222,7 @@ dry_run_leaves_nothing(struct lp_run_env *env)
                         "active");
     assert_holds(a.id, "port:one", "{\"name\":\"one\",\"comment\":\"x\"}");
     assert_int_equal(lp_engine_begin(env->engine, &lp_test_caller,
-                                     &(struct lp_start){.workflow = "task_read", .dry_run = true},
+                                     &(struct lp_start){.workflow = "task_command", .dry_run = true},
                                      id, &err),
                      LP_PRECONDITION);
     lp_err_clear(&err);

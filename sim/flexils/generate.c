@@ -271,6 +271,7 @@ roadm_add(struct work *w, const struct site *site)
     static const char *const fmm[] = {"T1", "T2", "T3", "T4"};
     json_t *cards = json_array();
     bool cascade = site->degree >= CASCADE_DEGREE, ok = cards != NULL;
+    bool gateway = !w->options->gateways_only || site->degree >= 3;
     char serial[24];
     size_t i;
 
@@ -286,13 +287,13 @@ roadm_add(struct work *w, const struct site *site)
              && card_add(cards, "1-E2-2", "FMMC12", fmm, 4);
     snprintf(serial, sizeof serial, "MA01%08zu", (size_t)(site - w->site) + 1);
     return ok
-           && json_array_append_new(
-                  w->nodes,
-                  json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:b,s:o,s:o}", "name", site->name, "kind",
-                            "ROADM", "site", site->label, "serial", serial, "latitude",
-                            site->latitude, "longitude", site->longitude, "gateway",
-                            !w->options->gateways_only || site->degree >= 3, "cards", cards,
-                            "ports", port_settings(site, serial, cascade)))
+           && json_array_append_new(w->nodes,
+                                    json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:b,s:b,s:o,s:o}", "name",
+                                              site->name, "kind", "ROADM", "site", site->label,
+                                              "serial", serial, "latitude", site->latitude,
+                                              "longitude", site->longitude, "gateway", gateway,
+                                              "subtended", !gateway, "cards", cards, "ports",
+                                              port_settings(site, serial, cascade)))
                   == 0;
 }
 
@@ -309,11 +310,11 @@ amplifier_add(struct work *w, double latitude, double longitude, char *name, siz
     snprintf(code, sizeof code, "H%03zu", w->amplifiers);
     snprintf(serial, sizeof serial, "MA02%08zu", w->amplifiers);
     return cards != NULL && card_add(cards, "1-A-1", "OAM", ports, 4)
-           && json_array_append_new(w->nodes, json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:b,s:o}", "name",
-                                                        name, "kind", "OLA", "site", code, "serial",
-                                                        serial, "latitude", latitude, "longitude",
-                                                        longitude, "gateway",
-                                                        !w->options->gateways_only, "cards", cards))
+           && json_array_append_new(
+                  w->nodes, json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:b,s:b,s:o}", "name", name, "kind",
+                                      "OLA", "site", code, "serial", serial, "latitude", latitude,
+                                      "longitude", longitude, "gateway", !w->options->gateways_only,
+                                      "subtended", w->options->gateways_only, "cards", cards))
                   == 0;
 }
 

@@ -13,7 +13,7 @@ struct sim_generate_options {
     double spacing_km;
     const char *prefix; /* "flex.": in front of the lower-case site code */
     const char *user, *password;
-    bool gateways_only; /* only every site with three links or more is a gateway */
+    bool gateways_only; /* sites with three links or more; the others are subtended */
     int seed;
 };
 

@@ -164,6 +164,7 @@ struct sim_seat {  /* a login that the element counts */
 struct sim_node {
     char *name, *kind, *serial, *release, *router_id, *area, *address;
     bool gateway, roadm;
+    bool subtended; /* it has no address: only a gateway reaches it */
     struct sim_list objs[SIM_STORED];
     struct sim_link **links; /* the local ones */
     size_t link_count;

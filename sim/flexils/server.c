@@ -402,7 +402,7 @@ listen_node(struct sim_server *server, const struct sim_listen_options *options,
     struct sim_listener *listener = &server->listeners[server->listener_count];
     int base = ssh ? options->ssh_base : options->tcp_base;
 
-    if (base < 0)
+    if (base < 0 || node->subtended)
         return LP_OK;
     *listener = (struct sim_listener){.node = node, .ssh = ssh, .source.fd = -1};
     nth_address(options, node, listener->address, sizeof listener->address);

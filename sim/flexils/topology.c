@@ -401,9 +401,10 @@ node_texts(struct sim_net *net, struct sim_node *node, const json_t *doc, struct
 static enum lp_code
 node_read(struct sim_net *net, struct sim_node *node, const json_t *doc, struct lp_err *err)
 {
-    static const char *const members[] = {
-        "name",    "kind",  "serial", "release",    "router_id", "area",     "address",
-        "gateway", "cards", "ports",  "latency_ms", "site",      "latitude", "longitude"};
+    static const char *const members[] = {"name",      "kind",     "serial",   "release",
+                                          "router_id", "area",     "address",  "gateway",
+                                          "subtended", "cards",    "ports",    "latency_ms",
+                                          "site",      "latitude", "longitude"};
     static const char *const kinds[] = {"ROADM", "OLA", "OA"};
     int64_t latency = -1;
     size_t i;
@@ -413,6 +414,8 @@ node_read(struct sim_net *net, struct sim_node *node, const json_t *doc, struct 
         rc = node_texts(net, node, doc, err);
     if (rc == LP_OK)
         rc = lp_json_opt_bool(doc, "gateway", &node->gateway, err);
+    if (rc == LP_OK)
+        rc = lp_json_opt_bool(doc, "subtended", &node->subtended, err);
     if (rc == LP_OK)
         rc = lp_json_opt_int(doc, "latency_ms", &latency, err);
     if (rc != LP_OK)

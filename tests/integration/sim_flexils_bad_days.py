@@ -554,6 +554,14 @@ class Many(Case):
         self.assertEqual(len(fibers), 1 + len(topology["spans"]))
         sim = self.sim(topology=topology)
         self.assertEqual(len(sim.ports), 153)
+        behind = json.loads(subprocess.run([*made, "--subtended", "--password", "s3cr3t", "--user", "svc_orch"], capture_output=True, check=True,
+                                           text=True).stdout)
+        sim = self.sim(topology=behind)
+        self.assertEqual(set(sim.ports), {node["name"] for node in behind["nodes"] if node["gateway"]})
+        self.assertLess(len(sim.ports), 44)
+        ne = sim.login("flex.rm01")
+        self.good(ne, "ACT-USER:flex.h001:svc_orch:A1::s3cr3t;")
+        self.assertEqual(self.good(ne, "RTRV-SYS:flex.h001::A2;").sid, "flex.h001")
         self.assertEqual(subprocess.run([*made[:3], "/nonexistent", *made[4:]], capture_output=True).returncode, 4)
 
     def test_bad_topologies_and_arguments(self):

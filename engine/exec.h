@@ -229,6 +229,7 @@ struct lp_executor {
     int64_t crowded_at_us; /* CLOCK_BOOTTIME since when ready work has found no thread; 0 it does */
     uint64_t taken, crowded_taken; /* work taken up so far, and when the crowd began */
     bool slept;                    /* keeper is in a long sleep */
+    int64_t looked_us;             /* keeper: CLOCK_BOOTTIME of its last look without hints */
 
     /* lease.c */
     atomic_llong lease_end_us; /* CLOCK_BOOTTIME: steps stop acting, a margin before the end that

@@ -17,6 +17,7 @@ enum {
     AGAIN_MS = 20,              /* after a full sweep: the rest as soon as the queue has drained */
     WATCH_MS = 1000,            /* while steps run */
     LONG_MS = 3600000,
+    SELDOM = 5, /* paces between looks for what hints should have told */
     STORE_RETRY_MS = 250,
 };
 
@@ -185,6 +186,61 @@ take_mine(struct sweep *sweep)
     lp_err_clear(&err);
 }
 
+static size_t
+free_slots(struct lp_executor *executor)
+{
+    size_t slots;
+
+    pthread_mutex_lock(&executor->lock);
+    slots = executor->in_flight < executor->in_flight_max
+                ? executor->in_flight_max - executor->in_flight
+                : 0;
+    pthread_mutex_unlock(&executor->lock);
+    return slots;
+}
+
+static void
+take_some(struct sweep *sweep, enum lp_stmt stmt, size_t most)
+{
+    struct lp_executor *executor = sweep->executor;
+    struct lp_rows *rows = NULL;
+    struct lp_err err = LP_ERR_INIT;
+
+    if (sweep->failed || most == 0)
+        return;
+    if (lp_query(executor->engine->store, stmt,
+                 LP_ARGS(lp_int("limit", most), lp_text("labels", executor->labels)), &rows, &err)
+        != LP_OK)
+        sweep->failed = true;
+    for (size_t i = 0; i < lp_rows_count(rows); i++)
+        lp_executor_offer(executor, lp_rows_text(rows, i, "id"),
+                          (int)lp_rows_int(rows, i, "priority"));
+    lp_rows_free(rows);
+    lp_err_clear(&err);
+}
+
+/** Hints may not arrive at all: their carrier is away, or takes none because it is full. The
+ * executor then looks by itself for what it has room for; seldom while all seems well. */
+static void
+look_without_hints(struct sweep *sweep)
+{
+    struct lp_executor *executor = sweep->executor;
+    struct lp_engine *engine = executor->engine;
+    int64_t now = lp_clock_mono_us(engine->clock);
+    int64_t pace = lp_conf_live_int(&engine->conf->executor_sweep_ms) * 1000;
+    struct lp_queue_stats stats;
+
+    engine->queue->ops->stats(engine->queue, &stats);
+    if (stats.connected)
+        pace *= SELDOM;
+    if (now - executor->looked_us < pace || atomic_load(&executor->paused)
+        || atomic_load(&executor->drained) || !lp_lease_alive(executor))
+        return;
+    executor->looked_us = now;
+    take_some(sweep, LP_SQL_RUN_SWEEP_RUNNABLE, free_slots(executor));
+    take_some(sweep, LP_SQL_RUN_SWEEP_DUE, free_slots(executor));
+}
+
 /**
  * True when it could read the store. When others sweep for everybody, this executor looks after its
  * own only: what its own flushes said would be due about now, requests to its processes, the pause.
@@ -204,6 +260,8 @@ sweep(struct lp_executor *executor, size_t *found)
     if (!atomic_load(&executor->paused) && (!engine->swept || mine_due))
         announce(&s, LP_SQL_RUN_SWEEP_DUE,
                  LP_ARGS(lp_int("limit", SWEEP_MOST), lp_text("labels", executor->labels)));
+    if (engine->swept)
+        look_without_hints(&s);
     if (orphans)
         take_mine(&s);
     hear_requests(&s);

@@ -2,6 +2,7 @@
 """Several daemons on one PostgreSQL, without Redis: who does what, and what happens when one goes."""
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -39,7 +40,7 @@ class Several(unittest.TestCase):
         self.assertEqual(self.cluster.value("SELECT count(*) FROM subscriptions WHERE status = 'active'"), str(MANY))
         self.assertEqual([e.stop() for e in executors], [0, 0])
 
-    def test_hints_through_redis(self):
+    def test_W08_hints_through_redis(self):
         host = os.environ.get("LIGHTPATH_TEST_REDIS")
         if not host:
             self.skipTest("no Redis")
@@ -50,6 +51,51 @@ class Several(unittest.TestCase):
         for name in ("one", "two"):
             self.cluster.start("executor", name, settings=settings)
         self.all_done(self.partners(api, MANY, "redis"))
+
+    def test_W07_without_its_redis(self):
+        """W07, W08: a Redis that is away fails neither a start nor a request; the sweep finds what nobody was told about."""
+        settings = {"queue.redis": "127.0.0.1:1", "executor.sweep_ms": "200"}
+        api = self.cluster.start("api", settings=settings)
+        self.cluster.start("scheduler", settings=settings)
+        self.cluster.start("executor", "one", settings=settings)
+        self.all_done(self.partners(api, 5, "alone"))
+        self.assertTrue(api.log("queue.away"))
+
+    def test_W08_a_full_redis(self):
+        """Out of memory it takes no hint, not even the sweeper's: executors look by themselves."""
+        host = os.environ.get("LIGHTPATH_TEST_REDIS")
+        if not host:
+            self.skipTest("no Redis")
+        settings = {"queue.redis": host, "queue.prefix": "f" + self.cluster.url[-8:], "executor.sweep_ms": "200"}
+        with socket.create_connection(tuple(host.split(":"))) as redis:
+            def say(*words):
+                redis.sendall(f"*{len(words)}\r\n".encode() + b"".join(f"${len(w)}\r\n{w}\r\n".encode() for w in words))
+                self.assertEqual(redis.recv(100), b"+OK\r\n")
+            say("CONFIG", "SET", "maxmemory", "1")
+            try:
+                front = self.cluster.start("api,scheduler", "front", settings=settings)
+                self.cluster.start("executor", "one", settings=settings)
+                self.all_done(self.partners(front, 5, "full"))
+                self.assertTrue(front.log("queue.refused"))
+            finally:
+                say("CONFIG", "SET", "maxmemory", "0")
+
+    def test_W08_hints_for_what_is_gone_done_or_garbage(self):
+        host = os.environ.get("LIGHTPATH_TEST_REDIS")
+        if not host:
+            self.skipTest("no Redis")
+        prefix = "h" + self.cluster.url[-8:]
+        settings = {"queue.redis": host, "queue.prefix": prefix}
+        front = self.cluster.start("api,scheduler", "front", settings=settings)
+        self.cluster.start("executor", "one", settings=settings)
+        done = self.partners(front, 1, "done")
+        self.all_done(done)
+        with socket.create_connection(tuple(host.split(":"))) as redis:
+            for text in ["00000000-0000-7000-8000-000000000000", done[0], "garbage", "", "x" * 5000, done[0]] * 20:
+                redis.sendall(f"*3\r\n$5\r\nRPUSH\r\n${len(prefix) + 2}\r\n{prefix}:0\r\n${len(text)}\r\n{text}\r\n".encode())
+            lightpathd.receive(redis, quiet=0.5)
+        self.all_done(self.partners(front, 5, "after"))
+        self.assertEqual(self.cluster.value("SELECT count(*) FROM step_attempts WHERE n > 1"), "0")
 
     def test_a_killed_executor_is_taken_over(self):
         api = self.cluster.start("api,scheduler", "front")
@@ -95,7 +141,7 @@ class Several(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout
 
-    def test_rolling_restart(self):
+    def test_W35_rolling_restart(self):
         """W35: every executor is drained, replaced and let in again while work comes in; nothing fails, nothing is run twice."""
         api = self.cluster.start("api,scheduler", "front")
         executors = {name: self.cluster.start("executor", name) for name in ("one", "two")}
@@ -123,7 +169,7 @@ class Several(unittest.TestCase):
         return self.cluster.value("SELECT count(DISTINCT a.process_id) FROM step_attempts a JOIN executors x ON x.incarnation = a.executor "
                                   f"WHERE x.name = '{name}'")
 
-    def test_a_host_clock_one_hour_off(self):
+    def test_W15_a_host_clock_one_hour_off(self):
         """W15: only the database's clock counts, for what is due, for leases, and in the records."""
         off = [{"LD_PRELOAD": os.environ["LIGHTPATH_TEST_CLOCKOFF"], "LP_CLOCK_OFF_S": seconds, "ASAN_OPTIONS": "verify_asan_link_order=0"}
                for seconds in ("3600", "-3600")]
@@ -140,7 +186,7 @@ class Several(unittest.TestCase):
         order = "SELECT count(*) FROM process_steps a JOIN process_steps b ON a.process_id = b.process_id AND a.seq < b.seq AND a.started_at > b.completed_at"
         self.assertEqual(self.cluster.value(order), "0")
 
-    def test_events_of_a_daemon_that_executes_nothing(self):
+    def test_W33_events_of_a_daemon_that_executes_nothing(self):
         api = self.cluster.start("api")
         ids = self.partners(api, 1, "event")
         lightpathd.wait_for(lambda: self.cluster.value(

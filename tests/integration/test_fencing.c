@@ -37,6 +37,7 @@ static struct {
     int listen_fd, port;
     pthread_t thread;
     atomic_bool stop;
+    atomic_bool answer_first; /* it says "go" to the first one as well */
     atomic_int came;
     atomic_int writes[VISITORS];
     atomic_bool gone[VISITORS];
@@ -70,6 +71,10 @@ device_main(void *arg)
     for (int i = 1; i <= VISITORS; i++)
         fds[i] = (struct pollfd){.fd = -1, .events = POLLIN};
     while (!atomic_load(&device.stop)) {
+        if (atomic_load(&device.answer_first) && fds[1].fd >= 0) {
+            (void)!write(fds[1].fd, "go", 2);
+            atomic_store(&device.answer_first, false);
+        }
         if (poll(fds, VISITORS + 1, 50) <= 0)
             continue;
         if (fds[0].revents != 0 && atomic_load(&device.came) < VISITORS) {
@@ -260,9 +265,127 @@ other_end(struct other *other)
 
 /* ---- tests ---- */
 
+/** A process of another daemon's executor stands in its device operation; ours only looks on. */
+static void
+other_at_work(struct lp_run_env *env, struct other *other, char id[static LP_UUID_LEN + 1])
+{
+    device_start();
+    lp_run_env_open(env, LP_DIALECT_POSTGRES, &set);
+    other_start(env, other);
+    UNTIL(atomic_load(&device.writes[0]) == 1);
+    lp_run_env_make(env, NULL);
+    snprintf(id, LP_UUID_LEN + 1, "%s",
+             lp_test_text(env, "SELECT id FROM processes WHERE id <> :id", ""));
+}
+
+static void
+done_looking(struct lp_run_env *env, struct other *other)
+{
+    other_end(other);
+    device_stop();
+    lp_engine_free(env->engine);
+    env->engine = NULL;
+    env->queue->ops->free(env->queue);
+    env->queue = NULL;
+    lp_run_env_close(env);
+}
+
+static int64_t
+counted(struct lp_run_env *env, const char *sql)
+{
+    return lp_store_env_int(&env->db, sql);
+}
+
+static void
+W09_abort_reaches_another_daemon(void **state)
+{
+    struct lp_run_env env;
+    struct other other;
+    char id[LP_UUID_LEN + 1];
+    struct lp_err err = LP_ERR_INIT;
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    other_at_work(&env, &other, id);
+    lp_test_ok(lp_engine_abort(env.engine, &lp_test_caller, id, false, &err), &err);
+    UNTIL(atomic_load(&device.gone[0])); /* the step there stopped */
+    UNTIL(counted(&env, "SELECT count(*) FROM processes WHERE status = 'aborted'") == 1);
+    assert_int_equal(counted(&env, "SELECT count(*) FROM audit WHERE body LIKE '%abort%' AND actor "
+                                   "= 'tester'"),
+                     1);
+    assert_int_equal(counted(&env, "SELECT count(*) FROM process_requests"), 0);
+    done_looking(&env, &other);
+}
+
+static void
+W31_a_task_that_runs_elsewhere_is_not_deleted(void **state)
+{
+    struct lp_run_env env;
+    struct other other;
+    char id[LP_UUID_LEN + 1];
+    struct lp_err err = LP_ERR_INIT;
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    other_at_work(&env, &other, id);
+    assert_int_equal(lp_engine_delete(env.engine, &lp_test_caller, id, &err), LP_CONFLICT);
+    lp_err_clear(&err);
+    atomic_store(&device.answer_first, true);
+    UNTIL(counted(&env, "SELECT count(*) FROM processes WHERE status = 'completed'") == 1);
+    lp_test_ok(lp_engine_delete(env.engine, &lp_test_caller, id, &err), &err);
+    assert_int_equal(counted(&env, "SELECT count(*) FROM processes"), 0);
+    done_looking(&env, &other);
+}
+
+static bool
+engine_is(struct lp_run_env *env, const char *status, int64_t running)
+{
+    json_auto_t *now = NULL;
+    struct lp_err err = LP_ERR_INIT;
+
+    lp_test_ok(lp_engine_status(env->engine, &now, &err), &err);
+    return strcmp(lp_json_str(now, "global_status", ""), status) == 0
+           && lp_json_int(now, "running_processes", -1) == running;
+}
+
+/** W05: going on while it still pauses runs nothing twice; W36: the status counts what works
+ * anywhere. */
+static void
+W36_pause_and_status_span_daemons(void **state)
+{
+    struct lp_run_env env;
+    struct other other;
+    char id[LP_UUID_LEN + 1];
+    struct lp_err err = LP_ERR_INIT;
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    other_at_work(&env, &other, id);
+    assert_true(engine_is(&env, "RUNNING", 1));
+    lp_test_ok(lp_engine_pause(env.engine, &lp_test_caller, true, &err), &err);
+    assert_true(engine_is(&env, "PAUSING", 1));
+    lp_test_ok(lp_engine_pause(env.engine, &lp_test_caller, false, &err), &err); /* W05 */
+    lp_test_ok(lp_engine_pause(env.engine, &lp_test_caller, true, &err), &err);
+    usleep(300000); /* the other one has read it */
+    atomic_store(&device.answer_first, true);
+    UNTIL(engine_is(&env, "PAUSED", 0));
+    assert_int_equal(
+        counted(&env,
+                "SELECT count(*) FROM processes WHERE status = 'running' AND lease_owner IS NULL"),
+        1);
+    lp_test_ok(lp_engine_pause(env.engine, &lp_test_caller, false, &err), &err);
+    UNTIL(counted(&env, "SELECT count(*) FROM processes WHERE status = 'completed'") == 1);
+    assert_int_equal(counted(&env, "SELECT count(*) FROM step_attempts WHERE step_key = 'act'"), 1);
+    assert_int_equal(atomic_load(&device.came), 1);
+    done_looking(&env, &other);
+}
+
 /** SIGSTOP for longer than the lease, then SIGCONT: the other one has done the work meanwhile. */
 static void
-a_stopped_executor_is_fenced(void **state)
+W01_a_stopped_executor_is_fenced(void **state)
 {
     struct lp_run_env env;
     struct other other;
@@ -345,7 +468,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stopped_executor_is_fenced),
+        cmocka_unit_test(W01_a_stopped_executor_is_fenced),
+        cmocka_unit_test(W09_abort_reaches_another_daemon),
+        cmocka_unit_test(W31_a_task_that_runs_elsewhere_is_not_deleted),
+        cmocka_unit_test(W36_pause_and_status_span_daemons),
         cmocka_unit_test(who_cannot_renew_stops_in_time),
     };
 

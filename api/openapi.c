@@ -63,6 +63,7 @@ param_base(const struct lp_param *param)
     case LP_PARAM_ENUM:
         return enum_schema(param->values);
     case LP_PARAM_TIME:
+    case LP_PARAM_WHEN:
         return json_pack("{s:[s, s], s:s}", "type", "number", "string", "format", "unix-timestamp");
     case LP_PARAM_OBJECT:
         return json_pack("{s:s}", "type", "object");

@@ -272,6 +272,7 @@ check_value(const struct lp_param *param, const char *place, const char *value, 
         break;
     case LP_PARAM_TEXT:
     case LP_PARAM_TIME:
+    case LP_PARAM_WHEN:
     case LP_PARAM_OBJECT:
     case LP_PARAM_ARRAY:
     case LP_PARAM_TYPE_COUNT:
@@ -401,6 +402,11 @@ check_member(const struct lp_param *param, const json_t *value, json_t *problems
         if (!json_is_object(value))
             add_member(problems, "dict_type", param->name, "Input should be an object", value,
                        NULL);
+        break;
+    case LP_PARAM_WHEN:
+        if (!json_is_number(value) && !json_is_string(value))
+            add_member(problems, "datetime_type", param->name,
+                       "Input should be a number of seconds or a text", value, NULL);
         break;
     case LP_PARAM_ARRAY:
         if (!json_is_array(value))

@@ -21,6 +21,7 @@ enum lp_param_type {
     LP_PARAM_UUID,
     LP_PARAM_ENUM,   /* one of `values`, separated by '|' */
     LP_PARAM_TIME,   /* body: a number of seconds, or ISO 8601 text */
+    LP_PARAM_WHEN,   /* body only: as TIME, or text without an offset, which the handler reads */
     LP_PARAM_OBJECT, /* body only */
     LP_PARAM_ARRAY,  /* body only */
     LP_PARAM_TYPE_COUNT

@@ -159,10 +159,10 @@ static const struct lp_param runs_query[] = {
     {.name = "days", .type = LP_PARAM_ARRAY, .nullable = true, .text = "days of the week it opens on: sun to sat; all without"}, \
     {.name = "opens", .max = 5, .nullable = true, .text = "wall clock time, 02:00"}, \
     {.name = "closes", .max = 5, .nullable = true, .text = "wall clock time; not later than opens: on the next day"}, \
-    {.name = "not_before", .type = LP_PARAM_TIME, .nullable = true, .text = "never open before"}, \
-    {.name = "not_after", .type = LP_PARAM_TIME, .nullable = true, .text = "never open after"}, \
-    {.name = "starts", .type = LP_PARAM_TIME, .nullable = true, .text = "a window that opens once: its beginning"}, \
-    {.name = "ends", .type = LP_PARAM_TIME, .nullable = true, .text = "a window that opens once: its end"}, \
+    {.name = "not_before", .type = LP_PARAM_WHEN, .nullable = true, .text = "never open before"}, \
+    {.name = "not_after", .type = LP_PARAM_WHEN, .nullable = true, .text = "never open after"}, \
+    {.name = "starts", .type = LP_PARAM_WHEN, .nullable = true, .text = "a window that opens once: its beginning"}, \
+    {.name = "ends", .type = LP_PARAM_WHEN, .nullable = true, .text = "a window that opens once: its end"}, \
     {.name = "margin_seconds", .type = LP_PARAM_INT, .max = 86400, .text = "so long before it closes nothing new is begun"}
 static const struct lp_param window_create_body[] = {
     {.name = "name", .required = true, .min = 1, .max = 100, .text = "unique"},

@@ -221,10 +221,10 @@ dry_run_leaves_nothing(struct lp_run_env *env)
     assert_string_equal(lp_test_text(env, "SELECT status FROM subscriptions WHERE id = :id", line),
                         "active");
     assert_holds(a.id, "port:one", "{\"name\":\"one\",\"comment\":\"x\"}");
-    assert_int_equal(lp_engine_begin(env->engine, &lp_test_caller,
-                                     &(struct lp_start){.workflow = "task_command", .dry_run = true},
-                                     id, &err),
-                     LP_PRECONDITION);
+    assert_int_equal(
+        lp_engine_begin(env->engine, &lp_test_caller,
+                        &(struct lp_start){.workflow = "task_command", .dry_run = true}, id, &err),
+        LP_PRECONDITION);
     lp_err_clear(&err);
 }
 

@@ -147,10 +147,13 @@ lp_on_stop_end(struct lp_request *req, json_t **out, struct lp_err *err)
         return rc;
     unit = lp_unit_new();
     at = lp_stop_drop(unit, scope, target);
-    rc = change(req, unit, stop_event("emergency_stop.end", scope, target), err);
+    rc = lp_store_commit(store_of(req), unit, err);
     if (rc == LP_OK && lp_unit_changed(unit, at) == 0)
         rc = lp_fail(err, LP_NOT_FOUND, "there is no emergency stop of %s", scope);
     lp_unit_free(unit);
+    if (rc == LP_OK)
+        rc = lp_engine_audit_system(req->api->services.engine, &req->caller,
+                                    stop_event("emergency_stop.end", scope, target), err);
     return rc == LP_OK ? lp_stops_json(store_of(req), out, err) : rc;
 }
 

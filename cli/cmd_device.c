@@ -8,6 +8,21 @@
 
 enum { CHANGES_SHOWN = 12 };
 
+/** What a device said: lines that end as its protocol wants it are lines. */
+static char *
+device_text(const char *text)
+{
+    char *copy = cli_strdup(text), *out = copy, *clean;
+
+    for (const char *c = text; *c != '\0'; c++)
+        if (*c != '\r')
+            *out++ = *c;
+    *out = '\0';
+    clean = cli_clean(copy, true);
+    free(copy);
+    return clean;
+}
+
 /* ---- devices ---- */
 
 enum lp_code
@@ -276,10 +291,8 @@ cli_device_command(struct cli *cli, struct lp_err *err)
     cli_path_free(&path);
     if (rc != LP_OK)
         return rc;
-    text =
-        cli_clean(lp_json_str(json_object_get(json_object_get(process, "current_state"), "answer"),
-                              "text", ""),
-                  true);
+    text = device_text(lp_json_str(
+        json_object_get(json_object_get(process, "current_state"), "answer"), "text", ""));
     fprintf(cli->out.file, "%s\n", text);
     free(text);
     return LP_OK;
@@ -451,8 +464,8 @@ cli_plan_approve(struct cli *cli, struct lp_err *err)
 static void
 print_exchange(struct cli *cli, const json_t *row)
 {
-    char *at = cli_member_time(row, "at"), *sent = cli_clean(lp_json_str(row, "sent", ""), true);
-    char *received = cli_clean(lp_json_str(row, "received", ""), true);
+    char *at = cli_member_time(row, "at"), *sent = device_text(lp_json_str(row, "sent", ""));
+    char *received = device_text(lp_json_str(row, "received", ""));
 
     cli_putf(&cli->out, CLI_DIM, "%s  %s  attempt %lld  %s\n", at, lp_json_str(row, "step", ""),
              (long long)lp_json_int(row, "attempt", 0), lp_json_str(row, "outcome", ""));

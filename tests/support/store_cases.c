@@ -523,6 +523,49 @@ units_of_one_key_keep_their_order(struct lp_store_env *env)
     assert_true(after.batches - before.batches >= 30); /* never two of one key in one transaction */
 }
 
+/** With a transaction per unit several connections commit at once (PostgreSQL): units of one key
+ * still follow each other, and one that is to be alone has nothing beside it. */
+static void
+strict_units_keep_their_order(struct lp_store_env *env)
+{
+    enum { KEYS = 5, ALONE = 101 };
+    struct gate gate = GATE_INIT;
+    struct slot slots[200];
+    struct lp_store_stats stats;
+    char key[16], value[16];
+
+    env->options.batch = 1;
+    lp_store_env_reopen(env);
+    for (unsigned i = 0; i < LP_COUNT(slots); i++) {
+        struct lp_unit *unit = lp_unit_new();
+
+        snprintf(key, sizeof key, "key%u", i % KEYS);
+        snprintf(value, sizeof value, "%u", i);
+        put(unit, key, value);
+        lp_unit_key(unit, key);
+        if (i == ALONE)
+            lp_unit_alone(unit);
+        slots[i] = (struct slot){&gate, i};
+        lp_store_submit(env->store, unit, note, &slots[i]);
+    }
+    gate_wait(&gate, LP_COUNT(slots));
+    for (unsigned i = 0; i < LP_COUNT(slots); i++) {
+        assert_int_equal(gate.codes[i], LP_OK);
+        assert_true(i < KEYS || gate.order[i] > gate.order[i - KEYS]);
+        assert_true(i >= ALONE || gate.order[i] < gate.order[ALONE]);
+        assert_true(i <= ALONE || gate.order[i] > gate.order[ALONE]);
+    }
+    for (unsigned k = 0; k < KEYS; k++) {
+        char sql[100];
+
+        snprintf(sql, sizeof sql, "SELECT CAST(value AS bigint) FROM settings WHERE name = 'key%u'",
+                 k);
+        assert_int_equal(lp_store_env_int(env, sql), LP_COUNT(slots) - KEYS + k);
+    }
+    lp_store_stats(env->store, &stats);
+    assert_int_equal(stats.batches, LP_COUNT(slots));
+}
+
 static void
 closing_finishes_what_was_submitted(struct lp_store_env *env)
 {
@@ -1296,6 +1339,7 @@ const struct lp_store_case lp_store_cases[] = {
     {"only_the_culprit_of_a_batch_fails", only_the_culprit_of_a_batch_fails},
     {"queued_units_share_a_commit", queued_units_share_a_commit},
     {"units_of_one_key_keep_their_order", units_of_one_key_keep_their_order},
+    {"strict_units_keep_their_order", strict_units_keep_their_order},
     {"closing_finishes_what_was_submitted", closing_finishes_what_was_submitted},
     {"many_threads_wait_for_their_own_commit", many_threads_wait_for_their_own_commit},
     {"a_transaction_reads_its_own_writes_and_rolls_back",

@@ -288,6 +288,8 @@ session_new(struct lp_tl1_pool *pool, const struct lp_tl1_element *element)
     }
     session->id = ++pool->ids;
     session->next = pool->sessions;
+    if (pool->sessions == NULL)
+        wake(pool); /* the tender rests while there is none */
     pool->sessions = session;
     return session;
 }
@@ -869,10 +871,11 @@ tender(void *arg)
 {
     struct lp_tl1_pool *pool = arg;
     int64_t until = INT64_MAX;
+    int rest_ms = TICK_MS;
 
     for (;;) {
         struct epoll_event ready[32];
-        int count = epoll_wait(pool->epoll_fd, ready, (int)LP_COUNT(ready), TICK_MS);
+        int count = epoll_wait(pool->epoll_fd, ready, (int)LP_COUNT(ready), rest_ms);
         int64_t now = now_us(pool);
         uint64_t drained;
 
@@ -890,6 +893,7 @@ tender(void *arg)
             until = now + LEAVE_US + LEAVE_US / 2;
         if (all_gone(pool, now, until))
             break;
+        rest_ms = pool->sessions == NULL && !pool->stopping ? -1 : TICK_MS;
         pthread_mutex_unlock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);

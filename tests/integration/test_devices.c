@@ -178,6 +178,28 @@ foreign_objects_are_in_the_way(struct lp_run_env *env)
     assert_int_equal(lp_fake_seen().writes, 0);
 }
 
+/** Dead elements: nothing is asked of them, what is given up is listed, and nothing stays ours. */
+static void
+forced_without_the_elements(struct lp_run_env *env)
+{
+    char line[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1];
+    struct lp_fake_seen before;
+    json_auto_t *state = NULL;
+
+    two_sites(env);
+    line_over_both("one", "x");
+    lp_device_env_make(env, line);
+    before = lp_fake_seen();
+    lp_device_env_start(env, "abandon_line", line, false, id);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(lp_fake_seen().calls, before.calls);
+    state = lp_test_state(env, id);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(state, "plan"), "abandoned")),
+                     4);
+    assert_int_equal(
+        count(env, "SELECT count(*) FROM device_objects WHERE subscription_id = :id", line), 0);
+}
+
 /* ---- dry run ---- */
 
 static void
@@ -894,6 +916,7 @@ static struct device_case cases[] = {
     CASE(siblings_share_a_label),
     CASE(adoption_writes_nothing),
     CASE(foreign_objects_are_in_the_way),
+    CASE(forced_without_the_elements),
     CASE(dry_run_leaves_nothing),
     CASE(traffic_of_active_lines_needs_approval),
     CASE(an_approval_expires),

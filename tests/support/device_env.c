@@ -215,6 +215,30 @@ text_page(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err
 static const struct lp_page pages[] = {{.title = "Device", .build = text_page}};
 static const struct lp_form device_form = {LP_PAGES(pages)};
 
+/** A chassis that is dead: what is ours there is given up. */
+static enum lp_code
+force_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
+{
+    (void)ctx;
+    if (json_object_set_new(output, "force", json_pack("{s:s}", "reason", "burnt down")) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory");
+    return LP_OK;
+}
+
+static enum lp_code
+force_page(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    static const struct lp_field field = {.name = "sure", .kind = LP_FIELD_BOOL, .required_in = -1};
+
+    (void)ctx;
+    (void)err;
+    lp_form_page_add(page, &field);
+    return LP_OK;
+}
+
+static const struct lp_page force_pages[] = {{.title = "Without its devices", .build = force_page}};
+static const struct lp_form force_form = {LP_PAGES(force_pages), .finish = force_finish};
+
 #define PIPELINE &lp_step_plan, &lp_step_approve, &lp_step_apply, &lp_step_verify
 static const struct lp_step *const make_line[] = {&make, PIPELINE};
 static const struct lp_step *const change_line[] = {&change, PIPELINE};
@@ -239,6 +263,12 @@ static const struct lp_workflow rows[] = {
      .description = "Remove a line",
      .target = LP_TARGET_TERMINATE,
      .product = "Cable",
+     LP_STEPS(remove_line)},
+    {.name = "abandon_line",
+     .description = "Remove a line without its devices",
+     .target = LP_TARGET_TERMINATE,
+     .product = "Cable",
+     .form = &force_form,
      LP_STEPS(remove_line)},
     {.name = "check_line",
      .description = "Check a line",
@@ -335,7 +365,9 @@ lp_device_env_start(struct lp_run_env *env, const char *workflow, const char *su
 {
     struct lp_err err = LP_ERR_INIT;
     json_auto_t *input =
-        subscription != NULL
+        subscription != NULL && strcmp(workflow, "abandon_line") == 0
+            ? json_pack("[{s:s}, {}]", "subscription_id", subscription)
+        : subscription != NULL
             ? json_pack("[{s:s}]", "subscription_id", subscription)
             : json_pack("[{s:s}]", "product", lp_catalog_product(env->catalog, "Cable")->id.text);
 

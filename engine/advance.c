@@ -261,7 +261,8 @@ lp_proc_finish(struct lp_proc *proc, struct lp_run *run, enum lp_code rc, json_t
         succeeded(proc, run, delta);
     else if (run->priv->locked_out && rc == LP_CONFLICT)
         park_for_lock(proc, run);
-    else if (rc == LP_RETRYABLE && step->kind == LP_STEP_WAIT && !proc->undoing)
+    else if (rc == LP_RETRYABLE && !proc->undoing
+             && (step->kind == LP_STEP_WAIT || run->priv->wake_at > 0))
         park_for_time(proc, run, err);
     else if (rc == LP_STORE)
         lp_proc_lost(proc, err);

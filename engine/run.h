@@ -60,7 +60,8 @@ void lp_run_unset(struct lp_run *run, const char *key);
 void lp_run_event(struct lp_run *run, json_t *value);
 /** Adds members to the audit body of this step (taken). */
 void lp_run_audit(struct lp_run *run, const char *key, json_t *value);
-/** WAIT steps: when to be asked again (UTC us), and why. */
+/** When to be asked again (UTC us), and why: a WAIT step, or any other step that returns
+ * LP_RETRYABLE behind it, is parked until then without counting an attempt. */
 void lp_run_wake_at(struct lp_run *run, int64_t utc_us, const char *reason);
 /** EXTERNAL steps: writes a compensation durably (fenced) before the forward operation. LP_FENCED:
  * stop at once. */

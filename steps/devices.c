@@ -87,11 +87,13 @@ check(void *ctx, struct lp_err *err)
     if (device->quiet_until != 0) {
         int64_t left = device->quiet_until - lp_clock_utc_us(device->run->clock);
 
-        if (left > 0)
+        if (left > 0) {
+            lp_run_wake_at(device->run, device->quiet_until, NULL);
             return lp_fail(err, LP_RETRYABLE,
                            "%.100s may still be busy with a command of an executor that died; "
                            "written again in %lld s",
                            device->element.name, (long long)(left / 1000000 + 1));
+        }
     }
     return lp_device_demand(device->run, device->doc, err);
 }
@@ -302,12 +304,16 @@ static enum lp_code
 quiet_time(struct lp_device *device, struct lp_err *err)
 {
     struct lp_run *run = device->run;
+    int64_t configured = run->conf->devices_write_ms + run->conf->devices_progress_ms;
+    int64_t longest = device->driver->longest_write_ms;
     char name[NAME_MAX_LEN];
     int64_t left = 0;
     enum lp_code rc;
 
+    if (configured < longest) /* no command of ours was given more time than that */
+        longest = configured;
     snprintf(name, sizeof name, "ne:%s", device->element.id);
-    rc = lp_run_takeover_left_ms(run, name, device->driver->longest_write_ms, &left, err);
+    rc = lp_run_takeover_left_ms(run, name, longest, &left, err);
     if (rc == LP_OK && left > 0)
         device->quiet_until = lp_clock_utc_us(run->clock) + left * 1000;
     return rc;

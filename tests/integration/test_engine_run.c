@@ -516,6 +516,9 @@ static const struct lp_step *const lock_steps[] = {&ne, &b};
 static const struct lp_step timer = {.key = "timer", .title = "Timer", .kind = LP_STEP_WAIT, .effects = LP_EFFECT_DB, .run = wait_twice,
     .no_undo = "a test"};
 static const struct lp_step *const timer_steps[] = {&timer, &b};
+static const struct lp_step later = {.key = "later", .title = "Later", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_EXTERNAL, .attempts = 1,
+                                     .run = wait_twice, .no_undo = "a test"};
+static const struct lp_step *const later_steps[] = {&later, &b};
 
 static const struct lp_step u1 = {.key = "u1", .title = "One", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_DB, .run = effect, .undo = undo};
 static const struct lp_step u2 = {.key = "u2", .title = "Two", .kind = LP_STEP_ACTION, .effects = LP_EFFECT_EXTERNAL, .run = compensated, .undo = compensate};
@@ -603,6 +606,7 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("rws", rw_steps),
     WORKFLOW("locks", lock_steps),
     WORKFLOW("timers", timer_steps),
+    WORKFLOW("later", later_steps),
     WORKFLOW("short_calls", call_short_steps),
     WORKFLOW("long_calls", call_long_steps),
     WORKFLOW("rw_agains", rw_again_steps),
@@ -799,6 +803,21 @@ timers_wake(struct lp_run_env *env)
     assert_int_equal(atomic_load(&g.calls), 3);
     assert_int_equal(step_rows(env, id, "key = 'timer' AND retries = 0"), 1);
     assert_int_equal(effects(env, id, "timer"), 1);
+}
+
+/* Any step may ask to be left alone until a time: no attempt is counted, and it does not fail. */
+static void
+a_step_asks_for_later(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    lp_test_start(env, "later", NULL, id);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(atomic_load(&g.calls), 3);
+    assert_int_equal(step_rows(env, id, "key = 'later' AND status = 'failed'"), 0);
+    assert_int_equal(step_rows(env, id, "key = 'later' AND retries = 0"), 1);
+    assert_int_equal(effects(env, id, "later"), 1);
 }
 
 static void
@@ -2375,6 +2394,7 @@ static const struct engine_case {
     CASE(each_resumes_at_the_unfinished),
     CASE(allocators_share_a_transaction),
     CASE(retries_with_a_limit),
+    CASE(a_step_asks_for_later),
     CASE(timers_wake),
     CASE(unset_removes),
     CASE(whole_group_restarts),

@@ -7,8 +7,9 @@
  * second, and sends each hint to one seat, in turn. A seat goes with its session, so a dead
  * executor gets no hints for longer than a second; those that it got are the sweeper's.
  *
- * One thread owns the connection: it sends what was collected, never more often than COALESCE_MS,
- * and takes what came into an in-process queue. Idle, it sleeps in poll.
+ * One thread owns the connection: it sends what was collected while the last notification was under
+ * way (a transaction without a row, hence without an fsync), and takes what came into an in-process
+ * queue. Idle, it sleeps in poll.
  */
 #include <errno.h>
 #include <libpq-fe.h>
@@ -21,7 +22,6 @@
 #include "queue/internal.h"
 
 enum {
-    COALESCE_MS = 5,
     SEATS_OLD_MS = 1000, /* what is known of the others is asked again after this time */
     SEATS_MOST = 1024,   /* executors of one installation */
     ANSWER_MS = 5000,    /* a server that takes longer is taken for dead */
@@ -54,7 +54,7 @@ struct pg_queue {
     struct seat own;
     struct seat *seats;
     size_t seat_count, seat_cap;
-    int64_t seats_at_us, sent_at_us;
+    int64_t seats_at_us;
     size_t turn;
     bool told; /* that the server is away */
 };
@@ -373,7 +373,6 @@ send_all(struct pg_queue *q)
         good = post(q, &letters);
     if (!good)
         atomic_fetch_add(&q->counts.lost, count);
-    q->sent_at_us = lp_clock_mono_us(q->clock);
     for (size_t i = 0; letters.open != NULL && i < SEATS_MOST; i++)
         lp_buf_free(&letters.open[i]);
     free(letters.open);
@@ -508,19 +507,15 @@ pause_for(struct pg_queue *q, int ms)
 
 /* ---- the thread ---- */
 
-/** Milliseconds until the outbox may be sent; -1: it is empty. */
-static int
-send_in_ms(struct pg_queue *q)
+static bool
+anything_to_send(struct pg_queue *q)
 {
-    int64_t left = q->sent_at_us + COALESCE_MS * 1000 - lp_clock_mono_us(q->clock);
     bool any;
 
     pthread_mutex_lock(&q->out.lock);
     any = q->out.count > 0;
     pthread_mutex_unlock(&q->out.lock);
-    if (!any)
-        return -1;
-    return left > 0 ? (int)((left + 999) / 1000) : 0;
+    return any;
 }
 
 static void
@@ -530,20 +525,17 @@ serve(struct pg_queue *q)
 
     while (good && !atomic_load(&q->closed)) {
         bool sit = q->pops && !atomic_load(&q->muted);
-        int wait;
 
         if (sit != q->seated)
             good = sit ? sit_down(q) : stand_up(q);
         good = good && receive(q);
-        wait = good ? send_in_ms(q) : 0;
-        if (good && wait == 0) {
+        if (good && anything_to_send(q)) {
             good = send_all(q) && receive(q); /* notifications may have come with the answer */
         } else if (good) {
             struct pollfd fds[] = {{.fd = PQsocket(q->pg), .events = POLLIN},
                                    {.fd = q->out.wake_fd, .events = POLLIN}};
 
-            /* what is in the outbox is sent at its time: more of it need not wake us */
-            (void)poll(fds, wait < 0 ? 2 : 1, wait);
+            (void)poll(fds, 2, -1);
             if (fds[1].revents != 0)
                 lp_outbox_calm(&q->out);
         }

@@ -67,9 +67,9 @@ struct lp_queue_postgres_options {
 };
 /**
  * Hints through LISTEN and NOTIFY on a connection of its own: every executor has a channel, found
- * by the advisory lock that its session holds; notifications are gathered for some milliseconds and
- * sent outside of any transaction of the store. Connects in the background: a server that is away
- * only loses hints. LP_NOMEM. Source: performance.md 2.6, 2.8.
+ * by the advisory lock that its session holds; what comes while a notification
+ * is under way goes with the next one, outside of any transaction of the store. Connects in the
+ * background: a server that is away only loses hints. LP_NOMEM. Source: performance.md 2.6, 2.8.
  */
 enum lp_code lp_queue_postgres_new(const struct lp_queue_postgres_options *options,
                                    struct lp_queue **out, struct lp_err *err) LP_MUST_CHECK;

@@ -71,13 +71,18 @@ class Schedulers(unittest.TestCase):
 
     def test_a_change_through_another_daemon_is_seen(self):
         api = self.cluster.start("api", "front")
-        self.cluster.start("scheduler", "one")
+        daemons = [self.cluster.start("scheduler", name, {"scheduler.lease_ms": "5000"}) for name in ("one", "two")]
         lightpathd.wait_for(lambda: int(self.cluster.value("SELECT count(*) FROM schedules")) == 3)
         at = time.time() + 8
         reply = api.post("/api/schedules/", {**TICK, "trigger": "date", "trigger_kwargs": {"run_date": at}})
         self.assertEqual(reply.status, 201, reply)
         schedule = reply.json()["id"]
-        lightpathd.wait_for(lambda: self.ticks(schedule) == 1)
+        try:
+            lightpathd.wait_for(lambda: self.ticks(schedule) == 1)
+        except AssertionError:
+            print(self.cluster.sql("SELECT lp_now(), * FROM leases"), self.cluster.sql("SELECT * FROM schedule_runs"),
+                  self.cluster.sql("SELECT name, due_at, start_at, version FROM schedules"), *(f"{d.child.poll()} {d.lines[-20:]}" for d in daemons), sep="\n")
+            raise
 
 
 if __name__ == "__main__":

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Optical devices and fibers end to end: the lightpath program, a real daemon and simulated FlexILS elements over real sockets."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import flexsim  # noqa: E402
+import lightpathd  # noqa: E402
+
+CLI = os.environ.get("LIGHTPATH_TEST_CLI", os.path.join(lightpathd.ROOT, "build", "cli", "lightpath"))
+PLATFORM = "Infinera FlexILS"
+NODES = ("lp.mil1", "lp.fir1", "lp.rom1")
+DOMAIN = ".example.net"
+
+
+class Network(lightpathd.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="lpn")
+        cls.sim = flexsim.Sim(arguments=("--address-base", "127.78.0.1"))
+        secrets = os.path.join(cls.folder.name, "credentials")
+        with open(secrets, "w", encoding="ascii") as out:
+            os.fchmod(out.fileno(), 0o600)
+            out.write(f"[infinera-flexils]\nuser = {flexsim.USER}\npassword = {flexsim.PASSWORD}\n")
+        cls.settings = {"devices.credentials": secrets, "devices.tl1_transport": "tcp", "devices.poll_ms": "50",
+                        "naming.domain": DOMAIN[1:]}
+        super().setUpClass()
+        cls.cli_once("process", "start", "create_partner", "--set", "partner_name=Net", "--watch")
+        cls.file("pops", "code,full_name,latitude,longitude", *(f"{n[3:].upper()},{n[3:].upper()} City,45.{i},9.{i}"
+                                                                for i, n in enumerate(NODES)))
+        cls.cli_once("pop", "import", cls.path("pops"), "--owner", "Net", "--watch")
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.sim.close()
+        cls.folder.cleanup()
+
+    @classmethod
+    def path(cls, name):
+        return os.path.join(cls.folder.name, name + ".csv")
+
+    @classmethod
+    def file(cls, name, *lines):
+        with open(cls.path(name), "w", encoding="utf-8") as out:
+            out.write("".join(line + "\n" for line in lines))
+        return cls.path(name)
+
+    @classmethod
+    def cli_once(cls, *args, code=0):
+        done = subprocess.run([CLI, *args], env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LIGHTPATH_SOCKET": cls.daemon.socket},
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120 * lightpathd.SLOW, check=False)
+        assert done.returncode == code, f"lightpath {' '.join(args)}: {done.returncode}: {done.stdout}{done.stderr}"
+        return done
+
+    def cli(self, *args, code=0):
+        return self.cli_once(*args, code=code)
+
+    def json(self, *args, **more):
+        return json.loads(self.cli("-o", "json", *args, **more).stdout)
+
+    def start(self, *args, code=0):
+        return self.json("process", "start", *args, "--watch", code=code)
+
+    @classmethod
+    def port_of(cls, node):
+        entry = cls.sim.ports[node]
+        return entry["address"], entry["tcp"]
+
+    @classmethod
+    def devices(cls, mode):
+        """The CSV of all elements; each listens on a port of its own, and has an address of the loopback net for itself."""
+        rows = []
+        for node in NODES:
+            address, port = cls.port_of(node)
+            rows.append(f"{node}{DOMAIN},{node[3:].upper()},{PLATFORM},ROADM,{address},{port},{mode}")
+        return cls.file("devices", "fqdn,pop,platform,type,management_ip,management_port,mode", *rows)
+
+    def ident(self, product, text):
+        found = [s["subscription_id"] for s in self.json("subscription", "list", "--product", product, "--limit", "1000")
+                 if text in s["description"] and s["status"] == "active"]
+        self.assertEqual(len(found), 1, text)
+        return found[0]
+
+    def attribute(self, node, port, name="LABEL", kind="OTS"):
+        return self.sim.control(op="state", ne=node)["state"][kind][port].get(name, "")
+
+    def imported(self, what, file, wanted="completed", source="inventory"):
+        """Imports and returns the children by status."""
+        parent = self.json(what, "import", file, "--owner", "Net", "--source", source)["id"]
+        self.daemon.wait_process(parent, wanted, limit=120)
+        rows = self.json("process", "list", "--all", "--limit", "1000")
+        return parent, [p for p in rows if p["parent_id"] == parent]
+
+
+SPAN = "lp.mil1.example.net,1-A-1-L1,lp.fir1.example.net,1-A-2-L1,G.652.D,62000,14.64"
+HEADER = "device_a,port_a,device_z,port_z,types,lengths_m,loss_az_db"
+
+
+class Life(Network):
+    def test_1_devices_are_asked_who_they_are(self):
+        parent, children = self.imported("device", self.devices("manage"))
+        self.assertEqual([c["last_status"] for c in children], ["completed"] * len(NODES), parent)
+        device = self.json("subscription", "show", self.ident("Optical Device", "lp.mil1"))
+        root = device["optical_device"]
+        self.assertEqual((root["node_name"], root["serial"]), ("lp.mil1", "MA0123456789"))
+        self.assertIn("1-A-1-L1", {p["port_name"] for p in root["ports"] if p["role"] == "ols-line"})
+        # the same file again: everything is there; without leave it is refused, row and column named
+        refused = self.cli("device", "import", self.path("devices"), "--owner", "Net", "--source", "inventory", code=2).stderr
+        self.assertIn("row 2, column fqdn: host name lp.mil1.example.net is already used by subscription", refused)
+        self.cli("device", "import", self.path("devices"), "--owner", "Net", "--source", "inventory", "--skip-existing", "--watch")
+
+    def test_2_a_fiber_is_written_to_both_ends(self):
+        _, children = self.imported("fiber", self.file("fibers", HEADER, SPAN))
+        self.assertEqual([c["last_status"] for c in children], ["completed"])
+        self.assertEqual(self.attribute("lp.mil1", "1-A-1-L1"), "Physically connected to lp.fir1.example.net 1-A-2-L1.")
+        self.assertEqual(self.attribute("lp.fir1", "1-A-2-L1"), "Physically connected to lp.mil1.example.net 1-A-1-L1.")
+        fiber = self.json("subscription", "show", self.ident("Optical Fiber", "lp.mil1"))["optical_fiber"]
+        self.assertEqual((fiber["length_m"], fiber["measured_loss_az_cdb"]), (62000, 1464))
+        self.assertEqual(fiber["loss_margin_cdb"], fiber["loss_budget_cdb"] - 1464)
+        plan = self.json("plan", "show", children[0]["process_id"])
+        self.assertTrue(plan["plans"][0]["operations"])
+
+    def test_3_a_port_ends_one_fiber(self):
+        refused = self.cli("fiber", "import", self.file("twice", HEADER, SPAN.replace("lp.fir1.example.net,1-A-2-L1",
+                                                                                      "lp.rom1.example.net,1-A-2-L1")),
+                           "--owner", "Net", "--source", "inventory", code=2).stderr
+        self.assertIn("row 2, column port_a: port 1-A-1-L1 on lp.mil1.example.net already belongs to fiber", refused)
+        refused = self.cli("fiber", "import", self.file("nowhere", HEADER, SPAN.replace("1-A-1-L1", "1-A-7-L1")), "--owner", "Net",
+                           "--source", "inventory", code=2).stderr
+        self.assertIn("row 2, column port_a: lp.mil1.example.net (Infinera FlexILS) has no port 1-A-7-L1", refused)
+
+    def test_4_drift_is_named_and_repaired_and_nothing_else_is_touched(self):
+        fiber = self.ident("Optical Fiber", "lp.mil1")
+        self.start("validate_optical_fiber", fiber)
+        before = self.sim.hash()
+        self.sim.control(op="set", ne="lp.fir1", **{"class": "OTS"}, aid="1-A-2-L1", attrs={"LABEL": "mine"}, silent=True)
+        failed = self.start("validate_optical_fiber", fiber, code=10)
+        self.assertIn("lp.fir1", failed["failed_reason"])
+        self.assertIn("mine", failed["failed_reason"])
+        self.assertEqual(self.attribute("lp.fir1", "1-A-2-L1"), "mine")  # a validation writes nothing
+        self.assertFalse(self.json("subscription", "show", fiber)["insync"])
+        self.start("reconcile_optical_fiber", fiber)
+        self.assertEqual(self.sim.hash(), before)
+        self.assertTrue(self.json("subscription", "show", fiber)["insync"])
+        self.cli("process", "abort", failed["process_id"], "--yes")
+
+    def test_5_a_dry_run_leaves_nothing_behind(self):
+        fiber = self.ident("Optical Fiber", "lp.mil1")
+        before, version = self.sim.hash(), self.json("subscription", "show", fiber)["version"]
+        process = self.start("modify_optical_fiber", fiber, "--set", "measured_loss_az_cdb=2540", "--dry-run")
+        plan = self.cli("plan", "show", process["process_id"]).stdout
+        self.assertIn("ED-OTS:lp.mil1:1-A-1-L1:*:::EXPSPANLOSS=OVER25DB;", plan)
+        self.assertEqual(self.sim.hash(), before)
+        shown = self.json("subscription", "show", fiber)
+        self.assertEqual((shown["version"], shown["insync"]), (version, True))
+
+    def test_6_D10_a_fiber_can_be_modified(self):
+        fiber = self.ident("Optical Fiber", "lp.mil1")
+        self.start("modify_optical_fiber", fiber, "--set", "cable_id=C-17", "--set", "measured_loss_az_cdb=1500")
+        shown = self.json("subscription", "show", fiber)["optical_fiber"]
+        self.assertEqual((shown["cable_id"], shown["measured_loss_az_cdb"]), ("C-17", 1500))
+        found = self.json("search", "C-17")["exact"]["subscriptions"]
+        self.assertEqual([(f["subscription_id"], f["matched"]) for f in found], [(fiber, "Cable C-17")])
+
+    def test_7_D09_a_new_name_shows_where_the_old_one_stands(self):
+        device, fiber = self.ident("Optical Device", "lp.rom1"), self.ident("Optical Fiber", "lp.mil1")
+        self.start("modify_optical_device", device, "--set", "fqdn=rome.example.net")
+        self.assertEqual(self.json("subscription", "show", device)["optical_device"]["node_name"], "lp.rom1")
+        renamed = self.ident("Optical Device", "lp.fir1")
+        self.start("modify_optical_device", renamed, "--set", "fqdn=florence.example.net")
+        failed = self.start("validate_optical_fiber", fiber, code=10)
+        self.assertIn("fiber_name", failed["failed_reason"])
+        self.cli("process", "abort", failed["process_id"], "--yes")
+        self.start("reconcile_optical_fiber", fiber)
+        self.assertEqual(self.attribute("lp.mil1", "1-A-1-L1"), "Physically connected to florence.example.net 1-A-2-L1.")
+        self.assertIn("florence", self.json("subscription", "show", fiber)["description"])
+
+    def test_8_the_network_is_shown(self):
+        text = self.cli("topology", "show", "MIL1").stdout
+        self.assertIn("lp.mil1.example.net 1-A-1-L1 --- florence.example.net 1-A-2-L1", text)
+        dot = self.cli("topology", "export", "--format", "dot").stdout
+        self.assertIn('"lp.mil1.example.net" -- "florence.example.net" [label="62.0 km"];', dot)
+        network = self.json("topology", "export")
+        self.assertEqual(len(network["fibers"][0]["ends"]), 2)
+        self.assertEqual(self.cli("topology", "show", "XX99", code=4).stderr.strip(), "lightpath: there is no PoP XX99")
+        found = self.json("search", "1-A-1-L1")["exact"]["subscriptions"]
+        self.assertTrue(any(f["matched"].startswith("uses Port 1-A-1-L1") for f in found), found)
+
+    def test_9_termination_cleans_the_ends(self):
+        fiber, device = self.ident("Optical Fiber", "lp.mil1"), self.ident("Optical Device", "lp.mil1")
+        self.assertIn("in use by other subscriptions", self.cli("process", "start", "terminate_optical_device", device, code=2).stderr)
+        self.start("terminate_optical_fiber", fiber)
+        self.assertEqual((self.attribute("lp.mil1", "1-A-1-L1"), self.attribute("lp.fir1", "1-A-2-L1")), ("", ""))
+        self.start("terminate_optical_device", device)
+
+
+class Adoption(Network):
+    def test_what_is_right_already_is_taken_over_without_a_write(self):
+        for near, port, far, remote in (("lp.mil1", "1-A-1-L1", "lp.fir1", "1-A-2-L1"), ("lp.fir1", "1-A-2-L1", "lp.mil1", "1-A-1-L1")):
+            self.sim.control(op="set", ne=near, **{"class": "OTS"}, aid=port, silent=True,
+                             attrs={"LABEL": f"Physically connected to {far}{DOMAIN} {remote}.", "EXPSPANLOSS": "UNDER25DB"})
+        before = self.sim.hash()
+        self.imported("device", self.devices("observe"))
+        other = "lp.fir1.example.net,1-A-1-L1,lp.rom1.example.net,1-A-2-L1,G.652.D,70000,16.40"
+        parent = self.json("fiber", "import", self.file("fibers", HEADER, SPAN, other), "--owner", "Net", "--source", "inventory")["id"]
+
+        def children():
+            rows = [p for p in self.json("process", "list", "--all", "--limit", "1000") if p["parent_id"] == parent]
+            return len(rows) == 2 and all(p["last_status"] in ("completed", "failed") for p in rows) and rows
+        by_status = {p["last_status"]: p for p in lightpathd.wait_for(children, 120)}
+        self.assertEqual(set(by_status), {"completed", "failed"})
+        self.assertIn("observe", by_status["failed"]["failed_reason"])
+        self.assertIn("LABEL", self.cli("plan", "show", by_status["failed"]["process_id"]).stdout)
+        self.assertEqual(self.sim.hash(), before)
+        self.assertTrue(self.json("subscription", "show", self.ident("Optical Fiber", "lp.mil1"))["insync"])
+        self.cli("process", "abort", by_status["failed"]["process_id"], "--yes")
+        self.daemon.wait_process(parent, "completed", limit=120)
+
+
+if __name__ == "__main__":
+    lightpathd.main()

@@ -11,6 +11,7 @@
 #include "clients/tl1_internal.h"
 
 #define REPEAT_LATER_MS       5000 /* after RL: resources are short */
+#define READS_AT_ONCE         64   /* of 16 KiB */
 #define DEFAULT(ms, fallback) (((ms) > 0 ? (ms) : (fallback)) * 1000)
 
 static struct tl1_limits
@@ -212,7 +213,8 @@ on_message(void *arg, const struct lp_tl1_message *message, struct lp_err *err)
     return LP_OK;
 }
 
-/* Reads until nothing is there or the command is answered. *ended: the stream is over. */
+/* Reads until nothing is there or the command is answered, but not for ever: who calls looks at the
+   clock and at cancels in between, whatever an element pours out. *ended: the stream is over. */
 static enum lp_code
 read_some(struct lp_tl1_session *session, bool *ended, struct lp_err *err)
 {
@@ -220,7 +222,7 @@ read_some(struct lp_tl1_session *session, bool *ended, struct lp_err *err)
     enum lp_code rc = LP_OK;
 
     *ended = false;
-    while (rc == LP_OK) {
+    for (unsigned i = 0; rc == LP_OK && i < READS_AT_ONCE; i++) {
         ssize_t got = tl1_link_read(session->link, block, sizeof block);
 
         if (got <= 0) {
@@ -245,7 +247,7 @@ tl1_session_drain(struct lp_tl1_session *session)
     if (session->link == NULL || session->broken)
         return false;
     /* bounded: a storm leaves its rest for the next turn */
-    for (unsigned i = 0; i < 64; i++) {
+    for (unsigned i = 0; i < READS_AT_ONCE; i++) {
         got = tl1_link_read(session->link, block, sizeof block);
         session->more = got > 0;
         if (got <= 0)

@@ -233,6 +233,16 @@ storm(struct conn *c)
     lp_buf_free(&out);
 }
 
+static void
+flood(struct conn *c)
+{
+    char block[65536];
+
+    memset(block, '\n', sizeof block); /* nothing costs a reader more per byte */
+    while (!c->dead && !stopping(c->ne))
+        put(c, block, sizeof block);
+}
+
 /* Faults that put something around a sound answer; true when the answer itself was dealt with. */
 static bool
 around(struct conn *c, struct answer *a, enum ne_fault fault, struct lp_buf *out)
@@ -310,6 +320,9 @@ instead(struct conn *c, struct answer *a, const struct rule *rule, struct lp_buf
     case NE_ACK_RL:
         assert(lp_tl1_put_ack(out, acks[rule->fault], a->ctag, &err) == LP_OK);
         put_buf(c, out);
+        return true;
+    case NE_FLOOD:
+        flood(c);
         return true;
     case NE_ENDLESS:
     case NE_ENDLESS_LINE:

@@ -33,6 +33,7 @@ enum ne_fault {
     NE_CANC,         /* answers, then ends the session with an autonomous CANC */
     NE_DAMAGED,      /* a record without its end quote */
     NE_STORM,        /* 5000 autonomous messages, then the answer */
+    NE_FLOOD,        /* empty lines without end, as fast as they are taken */
     NE_CUT_OFF,      /* the answer loses its end, another message begins */
 };
 

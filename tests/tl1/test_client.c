@@ -422,6 +422,30 @@ an_answer_that_is_lost_is_unknown_for_a_write_and_is_not_sent_again(void **state
     end(&env);
 }
 
+/* What is always there to be read must not hold a thread beyond its time. */
+static void
+a_flood_ends_at_the_deadline(void **state)
+{
+    static const char *const codes[] = {"ED-SCH", "RTRV-SCH"};
+    static const enum lp_code outcomes[] = {LP_UNKNOWN, LP_RETRYABLE};
+    struct env env;
+
+    (void)state;
+    begin(&env);
+    for (size_t i = 0; i < LP_COUNT(codes); i++) {
+        struct lp_tl1_session *session;
+
+        ne_rule(env.ne, codes[i], NE_FLOOD, 1, NULL, NULL);
+        env.call.wait.deadline_us = 0;
+        lp_tl1_release(acquire(&env)); /* the login is not part of it */
+        env.call.wait.deadline_us = lp_clock_mono_us(&env.clock) + 200000;
+        session = acquire(&env);
+        expect(session, codes[i], outcomes[i]);
+        lp_tl1_release(session);
+    }
+    end(&env);
+}
+
 static void
 silence_ends_at_the_deadline(void **state)
 {
@@ -1148,6 +1172,7 @@ main(void)
         cmocka_unit_test(an_idle_session_that_does_not_answer_is_closed),
         cmocka_unit_test(identity_is_checked_after_every_login),
         cmocka_unit_test(an_answer_that_is_lost_is_unknown_for_a_write_and_is_not_sent_again),
+        cmocka_unit_test(a_flood_ends_at_the_deadline),
         cmocka_unit_test(silence_ends_at_the_deadline),
         cmocka_unit_test(a_caller_can_stop_before_and_after_sending),
         cmocka_unit_test(D44_refusals_have_their_outcome),

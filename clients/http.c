@@ -15,6 +15,7 @@ enum { MAX_REDIRECTS = 3, MAX_EVENTS_WAITING = 10000 };
 struct lp_http {
     CURLM *multi;
     char *url, *socket_path, *ca_file, *agent;
+    char *shown;         /* url without user and password */
     char *authorization; /* "Authorization: Bearer ..." or NULL */
     int64_t connect_ms, timeout_ms;
     size_t max_reply;
@@ -80,19 +81,39 @@ one_line(const char *text)
     return text == NULL || strpbrk(text, "\r\n") == NULL;
 }
 
+/** The URL as messages and logs may have it: no user, no password. */
+static char *
+shown_url(const char *url)
+{
+    const char *host = strstr(url, "://"), *end, *at;
+    struct lp_buf text = LP_BUF_INIT;
+
+    host = host == NULL ? url : host + 3;
+    end = host + strcspn(host, "/?#");
+    at = memrchr(host, '@', (size_t)(end - host));
+    lp_buf_add(&text, url, (size_t)(host - url));
+    lp_buf_str(&text, at == NULL ? host : at + 1);
+    if (!text.failed)
+        return lp_buf_take(&text);
+    lp_buf_free(&text);
+    return NULL;
+}
+
 static enum lp_code
 check_url(const char *url, struct lp_err *err)
 {
     CURLU *parts = curl_url();
-    char *scheme = NULL;
+    char *scheme = NULL, *shown = shown_url(url);
     enum lp_code rc = LP_OK;
 
-    if (parts == NULL)
-        return lp_fail(err, LP_NOMEM, "no memory for a URL");
-    if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK
-        || curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK
-        || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
-        rc = lp_fail_at(err, LP_INVALID, "url", "'%.200s' is not an http:// or https:// URL", url);
+    if (parts == NULL || shown == NULL)
+        rc = lp_fail(err, LP_NOMEM, "no memory for a URL");
+    else if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK
+             || curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK
+             || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+        rc =
+            lp_fail_at(err, LP_INVALID, "url", "'%.200s' is not an http:// or https:// URL", shown);
+    free(shown);
     curl_free(scheme);
     curl_url_cleanup(parts);
     return rc;
@@ -126,13 +147,14 @@ lp_http_new(const struct lp_http_options *options, struct lp_http **out, struct 
     }
     http->multi = curl_multi_init();
     http->url = trimmed_url(url);
+    http->shown = http->url == NULL ? NULL : shown_url(http->url);
     http->connect_ms = options->connect_ms > 0 ? options->connect_ms : 5000;
     http->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : 30000;
     http->max_reply = options->max_reply > 0 ? options->max_reply : (size_t)64 << 20;
     http->cancel_fd = options->cancel_fd;
     http->no_redirects = options->no_redirects;
     http->clock = &real_clock;
-    if (http->multi == NULL || http->url == NULL
+    if (http->multi == NULL || http->shown == NULL
         || !copy_text(&http->socket_path, options->socket_path)
         || !copy_text(&http->ca_file, options->ca_file)
         || !copy_text(&http->agent, options->agent != NULL ? options->agent : "lightpath")
@@ -153,7 +175,10 @@ lp_http_free(struct lp_http *http)
     if (http->authorization != NULL)
         explicit_bzero(http->authorization, strlen(http->authorization));
     free(http->authorization);
+    if (http->url != NULL)
+        explicit_bzero(http->url, strlen(http->url)); /* it may hold a password */
     free(http->url);
+    free(http->shown);
     free(http->socket_path);
     free(http->ca_file);
     free(http->agent);
@@ -163,7 +188,7 @@ lp_http_free(struct lp_http *http)
 const char *
 lp_http_where(const struct lp_http *http)
 {
-    return http->socket_path != NULL ? http->socket_path : http->url;
+    return http->socket_path != NULL ? http->socket_path : http->shown;
 }
 
 /* ---- callbacks of libcurl ---- */
@@ -345,7 +370,7 @@ exchange_begin(struct exchange *x, struct lp_http *http, const char *url,
     if (x->easy == NULL || !add_headers(x, request))
         return lp_fail(err, LP_NOMEM, "no memory for an HTTP request");
     if (set_request(x, url, request) != CURLE_OK)
-        return lp_fail(err, LP_INVALID, "cannot ask '%.200s': %s", url, x->problem);
+        return lp_fail(err, LP_INVALID, "cannot ask '%.200s': %s", lp_http_where(http), x->problem);
     if (curl_multi_add_handle(http->multi, x->easy) != CURLM_OK)
         return lp_fail(err, LP_NOMEM, "no memory for an HTTP request");
     return LP_OK;

@@ -36,7 +36,8 @@ struct lp_http; /* everything is copied from the options */
 enum lp_code lp_http_new(const struct lp_http_options *options, struct lp_http **out,
                          struct lp_err *err) LP_MUST_CHECK;
 void lp_http_free(struct lp_http *http);
-/** Where it talks to, for messages: the URL or the socket path. */
+/** Where it talks to, for messages: the URL without user and password, or the
+ * socket path. */
 const char *lp_http_where(const struct lp_http *http);
 
 struct lp_http_request {

@@ -89,7 +89,7 @@ lp_webhook_send(const struct lp_webhook *hook, struct lp_err *err)
     if (rc == LP_OK)
         rc = post(hook, http, path, &status, err);
     if (rc == LP_OK && (status < 200 || status > 299))
-        rc = lp_fail(err, LP_REFUSED, "%.200s answered %d%s", origin, status,
+        rc = lp_fail(err, LP_REFUSED, "%.200s answered %d%s", lp_http_where(http), status,
                      status >= 300 && status < 400 ? " (redirects are not followed)" : "");
     lp_http_free(http);
     free(origin);

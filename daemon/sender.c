@@ -19,6 +19,17 @@ secret_of(const json_t *obj, const char *key, char **out, struct lp_err *err)
     return path == NULL ? LP_OK : lp_secret_read(path, out, err);
 }
 
+/** TLS, or plain HTTP that stays on this machine: "http://127.0.0.1:x@elsewhere/" does not. */
+static bool
+may_send_to(const char *url)
+{
+    const char *port = url + strlen("http://127.0.0.1:");
+
+    if (strncmp(url, "https://", 8) == 0)
+        return true;
+    return strncmp(url, "http://127.0.0.1:", 17) == 0 && port[strcspn(port, "/?#@")] != '@';
+}
+
 static enum lp_code
 post(struct lp_daemon *daemon, const json_t *target, const struct lp_message *message,
      int cancel_fd, struct lp_err *err)
@@ -29,8 +40,7 @@ post(struct lp_daemon *daemon, const json_t *target, const struct lp_message *me
 
     if (rc == LP_OK && url == NULL)
         rc = secret_of(target, "url_file", &secret_url, err);
-    if (rc == LP_OK && secret_url != NULL && strncmp(secret_url, "https://", 8) != 0
-        && strncmp(secret_url, "http://127.0.0.1:", 17) != 0)
+    if (rc == LP_OK && secret_url != NULL && !may_send_to(secret_url))
         rc = lp_fail(err, LP_INVALID, "url_file must hold a URL that begins with https://");
     if (rc == LP_OK)
         rc = lp_webhook_send(&(struct lp_webhook){.url = url == NULL ? secret_url : url,

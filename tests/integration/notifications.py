@@ -254,6 +254,20 @@ class Webhooks(Case):
         self.assertEqual(os.stat(self.secret).st_mode & 0o777, 0o600)
         wait_for(lambda: hook.at("/a"))
 
+    def test_a_password_in_a_url_is_in_no_message(self):
+        hook = self.hook()
+        urls = {"away": f"https://robot:{SECRET}@127.0.0.1:1/x/{SECRET}", "wrong": f"https://robot:{SECRET} @127.0.0.1:1/",
+                "plain": f"http://127.0.0.1:{SECRET}@localhost:{hook.url('').rsplit(':', 1)[1]}/plain"}
+        targets = [{"name": name, "url_file": self.file("url-" + name, url + "\n")} for name, url in urls.items()]
+        daemon = self.daemon(self.rules(targets=targets)).start()
+        notice = self.send_test(daemon)
+        rows = wait_for(lambda: (lambda r: len(r) == 3 and all(row["error"] for row in r.values()) and r)(self.log(daemon, notice)))
+        self.assertIn("https://127.0.0.1:1", rows["away"]["error"])
+        self.assertIn("https://127.0.0.1:1", rows["wrong"]["error"])
+        self.assertIn("must hold a URL", rows["plain"]["error"])
+        self.assertEqual(hook.seen, [])
+        self.nothing_secret(daemon)
+
     def test_who_may_test(self):
         daemon = self.daemon(self.rules(targets=[]), **{"api.auth": "true"}).start()
         reader = {"Authorization": "Bearer " + daemon.token("read")}

@@ -192,14 +192,27 @@ take_writes(struct lp_run *run)
     return unit;
 }
 
+/** Of an attempt that is parked before it acted. As long as an earlier one may have acted, it
+ * settles nothing: the next one is told, and has its token. The note says that the program did not
+ * end. */
+static const char *
+parked_outcome(const struct lp_proc *proc)
+{
+    if (!proc->head.open_attempt)
+        return NULL;
+    return proc->unknown ? lp_code_info(LP_UNKNOWN)->slug : "parked";
+}
+
+static const char parked_note[] = "{\"error\":\"parked before it acted\"}";
+
 static void
 park_for_lock(struct lp_proc *proc, struct lp_run *run)
 {
     lp_flush_submit(
         proc, &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING, .after = LP_AFTER_PARK,
                         .wait_kind = "lock", .wait_reason = run->priv->busy,
-                        .writes = lp_lock_waits(proc),
-                        .outcome = proc->head.open_attempt ? "parked" : NULL,
+                        .writes = lp_lock_waits(proc), .outcome = parked_outcome(proc),
+                        .note = parked_note,
                         .wake_at = lp_clock_utc_us(proc->engine->clock) + LOCK_RETRY_MS * 1000));
 }
 
@@ -214,7 +227,7 @@ park_for_time(struct lp_proc *proc, struct lp_run *run, const struct lp_err *err
     lp_flush_submit(
         proc, &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING, .after = LP_AFTER_PARK,
                         .wait_kind = "timer", .wait_reason = *reason == '\0' ? err->msg : reason,
-                        .outcome = proc->head.open_attempt ? "parked" : NULL, .wake_at = wake));
+                        .outcome = parked_outcome(proc), .note = parked_note, .wake_at = wake));
 }
 
 static void
@@ -654,10 +667,10 @@ outside_window(struct lp_proc *proc, const struct lp_step *step)
     }
     proc->started_at = lp_clock_utc_us(proc->engine->clock);
     if (rc == LP_OK)
+        /* an attempt that is open here ended with the program: what it did stays unknown */
         lp_flush_submit(proc, &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING,
                                         .after = LP_AFTER_PARK, .wait_kind = "window",
-                                        .wait_reason = look.reason, .wake_at = look.opens_us,
-                                        .outcome = proc->head.open_attempt ? "parked" : NULL));
+                                        .wait_reason = look.reason, .wake_at = look.opens_us));
     else
         lp_flush_submit(proc, &LP_FLUSH(.row = LP_SS_FAILED, .status = LP_PS_FAILED,
                                         .after = LP_AFTER_PARK, .error = &err, .assignee = "NOC"));

@@ -323,6 +323,7 @@ struct lp_flush {
     const char *created_by;         /* NULL: who started the process */
     const struct lp_caller *caller; /* who the audit row names; NULL: who started the process */
     const char *outcome;            /* of the attempt; NULL: no attempt row is touched */
+    const char *note;               /* JSON kept with the attempt when there is no error, or NULL */
     const char *wait_kind, *wait_reason, *label;
     int64_t wake_at;    /* UTC us; 0 none */
     json_t *error_more; /* members added to the stored error object, borrowed */

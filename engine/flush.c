@@ -162,7 +162,8 @@ add_attempt(struct build *b)
 {
     struct lp_proc *proc = b->proc;
     struct lp_mark *head = &proc->head;
-    const char *outcome = b->flush->outcome, *error = b->flush->error == NULL ? NULL : b->error;
+    const char *outcome = b->flush->outcome,
+               *error = b->flush->error == NULL ? b->flush->note : b->error;
 
     if (outcome == NULL)
         return;

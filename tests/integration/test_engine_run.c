@@ -122,6 +122,17 @@ crashes(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *e
     return effect(run, state, delta, err);
 }
 
+/** The same, but takes its time before it looks at what the first call has done: more often than a
+ * step may end the program. */
+static enum lp_code
+crashes_and_waits(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    if (g.kill || atomic_fetch_add(&g.calls, 1) >= 6)
+        return crashes(run, state, delta, err);
+    lp_run_wake_at(run, lp_clock_utc_us(run->clock) + 10000, "a command may be under way");
+    return lp_fail(err, LP_RETRYABLE, "not yet");
+}
+
 static enum lp_code
 undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
@@ -460,6 +471,8 @@ static const struct lp_step *const gate_io_steps[] = {&a, &gated_io, &b};
 
 static const struct lp_step crashing = EXTERNAL(crashing, crashes);
 static const struct lp_step *const crash_steps[] = {&a, &crashing, &b};
+static const struct lp_step crashing_late = EXTERNAL(crashing, crashes_and_waits);
+static const struct lp_step *const crash_wait_steps[] = {&a, &crashing_late, &b};
 
 static const struct lp_step bad_text_step = ACTION(bad_text, bad_text), bad_write_step = ACTION(bad_write, bad_write);
 static const struct lp_step *const bad_text_steps[] = {&bad_text_step};
@@ -580,6 +593,7 @@ static const struct lp_workflow rows[] = {
     WORKFLOW("gates_io", gate_io_steps),
     {.name = "gate_task", .description = "For a test", .target = LP_TARGET_SYSTEM, .is_task = true, LP_STEPS(gate_io_steps)},
     WORKFLOW("crash", crash_steps),
+    WORKFLOW("crash_waits", crash_wait_steps),
     WORKFLOW("bad_text", bad_text_steps),
     WORKFLOW("bad_write", bad_write_steps),
     WORKFLOW("groups", group_steps),
@@ -1042,6 +1056,43 @@ W01_crash_is_taken_over(struct lp_run_env *env)
                                  id),
                      2);
     assert_int_equal(lp_test_int(env, "SELECT lease_epoch FROM processes WHERE id = :id", id), 2);
+    nothing_held(env, id);
+}
+
+static void
+crash_in_late_io(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    g.kill = true;
+    lp_run_env_start(env);
+    lp_test_start(env, "crash_waits", NULL, id);
+    pause();
+}
+
+/** An attempt that is parked does not settle what the one before it may have done. */
+static void
+parking_keeps_an_unknown_outcome(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1], token[LP_UUID_LEN + 1] = "";
+    json_t *state;
+    FILE *f;
+
+    snprintf(g.route, sizeof g.route, "%s/token", env->db.dir);
+    lp_run_env_crash(env, crash_in_late_io);
+    snprintf(id, sizeof id, "%s", lp_test_text(env, "SELECT id FROM processes WHERE :id = ''", ""));
+    lp_run_env_start(env);
+    lp_test_wait(env, id, "completed");
+    state = lp_test_state(env, id);
+    assert_true(lp_json_true(state, "unknown"));
+    f = fopen(g.route, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(token, sizeof token, f));
+    fclose(f);
+    unlink(g.route);
+    assert_string_equal(lp_json_str(state, "token", ""), token);
+    json_decref(state);
+    assert_int_equal(effects(env, id, "crashing"), 1);
     nothing_held(env, id);
 }
 
@@ -2404,6 +2455,7 @@ static const struct engine_case {
     CASE(locks_follow_the_outcome),
     CASE(note_needs_no_lock),
     CASE(W01_crash_is_taken_over),
+    CASE(parking_keeps_an_unknown_outcome),
     CASE(W02_effects_and_log_together),
     CASE(W03_group_pause),
     CASE(W04_double_run),

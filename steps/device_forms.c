@@ -3,6 +3,7 @@
 
 #include "steps/device_internal.h"
 #include "steps/forms.h"
+#include "wire/tl1.h"
 
 enum { COMMAND_MOST = 4000 };
 
@@ -61,6 +62,27 @@ device_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *p
     return LP_OK;
 }
 
+/** What is typed is kept with the process, where everybody may read it: no password belongs there.
+ */
+static enum lp_code
+command_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+              struct lp_err *err)
+{
+    const char *text = lp_json_str(input, "command", "");
+    struct lp_buf clean = LP_BUF_INIT;
+    enum lp_code rc = device_check(ctx, input, problems, err);
+
+    lp_tl1_redact(&clean, text, strlen(text), NULL);
+    if (rc == LP_OK && clean.failed)
+        rc = lp_fail(err, LP_NOMEM, "no memory for a command");
+    else if (rc == LP_OK && clean.data != NULL && strcmp(clean.data, text) != 0)
+        lp_problem_field(problems, "value_error", "command", NULL,
+                         "a command with a password would be kept with its process: give it to the "
+                         "device itself");
+    lp_buf_free(&clean);
+    return rc;
+}
+
 static enum lp_code
 device_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
 {
@@ -75,6 +97,6 @@ device_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
 static const struct lp_page device_pages[] = {
     {.title = "Device", .build = device_build, .check = device_check}};
 static const struct lp_page command_pages[] = {
-    {.title = "Command to a device", .build = command_build, .check = device_check}};
+    {.title = "Command to a device", .build = command_build, .check = command_check}};
 const struct lp_form lp_form_device = {LP_PAGES(device_pages), .finish = device_finish};
 const struct lp_form lp_form_device_command = {LP_PAGES(command_pages), .finish = device_finish};

@@ -469,6 +469,20 @@ class Tokens(lightpathd.Case):
         self.assertNotIn(token, "\n".join(self.daemon.lines))
 
 
+class Commands(lightpathd.Case):
+    def test_a_password_is_no_command_for_a_device(self):
+        """What is typed stands in the process, for everybody who may read: refused before there is one."""
+        for command in ("ED-PID:n1:svc:L1::hush-old,hush-new;", "ent-user-secu:n1:svc:L1::hush,,A:;", "COPY-RFILE:n1::L1:::SRC=\"ftp://u:hush@h/f\";"):
+            refused = self.daemon.post("/api/processes/task_device_write_command", [{"device": "nowhere", "command": command}], unix=True)
+            self.assertEqual(refused.status, 400, refused)
+            found = {e["loc"][-1]: e["msg"] for e in refused.json()["validation_errors"]}
+            self.assertIn("password", found["command"])
+            self.assertNotIn(b"hush", refused.body)
+        allowed = self.daemon.post("/api/processes/task_device_command", [{"device": "nowhere", "command": "RTRV-HDR:n1::L1;"}])
+        self.assertEqual([e["loc"][-1] for e in allowed.json()["validation_errors"]], ["device"])
+        self.assertEqual(self.daemon.get("/api/processes/").json(), [])
+
+
 class Log(lightpathd.Case):
     settings = {"log.level": "debug"}
 

@@ -80,24 +80,26 @@ put_command(struct lp_buf *buf, const char *text, size_t pos, size_t len, unsign
     return end;
 }
 
-/* "sftp://user:password@host": the end of the password, or 0. `pos` stands on "://". */
+/* "sftp://user:password@host": the end of the password, or 0. `pos` stands on "://". A password
+   that was not percent-encoded may have an '@' of its own: the last one before the path ends it. */
 static size_t
 url_password(const char *text, size_t pos, size_t len, size_t *start)
 {
-    size_t colon = 0;
+    size_t colon = 0, end = 0;
 
     for (size_t at = pos + 3; at < len; at++) {
-        if (text[at] == '@') {
-            *start = colon + 1;
-            return colon == 0 ? 0 : at;
-        }
-        if (text[at] == ':' && colon == 0)
-            colon = at;
         if (text[at] == '/' || text[at] == '"' || text[at] == ';'
             || isspace((unsigned char)text[at]))
+            break;
+        if (text[at] == '@' && colon == 0)
             return 0;
+        if (text[at] == '@')
+            end = at;
+        if (text[at] == ':' && colon == 0)
+            colon = at;
     }
-    return 0;
+    *start = colon + 1;
+    return end;
 }
 
 static void

@@ -704,6 +704,8 @@ D46_secrets_are_taken_out_of_transcripts(void **state)
         {"TL1>>act-user:n1:svc:L1::\"a;b\\\"c\";\r\n", "TL1>>act-user:n1:svc:L1::********;\r\n"},
         {"ED-PID:n1:svc:L1::old,new;", "ED-PID:n1:svc:L1::********;"},
         {"SRC=\"sftp://user:pw@host/file\"", "SRC=\"sftp://user:********@host/file\""},
+        {"sftp://user:p@ss:w@host/file", "sftp://user:********@host/file"},
+        {"sftp://user@host:22/file", "sftp://user@host:22/file"},
         {"http://host:80/a@b", "http://host:80/a@b"},
         {"a hunter2 b", "a ******** b"},
         {"ACT-USER:n1:svc:L1::cut of", "ACT-USER:n1:svc:L1::********"},

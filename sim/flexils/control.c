@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -836,6 +837,7 @@ sim_control_listen(struct sim_server *server, const char *path, struct lp_err *e
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct sim_source *source = calloc(1, sizeof *source);
+    struct stat old;
     int fd;
 
     if (source == NULL || strlen(path) >= sizeof at.sun_path) {
@@ -844,7 +846,8 @@ sim_control_listen(struct sim_server *server, const char *path, struct lp_err *e
     }
     memcpy(at.sun_path, path, strlen(path));
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    (void)unlink(path);
+    if (lstat(path, &old) == 0 && S_ISSOCK(old.st_mode))
+        (void)unlink(path); /* of a run before; anything else is somebody's file */
     if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, 16) != 0) {
         free(source);
         if (fd >= 0)

@@ -589,6 +589,16 @@ class Many(Case):
             self.assertGreater(done.returncode, 0, arguments)
             self.assertNotEqual(done.stderr, "")
 
+    def test_a_control_path_that_is_somebodys_file_is_left_alone(self):
+        with tempfile.NamedTemporaryFile("w+", prefix="lp") as mine:
+            mine.write("dear diary")
+            mine.flush()
+            done = subprocess.run([flexsim.PROGRAM, "flexils", flexsim.RING, "--tcp", "0", "--control", mine.name], capture_output=True, text=True, timeout=60)
+            self.assertGreater(done.returncode, 0)
+            self.assertIn(mine.name, done.stderr)
+            with open(mine.name) as still:
+                self.assertEqual(still.read(), "dear diary")
+
     def test_ways_to_listen(self):
         """One port for all, an address for each; users, rules, latency and the host key from files and arguments."""
         with tempfile.TemporaryDirectory(prefix="lp") as folder:

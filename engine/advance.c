@@ -627,9 +627,19 @@ row_failed(const struct lp_proc *proc)
            && lp_json_str(proc->row_error, "class", NULL) != NULL;
 }
 
+/** What was asked of another system is not asked again, wherever and whenever the answer is taken.
+ */
+static bool
+awaits_answer(const struct lp_proc *proc, const struct lp_step *step)
+{
+    return step->kind == LP_STEP_CALLBACK && proc->head.row_seq != 0
+           && proc->row_status == LP_SS_AWAITING_CALLBACK;
+}
+
 static bool
 wrong_label(struct lp_proc *proc, const struct lp_step *step)
 {
+    bool awaits = awaits_answer(proc, step);
     const char *label = lp_label_needed(proc->reg->workflow, step);
     char word[LP_KEY_MAX], reason[LP_KEY_MAX + 60];
 
@@ -641,9 +651,10 @@ wrong_label(struct lp_proc *proc, const struct lp_step *step)
     snprintf(reason, sizeof reason, LP_WAITS_FOR_LABEL "'%s'", label);
     proc->started_at = lp_clock_utc_us(proc->engine->clock);
     lp_flush_submit(proc,
-                    &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING, .after = LP_AFTER_PARK,
-                              .wait_kind = "label", .wait_reason = reason, .label = label,
-                              .wake_at = proc->started_at));
+                    &LP_FLUSH(.row = awaits ? LP_SS_AWAITING_CALLBACK : LP_SS_WAITING,
+                              .status = LP_PS_WAITING, .after = LP_AFTER_PARK, .keep_delta = awaits,
+                              .error_more = awaits ? proc->row_error : NULL, .wait_kind = "label",
+                              .wait_reason = reason, .label = label, .wake_at = proc->started_at));
     return true;
 }
 
@@ -656,7 +667,7 @@ outside_window(struct lp_proc *proc, const struct lp_step *step)
     struct lp_window_look look;
     enum lp_code rc;
 
-    if (proc->window[0] == '\0' || !lp_step_gated(proc->reg, step))
+    if (proc->window[0] == '\0' || !lp_step_gated(proc->reg, step) || awaits_answer(proc, step))
         return false;
     rc = lp_window_look(proc->engine->store, proc->window, &look, &err);
     if (rc == LP_OK && look.open)

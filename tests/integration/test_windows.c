@@ -120,6 +120,7 @@ static struct {
     atomic_int calls, gated;
     int64_t turn_us; /* a gated step takes so long */
     struct lp_run_env *env;
+    char route[200]; /* of the callback */
 } g;
 
 static enum lp_code
@@ -142,6 +143,17 @@ apply(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err
     atomic_fetch_add(&g.gated, 1);
     if (g.turn_us != 0)
         lp_test_turn(g.env, g.turn_us);
+    return LP_OK;
+}
+
+static enum lp_code
+call(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    (void)state;
+    (void)delta;
+    (void)err;
+    snprintf(g.route, sizeof g.route, "%s", run->callback_route);
+    atomic_fetch_add(&g.calls, 1);
     return LP_OK;
 }
 
@@ -171,6 +183,14 @@ static const struct lp_step rows = {.key = "apply",
                                     .run = apply};
 static const struct lp_step one = {
     .key = "one", .title = "One", .kind = LP_STEP_ACTION, .no_undo = "nothing", .run = apply};
+static const struct lp_step asks = {.key = "asks",
+                                    .title = "Ask another system",
+                                    .kind = LP_STEP_CALLBACK,
+                                    .effects = LP_EFFECT_EXTERNAL,
+                                    .label = "lab",
+                                    .no_undo = "nothing",
+                                    .run = call};
+static const struct lp_step *const asking_steps[] = {&asks};
 static const struct lp_step *const gated_steps[] = {&prepare, &rows};
 static const struct lp_step *const all_steps[] = {&one};
 
@@ -194,6 +214,11 @@ static const struct lp_workflow workflows[] = {
      .target = LP_TARGET_SYSTEM,
      .is_task = true,
      LP_STEPS(all_steps)},
+    {.name = "task_asks",
+     .description = "asks another system",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     LP_STEPS(asking_steps)},
 };
 static const struct lp_workflow_set set = {workflows, LP_COUNT(workflows)};
 
@@ -391,6 +416,47 @@ closes_between_rows(struct lp_run_env *env)
 }
 
 static void
+answer(struct lp_run_env *env, const char *id)
+{
+    json_auto_t *body = json_object();
+    struct lp_err err = LP_ERR_INIT;
+
+    lp_test_ok(lp_engine_callback(env->engine, id, strrchr(g.route, '/') + 1, body, false, &err),
+               &err);
+}
+
+/* The window closed, or the executor that asked has gone: the other system is not asked again. */
+static void
+answers_are_taken(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_stop(env);
+    env->conf_lines[env->conf_count++] = "executor.labels=lab";
+    lp_run_env_start(env);
+    daily(env, "asking");
+    begin(env, "task_asks", "asking", id);
+    lp_test_wait(env, id, "awaiting_callback");
+    turn(env, 3 * HOUR);
+    answer(env, id);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(atomic_load(&g.calls), 1);
+
+    begin(env, "task_asks", NULL, id);
+    lp_test_wait(env, id, "awaiting_callback");
+    lp_run_env_stop(env);
+    env->conf_lines[env->conf_count - 1] = "executor.labels=other";
+    lp_run_env_start(env);
+    answer(env, id);
+    lp_test_wait(env, id, "waiting");
+    lp_run_env_stop(env);
+    env->conf_lines[env->conf_count - 1] = "executor.labels=lab";
+    lp_run_env_start(env);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(atomic_load(&g.calls), 1);
+}
+
+static void
 never_again(struct lp_run_env *env)
 {
     char id[LP_UUID_LEN + 1];
@@ -478,6 +544,7 @@ bound(enum lp_dialect dialect)
     on(dialect, never_again);
     on(dialect, whole_workflow);
     on(dialect, step_binds);
+    on(dialect, answers_are_taken);
 }
 
 static void

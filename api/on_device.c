@@ -25,17 +25,11 @@ default_mode(const struct lp_request *req)
     return lp_conf_live_text(&req->api->options.conf->devices_default_mode);
 }
 
-/** Commits a change of ours and says so in the audit. */
+/** A change of ours and its audit row: both, or neither. */
 static enum lp_code
 change(struct lp_request *req, struct lp_unit *unit, json_t *body, struct lp_err *err)
 {
-    enum lp_code rc = lp_store_commit(store_of(req), unit, err);
-
-    if (rc != LP_OK) {
-        json_decref(body);
-        return rc;
-    }
-    return lp_engine_audit_system(req->api->services.engine, &req->caller, body, err);
+    return lp_engine_audit_with(req->api->services.engine, unit, &req->caller, body, err);
 }
 
 /* ---- devices ---- */
@@ -133,27 +127,42 @@ lp_on_stop_set(struct lp_request *req, json_t **out, struct lp_err *err)
     return rc == LP_OK ? lp_stops_json(store_of(req), out, err) : rc;
 }
 
+static enum lp_code
+demand_stop(struct lp_request *req, const char *scope, const char *target, struct lp_err *err)
+{
+    json_auto_t *stops = NULL;
+    size_t i;
+    json_t *stop;
+    enum lp_code rc = lp_stops_json(store_of(req), &stops, err);
+
+    if (rc != LP_OK)
+        return rc;
+    json_array_foreach(stops, i, stop)
+    {
+        if (strcmp(lp_json_str(stop, "scope", ""), scope) == 0
+            && strcmp(lp_json_str(stop, "target", ""), target) == 0)
+            return LP_OK;
+    }
+    return lp_fail(err, LP_NOT_FOUND, "there is no emergency stop of %s", scope);
+}
+
 enum lp_code
 lp_on_stop_end(struct lp_request *req, json_t **out, struct lp_err *err)
 {
     const char *scope = lp_request_query(req, "scope");
     char target[LP_UUID_LEN + 1];
     struct lp_unit *unit;
-    size_t at;
     enum lp_code rc =
         lp_stop_target(store_of(req), scope, lp_request_query(req, "target"), target, err);
 
+    if (rc == LP_OK)
+        rc = demand_stop(req, scope, target, err);
     if (rc != LP_OK)
         return rc;
     unit = lp_unit_new();
-    at = lp_stop_drop(unit, scope, target);
-    rc = lp_store_commit(store_of(req), unit, err);
-    if (rc == LP_OK && lp_unit_changed(unit, at) == 0)
-        rc = lp_fail(err, LP_NOT_FOUND, "there is no emergency stop of %s", scope);
+    (void)lp_stop_drop(unit, scope, target);
+    rc = change(req, unit, stop_event("emergency_stop.end", scope, target), err);
     lp_unit_free(unit);
-    if (rc == LP_OK)
-        rc = lp_engine_audit_system(req->api->services.engine, &req->caller,
-                                    stop_event("emergency_stop.end", scope, target), err);
     return rc == LP_OK ? lp_stops_json(store_of(req), out, err) : rc;
 }
 

@@ -154,17 +154,23 @@ lp_audit_commit_system(struct lp_engine *engine, struct lp_unit *unit,
 }
 
 enum lp_code
+lp_engine_audit_with(struct lp_engine *engine, struct lp_unit *unit, const struct lp_caller *caller,
+                     json_t *body, struct lp_err *err)
+{
+    json_auto_t *owned = body;
+
+    if (owned == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for an audit row");
+    return lp_audit_commit_system(engine, unit, caller, owned, err);
+}
+
+enum lp_code
 lp_engine_audit_system(struct lp_engine *engine, const struct lp_caller *caller, json_t *body,
                        struct lp_err *err)
 {
     struct lp_unit *unit = lp_unit_new();
-    json_auto_t *owned = body;
-    enum lp_code rc;
+    enum lp_code rc = lp_engine_audit_with(engine, unit, caller, body, err);
 
-    if (owned == NULL)
-        rc = lp_fail(err, LP_NOMEM, "no memory for an audit row");
-    else
-        rc = lp_audit_commit_system(engine, unit, caller, owned, err);
     lp_unit_free(unit);
     return rc;
 }

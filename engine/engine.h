@@ -209,6 +209,10 @@ enum lp_code lp_engine_audit_verify(struct lp_engine *engine, int64_t *rows,
  * body is taken. */
 enum lp_code lp_engine_audit_system(struct lp_engine *engine, const struct lp_caller *caller,
                                     json_t *body, struct lp_err *err) LP_MUST_CHECK;
+/** The same together with the statements of unit, which stays the caller's: both or neither. */
+enum lp_code lp_engine_audit_with(struct lp_engine *engine, struct lp_unit *unit,
+                                  const struct lp_caller *caller, json_t *body,
+                                  struct lp_err *err) LP_MUST_CHECK;
 
 /** Counters for metrics. */
 struct lp_engine_stats {

@@ -483,6 +483,36 @@ class Commands(lightpathd.Case):
         self.assertEqual(self.daemon.get("/api/processes/").json(), [])
 
 
+class Stops(lightpathd.Case):
+    def refuse_rows(self, like):
+        """The audit takes no such row any more, as when the disk fills up between two writes."""
+        if lightpathd.store != "sqlite":
+            self.skipTest("the file is written behind the daemon's back")
+        self.daemon.stop()
+        with sqlite3.connect(os.path.join(self.daemon.data_dir, "lightpath.db")) as db:
+            db.execute("DROP TRIGGER IF EXISTS refuse")
+            if like:
+                db.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON audit WHEN NEW.body LIKE '%{like}%' BEGIN SELECT RAISE(ABORT, 'refused'); END")
+        db.close()
+        self.daemon.start()
+
+    def test_a_stop_is_set_and_ended_with_its_audit_row_or_not_at_all(self):
+        everything = "/api/emergency-stops?scope=everything"
+        self.refuse_rows("emergency_stop")
+        self.assertGreaterEqual(self.daemon.put("/api/emergency-stops", {"scope": "everything"}).status, 400)
+        self.assertEqual(self.daemon.get("/api/emergency-stops").json(), [])
+        self.assertEqual(self.daemon.request("DELETE", everything).status, 404)
+        self.refuse_rows(None)
+        self.assertEqual(self.daemon.put("/api/emergency-stops", {"scope": "everything"}).status, 200)
+        self.refuse_rows("emergency_stop.end")
+        self.assertGreaterEqual(self.daemon.request("DELETE", everything).status, 500)
+        self.assertEqual([s["scope"] for s in self.daemon.get("/api/emergency-stops").json()], ["everything"])
+        self.refuse_rows(None)
+        self.assertEqual(self.daemon.request("DELETE", everything).json(), [])
+        events = [row["body"].get("event") for row in self.daemon.get("/api/audit").json()]
+        self.assertEqual([e for e in events if e and e.startswith("emergency")], ["emergency_stop.end", "emergency_stop.set"])
+
+
 class Log(lightpathd.Case):
     settings = {"log.level": "debug"}
 

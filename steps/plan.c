@@ -141,7 +141,8 @@ plan_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *
     rc = lp_planning(run, &wanted, lp_take_over(run, state), &planned, err);
     if (rc == LP_OK) {
         rc = keep_plan(run, state, &wanted, &planned, delta, err);
-        note_elements(run, &wanted);
+        if (!run->dry_run) /* an element that only the dry run knows is nobody's */
+            note_elements(run, &wanted);
         lp_planned_free(&planned);
     }
     lp_wanted_free(&wanted);

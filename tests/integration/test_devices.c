@@ -209,13 +209,17 @@ dry_run_leaves_nothing(struct lp_run_env *env)
     struct lp_err err = LP_ERR_INIT;
     json_auto_t *plans = NULL;
     json_auto_t *process = NULL;
-    int64_t subscriptions, version;
+    int64_t subscriptions, version, seen;
 
     two_sites(env);
     subscriptions = count(env, "SELECT count(*) FROM subscriptions WHERE id <> :id", "");
+    seen = count(env, "SELECT count(*) FROM devices WHERE seen_at IS NOT NULL AND :id = ''", "");
     line_over_both("one", "x");
     lp_device_env_start(env, "make_line", NULL, true, id);
     lp_test_wait(env, id, "completed");
+    assert_int_equal(
+        count(env, "SELECT count(*) FROM devices WHERE seen_at IS NOT NULL AND :id = ''", ""),
+        seen);
     assert_int_equal(lp_fake_seen().writes, 0);
     assert_int_equal(count(env, "SELECT count(*) FROM subscriptions WHERE id <> :id", ""),
                      subscriptions);

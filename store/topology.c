@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 /* ---- topology ---- */
 
@@ -123,6 +124,9 @@ struct found {
 static void
 add_subscriptions(struct found *f, const struct lp_rows *rows, const char *matched)
 {
+    char whole[300]; /* it may have been cut within a character, which JSON would not take */
+
+    lp_utf8_copy(whole, sizeof(whole), matched);
     for (size_t i = 0; i < lp_rows_count(rows); i++) {
         const char *id = lp_rows_text(rows, i, "id");
         if (json_object_get(f->seen, id) != NULL
@@ -133,7 +137,7 @@ add_subscriptions(struct found *f, const struct lp_rows *rows, const char *match
             f->subscriptions, json_pack("{s:s, s:s, s:s, s:s, s:s}", "subscription_id", id,
                                         "product", lp_rows_text(rows, i, "product"), "description",
                                         lp_rows_text(rows, i, "description"), "status",
-                                        lp_rows_text(rows, i, "status"), "matched", matched));
+                                        lp_rows_text(rows, i, "status"), "matched", whole));
     }
 }
 

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import unittest
+import urllib.parse
 import uuid
 
 for folder in ("../support", "../../bench"):
@@ -467,6 +468,15 @@ class Tokens(lightpathd.Case):
             self.assertNotIn(token, dump)
             self.assertNotIn(token[3:], dump)
         self.assertNotIn(token, "\n".join(self.daemon.lines))
+
+
+class Find(lightpathd.Case):
+    def test_long_names_are_found_in_every_script(self):
+        products = {p["name"]: p["product_id"] for p in self.daemon.get("/api/products/").json()}
+        for name in ("Ü" * 100, "a" + "Ü" * 100, "€" * 80, "a" + "€" * 80, "ab" + "€" * 80):  # wherever a text is cut: within a character, once
+            self.daemon.wait_process(self.daemon.start_process("create_partner", [{"product": products["Partner"]}, {"partner_name": name}]))
+            found = self.daemon.get("/api/find?query=" + urllib.parse.quote(name)).json()["subscriptions"]
+            self.assertEqual([s["product"] for s in found], ["Partner"], name)
 
 
 class Commands(lightpathd.Case):

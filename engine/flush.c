@@ -234,6 +234,8 @@ add_ending(struct build *b)
         lp_unit_add(b->body, LP_SQL_RUN_LOCKS_DROP, LP_ARGS(lp_text("id", proc->id)));
     if (status == LP_PS_ABORTED)
         lp_unit_add(b->body, LP_SQL_RUN_NAMED_WAITS_DROP, LP_ARGS(lp_text("id", proc->id)));
+    if (final && proc->epoch > 1) /* of an owner that died: elements are left alone for a while */
+        lp_locks_left(b->body, proc->engine, proc->id, proc->epoch);
     if (final || proc->named)
         lp_unit_add(b->body, LP_SQL_RUN_NAMED_DROP, LP_ARGS(lp_text("id", proc->id)));
     if ((final || failed) && subscription != NULL)

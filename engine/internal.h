@@ -275,6 +275,13 @@ enum lp_code lp_engine_demand_not_restored(struct lp_engine *engine, const struc
 enum lp_code lp_wait_number(struct lp_engine *engine, const char *id, const char *key,
                             const char *kind, int64_t *n, struct lp_err *err) LP_MUST_CHECK;
 
+/* ---- lockwaits.c ---- */
+
+/** Remembers the named locks that a process has from before that epoch as not given back: queue it
+ * in front of their removal. */
+void lp_locks_left(struct lp_unit *unit, const struct lp_engine *engine, const char *process_id,
+                   int64_t epoch);
+
 /* ---- dryrun.c ---- */
 
 /** Member of the state that holds what a dry run has changed of subscriptions. */

@@ -57,6 +57,17 @@ lp_lock_waits(const struct lp_proc *proc)
     return unit;
 }
 
+void
+lp_locks_left(struct lp_unit *unit, const struct lp_engine *engine, const char *process_id,
+              int64_t epoch)
+{
+    bool embedded = lp_store_dialect(engine->store) == LP_DIALECT_SQLITE;
+
+    lp_unit_add(unit, LP_SQL_RUN_NAMED_LEFT,
+                LP_ARGS(lp_int("lease", embedded ? 0 : engine->conf->executor_lease_ms * 1000),
+                        lp_text("id", process_id), lp_int("epoch", epoch)));
+}
+
 static void
 woken(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
 {

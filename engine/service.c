@@ -470,6 +470,7 @@ add_abort_rows(struct lp_engine *engine, struct lp_unit *unit, const struct lp_h
     lp_unit_add(unit, LP_SQL_SVC_ABORT_HEAD,
                 LP_ARGS(lp_int("seq", head->seq + 1), lp_text("id", head->id)));
     lp_unit_add(unit, LP_SQL_SVC_LOCKS_RELEASE, LP_ARGS(lp_text("process_id", head->id)));
+    lp_locks_left(unit, engine, head->id, head->epoch + 1);
     lp_unit_add(unit, LP_SQL_SVC_NAMED_LOCKS_RELEASE, LP_ARGS(lp_text("process_id", head->id)));
     lp_unit_add(unit, LP_SQL_RUN_NAMED_WAITS_DROP, LP_ARGS(lp_text("id", head->id)));
     add_children_abort(unit, head, caller, now);

@@ -252,6 +252,19 @@ WHERE l.name = :name
               AND x.incarnation = p.lease_owner AND x.retired_at IS NULL AND x.expires_at > lp_now()))
 ON CONFLICT (name) DO UPDATE SET process_id = excluded.process_id, epoch = excluded.epoch, at = excluded.at
 
+-- name: run_named_left
+-- The same for all that a process still has from before this epoch, when it ends without having taken them again.
+INSERT INTO lock_takeovers (name, process_id, epoch, at)
+SELECT l.name, l.process_id, l.epoch, COALESCE((
+    SELECT max(CASE WHEN x.expires_at <= lp_now() THEN lp_now()
+                    WHEN x.expires_at > lp_now() + CAST(:lease AS bigint) THEN lp_now() + CAST(:lease AS bigint)
+                    ELSE x.expires_at END)
+    FROM step_attempts a, executors x
+    WHERE a.process_id = l.process_id AND a.epoch = l.epoch AND x.incarnation = a.executor), lp_now())
+FROM named_locks l
+WHERE l.process_id = :id AND l.epoch < CAST(:epoch AS bigint)
+ON CONFLICT (name) DO UPDATE SET process_id = excluded.process_id, epoch = excluded.epoch, at = excluded.at
+
 -- name: run_takeover
 SELECT at, lp_now() AS now FROM lock_takeovers WHERE name = :name
 

@@ -1097,6 +1097,50 @@ parking_keeps_an_unknown_outcome(struct lp_run_env *env)
 }
 
 static void
+crash_with_lock(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    lp_run_env_start(env);
+    lp_test_start(env, "locks", NULL, id);
+    at_gate(1);
+    kill(getpid(), SIGKILL);
+}
+
+/** An element whose owner died is left alone for a while, also when its process is aborted: by who
+ * takes it over, or while nobody does. */
+static void
+aborted_locks_are_not_clean(struct lp_run_env *env)
+{
+    static const char of_both[] = "SELECT count(*) FROM lock_takeovers WHERE process_id = :id AND "
+                                  "name IN ('ne:1', 'ne:2')";
+    char id[LP_UUID_LEN + 1];
+    struct lp_err err = LP_ERR_INIT;
+
+    for (int paused = 0; paused < 2; paused++) {
+        lp_run_env_crash(env, crash_with_lock);
+        snprintf(id, sizeof id, "%s",
+                 lp_test_text(env, "SELECT id FROM processes WHERE status = 'running' AND :id = ''",
+                              ""));
+        assert_int_equal(lp_test_int(env, of_both, id), 0);
+        if (paused == 0) {
+            lp_run_env_make(env, NULL);
+            lp_test_ok(lp_engine_abort(env->engine, &lp_test_caller, id, false, &err), &err);
+            lp_test_ok(lp_engine_run(env->engine, &err), &err);
+        } else {
+            lp_run_env_make(env, NULL);
+            lp_test_ok(lp_engine_pause(env->engine, &lp_test_caller, true, &err), &err);
+            lp_test_ok(lp_engine_run(env->engine, &err), &err);
+            lp_test_ok(lp_engine_abort(env->engine, &lp_test_caller, id, false, &err), &err);
+        }
+        lp_test_wait(env, id, "aborted");
+        assert_int_equal(lp_test_int(env, of_both, id), 2);
+        nothing_held(env, id);
+        lp_run_env_stop(env);
+    }
+}
+
+static void
 W02_effects_and_log_together(struct lp_run_env *env)
 {
     static const char *const names[] = {"bad_text", "bad_write"};
@@ -2456,6 +2500,7 @@ static const struct engine_case {
     CASE(note_needs_no_lock),
     CASE(W01_crash_is_taken_over),
     CASE(parking_keeps_an_unknown_outcome),
+    CASE(aborted_locks_are_not_clean),
     CASE(W02_effects_and_log_together),
     CASE(W03_group_pause),
     CASE(W04_double_run),

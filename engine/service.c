@@ -636,6 +636,7 @@ add_settled(struct lp_engine *engine, struct lp_unit *unit, const struct lp_head
                         lp_text("process_id", head->id), lp_text("key", head->last_key)));
     lp_unit_add(unit, LP_SQL_SVC_STEP_BYTES,
                 LP_ARGS(lp_int("bytes", strlen(delta)), lp_text("id", head->id)));
+    lp_unit_add(unit, LP_SQL_RUN_NAMED_WAITS_DROP, LP_ARGS(lp_text("id", head->id)));
     /* A late callback must not answer the next wait of this step. */
     if (head->status == LP_PS_AWAITING_CALLBACK)
         lp_unit_add(unit, LP_SQL_SVC_CALLBACK_CLOSE,

@@ -895,6 +895,33 @@ named_locks_park(struct lp_run_env *env)
 }
 
 static void
+skipped_steps_wait_for_no_lock(struct lp_run_env *env)
+{
+    static const char waits[] = "SELECT count(*) FROM named_waits WHERE process_id = :id";
+    char first[LP_UUID_LEN + 1], second[LP_UUID_LEN + 1];
+    struct lp_err err = LP_ERR_INIT;
+    enum lp_code rc = LP_CONFLICT;
+
+    lp_run_env_start(env);
+    lp_test_start(env, "locks", NULL, first);
+    at_gate(1);
+    lp_test_start(env, "locks", NULL, second);
+    lp_test_wait(env, second, "waiting");
+    assert_int_equal(lp_test_int(env, waits, second), 2);
+    for (int i = 0; i < 3000 && rc == LP_CONFLICT; i++) { /* it looks again now and then */
+        lp_err_clear(&err);
+        rc = lp_engine_skip(env->engine, &lp_test_caller, second, &err);
+        if (rc == LP_CONFLICT)
+            usleep(10000);
+    }
+    lp_test_ok(rc, &err);
+    lp_test_wait(env, second, "completed");
+    assert_int_equal(lp_test_int(env, waits, second), 0);
+    g.open = 1;
+    lp_test_wait(env, first, "completed");
+}
+
+static void
 rollback_goes_backwards(struct lp_run_env *env)
 {
     char id[LP_UUID_LEN + 1];
@@ -2494,6 +2521,7 @@ static const struct engine_case {
     CASE(unset_removes),
     CASE(whole_group_restarts),
     CASE(named_locks_park),
+    CASE(skipped_steps_wait_for_no_lock),
     CASE(rollback_goes_backwards),
     CASE(rollback_of_a_running_step),
     CASE(locks_follow_the_outcome),

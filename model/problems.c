@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "model/internal.h"
 
 /* A hostile document may hold any number of faults and any amount of text: what is shown of it is
@@ -115,8 +116,7 @@ static void
 add(struct lp_problems *problems, const char *type, json_t *loc, const json_t *input, json_t *ctx,
     const char *fmt, va_list args)
 {
-    char msg[512];
-    int len;
+    char msg[512], text[sizeof msg + 8];
 
     if (is_full(problems)) {
         json_decref(loc);
@@ -130,13 +130,9 @@ add(struct lp_problems *problems, const char *type, json_t *loc, const json_t *i
                json_null(), NULL);
         return;
     }
-    len = vsnprintf(msg, sizeof msg, fmt, args);
-    if (len >= (int)sizeof msg) { /* cut at a character */
-        size_t end = sizeof msg - 1;
-        while (end > 0 && ((unsigned char)msg[end - 1] & 0xC0u) == 0x80u)
-            end--;
-        msg[end > 0 ? end - 1 : 0] = '\0';
-    }
+    if (vsnprintf(text, sizeof text, fmt, args) < 0)
+        text[0] = '\0';
+    lp_utf8_copy(msg, sizeof msg, text); /* what was cut, here or by "%.60s", ends at a character */
     if (json_array_size(loc) == 0) {
         json_decref(loc);
         loc = root_loc();

@@ -132,6 +132,19 @@ addresses_are_canonical(void **state)
         1);
 }
 
+/* What a message quotes is cut by bytes, perhaps within a character: it is told all the same. */
+static void
+values_of_any_script_are_told(void **state)
+{
+    char root[300] = "{\"platform\": \"x";
+
+    (void)state;
+    for (size_t i = 0; i < 60; i++)
+        memcpy(root + 15 + 2 * i, "\xc3\xa9", 3);
+    memcpy(root + strlen(root), "\"}", 3);
+    assert_int_equal(device_problems(root, "no driver speaks to 'x\xc3\xa9"), 1);
+}
+
 static void
 D04_a_port_stands_once(void **state)
 {
@@ -323,6 +336,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_is_called_after_its_host),
         cmocka_unit_test(addresses_are_canonical),
+        cmocka_unit_test(values_of_any_script_are_told),
         cmocka_unit_test(D04_a_port_stands_once),
         cmocka_unit_test(unknown_platforms_are_refused),
         cmocka_unit_test(a_fiber_is_named_after_its_ends),

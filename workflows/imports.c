@@ -115,6 +115,13 @@ load_holder(const struct examined *x, const json_t *row, const char *scope, cons
     return rc;
 }
 
+static bool
+has_address(const json_t *document)
+{
+    return json_object_get(document, LP_F_OPTICAL_DEVICE_LOOPBACK_IP) != NULL
+           || json_object_get(document, LP_F_OPTICAL_DEVICE_MANAGEMENT_IP) != NULL;
+}
+
 static enum lp_code
 link_device(const struct examined *x, json_t *row, struct lp_err *err)
 {
@@ -127,7 +134,11 @@ link_device(const struct examined *x, json_t *row, struct lp_err *err)
                         json_object_get(sub->root, "subscription_instance_id"));
     lp_subscription_free(sub);
     sub = NULL;
-    if (rc == LP_OK && json_object_get(json_object_get(row, "links"), "gateway") != NULL)
+    if (rc == LP_OK && json_object_get(json_object_get(row, "links"), "gateway") != NULL
+        && has_address(document)) /* nobody would store it: every validation would miss it */
+        lp_csv_problem(x->problems, lp_json_int(row, "row", 0), column_shown(x, "gateway"),
+                       "a device with an address of its own needs no gateway");
+    else if (rc == LP_OK && json_object_get(json_object_get(row, "links"), "gateway") != NULL)
         rc = load_holder(x, row, "device.fqdn", "gateway", "optical device", &sub, err);
     if (rc == LP_OK && sub != NULL)
         json_object_set_new(
@@ -640,8 +651,7 @@ pages_device(struct lp_run *run, const json_t *state, const json_t *row, json_t 
     } else {
         relays = json_object();
     }
-    if (json_object_get(document, LP_F_OPTICAL_DEVICE_LOOPBACK_IP) != NULL
-        || json_object_get(document, LP_F_OPTICAL_DEVICE_MANAGEMENT_IP) != NULL)
+    if (has_address(document))
         *out = json_pack("[o, O, {}]", first_page(run, import_of(run->workflow)), page);
     else
         *out = json_pack("[o, O, O, {}]", first_page(run, import_of(run->workflow)), page, relays);

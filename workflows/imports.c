@@ -37,6 +37,7 @@ struct examined {
     struct lp_store *store;
     struct lp_reader *reader;
     const json_t *answers; /* csv, columns, ignore_other_columns, mode */
+    json_t *ports;         /* of fibers: instance id -> row that wants it */
     struct lp_problems *problems;
 };
 
@@ -209,6 +210,24 @@ link_end(const struct examined *x, json_t *row, size_t end, char id[static LP_UU
     return rc;
 }
 
+/* A port ends one fiber: in the file too, on whichever side of a row it stands. */
+static enum lp_code
+want_port(const struct examined *x, const json_t *row, size_t end, const char *id,
+          struct lp_err *err)
+{
+    const json_t *before = json_object_get(x->ports, id), *links = json_object_get(row, "links");
+
+    if (before == NULL)
+        return lp_json_set_int(x->ports, id, lp_json_int(row, "row", 0)) == 0
+                   ? LP_OK
+                   : lp_fail(err, LP_NOMEM, "no memory for the rows of the file");
+    lp_csv_problem(x->problems, lp_json_int(row, "row", 0), column_shown(x, ends[end].port),
+                   "port %.64s on %.80s stands in row %lld already",
+                   lp_json_str(links, ends[end].port, ""), lp_json_str(links, ends[end].device, ""),
+                   (long long)json_integer_value(before));
+    return LP_OK;
+}
+
 static enum lp_code
 look_up_fiber(const struct examined *x, json_t *row, struct lp_err *err)
 {
@@ -217,6 +236,8 @@ look_up_fiber(const struct examined *x, json_t *row, struct lp_err *err)
 
     for (size_t i = 0; i < 2 && rc == LP_OK; i++) {
         rc = link_end(x, row, i, id[i], err);
+        if (rc == LP_OK && *id[i] != '\0')
+            rc = want_port(x, row, i, id[i], err);
         if (rc == LP_OK && *id[i] != '\0')
             rc = lp_import_holder(x->store, x->reader, "fiber.termination", id[i], holder[i], err);
     }
@@ -239,16 +260,20 @@ look_up_fiber(const struct examined *x, json_t *row, struct lp_err *err)
 }
 
 static enum lp_code
-examine(const struct examined *x, json_t **rows, struct lp_err *err)
+examine(const struct examined *asked, json_t **rows, struct lp_err *err)
 {
-    const json_t *csv = json_object_get(x->answers, "csv");
-    size_t before = lp_problems_count(x->problems), i;
+    json_auto_t *ports = json_object();
+    struct examined own = *asked;
+    const struct examined *x = &own;
+    const json_t *csv = json_object_get(asked->answers, "csv");
+    size_t before = lp_problems_count(asked->problems), i;
     json_t *row;
     enum lp_code rc = lp_import_csv_read(
         x->import->kind, x->catalog, x->conf, json_string_value(csv), json_string_length(csv),
         json_object_get(x->answers, "columns"), lp_json_true(x->answers, "ignore_other_columns"),
         x->problems, rows, err);
 
+    own.ports = ports;
     if (rc != LP_OK || lp_problems_count(x->problems) != before)
         return rc;
     json_array_foreach(*rows, i, row)

@@ -133,6 +133,17 @@ class Life(Network):
         refused = self.cli("fiber", "import", self.file("nowhere", HEADER, SPAN.replace("1-A-1-L1", "1-A-7-L1")), "--owner", "Net",
                            "--source", "inventory", code=2).stderr
         self.assertIn("row 2, column port_a: lp.mil1.example.net (Infinera FlexILS) has no port 1-A-7-L1", refused)
+        # two rows of one file, the port once on either side
+        rows = ("lp.mil1.example.net,1-A-2-L1,lp.rom1.example.net,1-A-1-L1,G.652.D,62000,14.64",
+                "lp.fir1.example.net,1-A-1-L1,lp.mil1.example.net,1-A-2-L1,G.652.D,62000,14.64")
+        refused = self.cli("fiber", "import", self.file("shared", HEADER, *rows), "--owner", "Net", "--source", "inventory", code=2).stderr
+        self.assertIn("row 3, column port_z: port 1-A-2-L1 on lp.mil1.example.net stands in row 2 already", refused)
+
+    def test_3_a_gateway_is_for_devices_without_an_address(self):
+        file = self.file("gateways", "fqdn,pop,platform,type,management_ip,gateway",
+                         f"lp.new1.example.net,ROM1,{PLATFORM},ROADM,127.78.0.99,lp.mil1.example.net")
+        refused = self.cli("device", "import", file, "--owner", "Net", "--source", "inventory", code=2).stderr
+        self.assertIn("row 2, column gateway: a device with an address of its own needs no gateway", refused)
 
     def test_4_drift_is_named_and_repaired_and_nothing_else_is_touched(self):
         fiber = self.ident("Optical Fiber", "lp.mil1")

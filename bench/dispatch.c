@@ -82,7 +82,7 @@ push(struct lp_queue *queue, size_t n)
     char id[LP_UUID_LEN + 1];
     struct lp_err err = LP_ERR_INIT;
 
-    (void)snprintf(id, sizeof id, "00000000-0000-7000-8000-%012zu", n);
+    (void)snprintf(id, sizeof id, "00000000-0000-7000-8000-%012zu", n % 1000000000000u);
     if (queue->ops->push(queue, id, 0, NULL, &err) != LP_OK)
         die("push", err.msg);
 }

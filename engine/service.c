@@ -119,13 +119,20 @@ may_be_resumed(const struct lp_head *head)
            && head->status != LP_PS_RESUMED && head->free;
 }
 
+/** Who runs steps again has at least the role that the start asked for. To abort takes less. */
+static bool
+may_run_again(const struct lp_caller *caller, const struct lp_registered *reg, const char *key)
+{
+    return caller->role >= reg->workflow->role && lp_may_retry(caller, reg, key);
+}
+
 static enum lp_code
 demand_authorized(const struct lp_head *head, const struct lp_caller *caller, struct lp_err *err)
 {
     if (head->status == LP_PS_SUSPENDED) {
         if (!lp_may_resume(caller, head->reg, head->last_key))
             return lp_fail(err, LP_DENIED, "User is not authorized to resume step");
-    } else if (!lp_may_retry(caller, head->reg, head->last_key)) {
+    } else if (!may_run_again(caller, head->reg, head->last_key)) {
         return lp_fail(err, LP_DENIED, "User is not authorized to retry step");
     }
     return LP_OK;
@@ -287,7 +294,7 @@ add_retry(struct lp_engine *engine, struct lp_unit *unit, const struct lp_caller
     const char *id = lp_rows_text(rows, i, "id");
 
     /* One bad process must not strand the rest (W06): what cannot be retried is left as it is. */
-    if (reg == NULL || !lp_may_retry(caller, reg, lp_rows_text(rows, i, "last_key")))
+    if (reg == NULL || !may_run_again(caller, reg, lp_rows_text(rows, i, "last_key")))
         return false;
     lp_unit_add(unit, LP_SQL_SVC_RETRY_ONE,
                 LP_ARGS(lp_int("now", now), lp_text("id", id),

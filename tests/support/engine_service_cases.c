@@ -755,6 +755,27 @@ W27_retry_authorised(struct lp_engine_env *env)
     refused(LP_DENIED, lp_engine_delete(e, &lp_test_operator, id, &err), "not authorized", &err);
 }
 
+/* What only an administrator may start, nobody less makes run once more. */
+static void
+an_administrators_task_runs_again_for_one_only(struct lp_engine_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_engine *e = env->engine;
+    char id[LP_UUID_LEN + 1];
+    int64_t n = -1;
+
+    lp_test_ok(lp_engine_start(e, &lp_test_admin, "task_admin", NULL, NULL, NULL, id, &err), &err);
+    stand_at(env, id, "failed", "work", "failed");
+    refused(LP_DENIED, lp_engine_resume(e, &lp_test_operator, id, NULL, &err),
+            "not authorized to retry", &err);
+    lp_test_ok(lp_engine_resume_all(e, &lp_test_operator, &n, &err), &err);
+    assert_int_equal(n, 0);
+    lp_test_ok(lp_engine_resume(e, &lp_test_admin, id, NULL, &err), &err);
+    assert_true(has_status(env, id, "resumed"));
+    lp_engine_env_sql(env, "UPDATE processes SET status = 'failed'");
+    lp_test_ok(lp_engine_abort(e, &lp_test_operator, id, false, &err), &err);
+}
+
 static void
 W06_one_bad_process(struct lp_engine_env *env)
 {
@@ -1309,6 +1330,8 @@ static const struct lp_engine_case cases[] = {
     {"W20_input_counts_once", W20_input_counts_once},
     {"resume_refuses_by_status", resume_refuses_by_status},
     {"W27_retry_authorised", W27_retry_authorised},
+    {"an_administrators_task_runs_again_for_one_only",
+     an_administrators_task_runs_again_for_one_only},
     {"W06_one_bad_process", W06_one_bad_process},
     {"resume_all_takes_tasks_that_may_be_retried", resume_all_takes_tasks_that_may_be_retried},
     {"W29_reporter", W29_reporter},

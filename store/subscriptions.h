@@ -126,7 +126,7 @@ enum lp_code lp_subscription_keys(struct lp_store *store, struct lp_reader *read
  *  "version"}. LP_NOT_FOUND. New reference. */
 enum lp_code lp_subscription_brief(struct lp_store *store, struct lp_reader *reader, const char *id,
                                    json_t **brief, struct lp_err *err) LP_MUST_CHECK;
-/** Active subscriptions of a product row by description, at most 1000:
+/** Active subscriptions of a product row by description, at most 20000:
  * [{"subscription_id","description"}...]. New reference. */
 enum lp_code lp_subscription_choices(struct lp_store *store, struct lp_reader *reader,
                                      const char *product_id, json_t **choices,

@@ -166,7 +166,7 @@ FROM subscriptions s WHERE s.id = :id
 -- name: subscription_choices
 SELECT s.id, s.description, s.status FROM subscriptions s
 WHERE s.product_id = :product_id AND s.status = 'active'
-ORDER BY s.description, s.id LIMIT 1000
+ORDER BY s.description, s.id LIMIT 20000
 
 -- name: subscription_product_text
 SELECT t.description, t.status, t.created_at, t.end_date FROM catalog_texts t WHERE t.kind = 'product' AND t.id = :id

@@ -137,6 +137,34 @@ same_after_loading(struct env *e)
     lp_subscription_free(again);
 }
 
+/* Of a network with more devices than fit on a screen, each can be chosen. */
+static void
+many_can_be_chosen(struct env *e)
+{
+    enum { MANY = 1001 };
+    struct lp_unit *unit = lp_unit_new();
+    json_auto_t *choices = NULL;
+
+    for (int i = 0; i < MANY; i++) {
+        char input[80];
+        bool changed = false;
+
+        (void)snprintf(input, sizeof input, "{\"rack_name\":\"M%d\",\"active_only\":true}", i);
+        struct lp_subscription *sub = fresh(e, "Rack", input);
+        set_status(e, sub, LP_LC_ACTIVE);
+        lp_test_ok(lp_subscription_save(unit, sub, e->catalog, &e->context, &changed, &e->err),
+                   &e->err);
+        lp_subscription_free(sub);
+    }
+    lp_test_ok(lp_store_commit(e->db.store, unit, &e->err), &e->err);
+    lp_unit_free(unit);
+    lp_test_ok(lp_subscription_choices(e->db.store, NULL,
+                                       lp_catalog_product(e->catalog, "Rack")->id.text, &choices,
+                                       &e->err),
+               &e->err);
+    assert_int_equal(json_array_size(choices), MANY);
+}
+
 static void
 W41_lists_keep_order_and_type(struct env *e)
 {
@@ -793,6 +821,7 @@ static const struct test_case {
     void (*run)(struct env *e);
 } cases[] = {
     CASE(same_after_loading),
+    CASE(many_can_be_chosen),
     CASE(W41_lists_keep_order_and_type),
     CASE(W42_labels_survive),
     CASE(W53_no_field_is_lost_between_statuses),

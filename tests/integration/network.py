@@ -145,7 +145,7 @@ class Life(Network):
         refused = self.cli("device", "import", file, "--owner", "Net", "--source", "inventory", code=2).stderr
         self.assertIn("row 2, column gateway: a device with an address of its own needs no gateway", refused)
 
-    def test_4_drift_is_named_and_repaired_and_nothing_else_is_touched(self):
+    def test_4_D11_drift_is_named_and_repaired_and_nothing_else_is_touched(self):
         fiber = self.ident("Optical Fiber", "lp.mil1")
         self.start("validate_optical_fiber", fiber)
         before = self.sim.hash()

@@ -91,6 +91,18 @@ pop_problem(const char *pattern, const char *code, const char *name, char buf[25
     return *buf == '\0' ? NULL : buf;
 }
 
+/* One rule for codes, and it is the operator's. */
+static void
+D02_the_operator_says_what_a_code_is(void **state)
+{
+    char buf[256];
+
+    (void)state;
+    assert_null(pop_problem("[A-Z]{3}-[0-9]", "MIL-1", "MIL-1 Milano", buf));
+    assert_string_equal(pop_problem("[A-Z]{3}-[0-9]", "MI01", "MI01 Milano", buf),
+                        "PoP code MI01 must match [A-Z]{3}-[0-9]");
+}
+
 static void
 OPT_001(void **state)
 {
@@ -179,6 +191,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(T23),
         cmocka_unit_test(coordinates_are_written_short),
+        cmocka_unit_test(D02_the_operator_says_what_a_code_is),
         cmocka_unit_test(OPT_001),
         cmocka_unit_test(OPT_002),
         cmocka_unit_test(descriptions),

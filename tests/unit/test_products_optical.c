@@ -72,7 +72,7 @@ closure_with(const char *more)
 }
 
 static void
-a_node_is_called_after_its_host(void **state)
+D01_a_node_is_called_after_its_host(void **state)
 {
     static const struct {
         const char *domain, *root, *want;
@@ -334,7 +334,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_node_is_called_after_its_host),
+        cmocka_unit_test(D01_a_node_is_called_after_its_host),
         cmocka_unit_test(addresses_are_canonical),
         cmocka_unit_test(values_of_any_script_are_told),
         cmocka_unit_test(D04_a_port_stands_once),

@@ -9,6 +9,7 @@ static struct {
     struct fx_ne *fx;
     struct node *node;
 } attached[16];
+static size_t attached_next;
 
 void
 node_init(struct node *node, const char *tid, const char *serial)
@@ -462,13 +463,10 @@ node_attach(struct node *node, struct lp_ne *ne)
         if (attached[i].fx == fx || attached[i].node == node)
             attached[i].fx = NULL; /* of a handle that is closed */
     }
-    for (size_t i = 0; i < LP_COUNT(attached); i++) {
-        if (attached[i].fx == NULL) {
-            attached[i].fx = fx;
-            attached[i].node = node;
-            break;
-        }
-    }
+    /* the oldest one makes room: its handle is closed long since */
+    attached[attached_next].fx = fx;
+    attached[attached_next].node = node;
+    attached_next = (attached_next + 1) % LP_COUNT(attached);
     fx->exchange = node_exchange;
     lp_driver_host_set_serial(ne->host, fx->element.name, node->serial);
 }

@@ -269,6 +269,9 @@ lp_driver_can(const struct lp_driver *driver, enum lp_cap cap)
     return (driver->caps >> cap & 1) != 0;
 }
 
+/** Does a command as an operator typed it hold a password, in any protocol's way of giving one?
+ * Also true without memory to look. */
+bool lp_driver_text_has_secret(const char *text);
 /** The driver of that name, or NULL. */
 const struct lp_driver *lp_driver_of(const char *name);
 /** All of clients/drivers.def. */

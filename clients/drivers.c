@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "clients/driver.h"
+#include "wire/tl1.h"
 
 #define LP_DRIVER(symbol) extern const struct lp_driver lp_driver_##symbol;
 #include "clients/drivers.def"
@@ -69,4 +70,16 @@ lp_drivers(size_t *count)
 {
     *count = LP_COUNT(drivers) - 1;
     return drivers;
+}
+
+bool
+lp_driver_text_has_secret(const char *text)
+{
+    struct lp_buf clean = LP_BUF_INIT;
+    bool found;
+
+    lp_tl1_redact(&clean, text, strlen(text), NULL);
+    found = clean.failed || (clean.data != NULL && strcmp(clean.data, text) != 0);
+    lp_buf_free(&clean);
+    return found;
 }

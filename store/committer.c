@@ -2,9 +2,15 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/buf.h"
 #include "store/internal.h"
 
-enum { BACKOFF_FIRST_US = 20000, BACKOFF_MOST_US = 1000000, ALONE_TRIES = 5 };
+enum {
+    BACKOFF_FIRST_US = 20000,
+    BACKOFF_MOST_US = 1000000,
+    ALONE_TRIES = 5,
+    ASIDE_MOST_US = 150000
+};
 enum {
     ALONE_MOST_US = 1000000
 }; /* spent on a unit that meets others' locks: the rest waits behind it */
@@ -227,6 +233,17 @@ connect_again(struct lp_writer *w, struct lp_err *err)
 
 /* ---- work ---- */
 
+/* Whoever met another writer crosswise waits for a moment of its own choice: both, tried again at
+ * once, would meet again. */
+static void
+step_aside(void)
+{
+    uint32_t random;
+
+    lp_random(&random, sizeof random);
+    (void)nanosleep(&(struct timespec){.tv_nsec = (long)(random % ASIDE_MOST_US) * 1000}, NULL);
+}
+
 static enum lp_code
 run_alone(struct lp_writer *w, struct lp_unit *unit, struct lp_err *err)
 {
@@ -237,6 +254,8 @@ run_alone(struct lp_writer *w, struct lp_unit *unit, struct lp_err *err)
         return lp_fail(err, unit->fault, "%s", unit->fault_text);
     /* LP_RETRYABLE: a deadlock or the like with another program; nothing was done. */
     for (int i = 0; rc == LP_RETRYABLE && i < ALONE_TRIES && monotonic_us() < end; i++) {
+        if (i > 0)
+            step_aside();
         lp_unit_reset(unit);
         rc = unit->fn != NULL ? lp_txn_whole(w->committer->backend, w->conn, unit->fn, unit->fn_arg,
                                              unit->body, err)

@@ -118,34 +118,33 @@ bool lp_port_role_from_name(const char *name, enum lp_port_role *out);
  *            q_cdb, cd_ps_nm; validity complete|partial|suspect|unknown|unavailable
  *
  * intent     {"id","kind","present":true|false, ...}: what should hold, or (present false) must
- * not. `id` is stable and unique in the element. Kinds and their members: "port"      {"port",
- * "role"?, "admin"?, "label"?}: label and admin state of a port "fiber-end"
- * {"port","role","label","same_element":bool, "peer":{"node","fqdn","port","platform","serial"?},
- * "fiber_types"?:[..] from here to the peer, "length_m"?, "loss_cdb"?}: a fiber ends here.
- * present=false: back to what an unused port looks like "circuit"}]} occupied, half-open modes
- * {"items":[{"id","rate_gbps","width_mhz","text"}]} alarms
- * {"as_of","items":[{"object","severity","type","text","since","service_affecting"}]} counters
- * {"as_of","items":[{"object","name","value","unit","period","validity"}]} value: integer
- * (hundredths for dB and dBm), names such as opr_cdbm, osnr_cdb, q_cdb, cd_ps_nm; validity
- * complete|partial|suspect|unknown|unavailable
- *
- * intent     {"id","kind","present":true|false, ...}: what should hold, or (present false) must
- * not. `id` is stable and unique in the element. Kinds and their members: "port"      {"port",
- * "role"?, "admin"?, "label"?}: label and admin state of a port "fiber-end"
- * {"port","role","label","peer":{"node","port","platform","serial"?}, "fiber_types"?:[..],
- * "length_m"?, "loss_cdb"?}: a fiber ends here. present=false: back to what an unused port looks
- * like "circuit"   {"name","label","a":{"port"},"z":{"node","port"},"route":[{"node","port"},...],
+ *            not. `id` is stable and unique in the element. Kinds and their members:
+ *   "port"      {"port","role"?,"admin"?,"label"?}: label and admin state of a port
+ *   "fiber-end" {"port","role","label","same_element":bool,
+ *                "peer":{"node","fqdn","port","platform","serial"?}, "fiber_types"?:[..] from here
+ *                to the peer, "length_m"?,"loss_cdb"?,"gain_cdb"?,"voa_cdb"?}: a fiber ends here;
+ *                gain and attenuation are the design of the amplifiers on the way, where the
+ *                element has any. present=false: back to what an unused port looks like
+ *   "circuit"   {"name","label","a":{"port"},"z":{"node","port"},"route":[{"node","port"},...],
  *                "low_mhz","high_mhz","carriers":[{"center_mhz","width_mhz"}],"preferred"?:{...}}:
  *                signalled optical circuit whose source is this element
  *   "shutter"   {"port","circuit","open":bool,"low_mhz"?,"high_mhz"?}: super-channel shutter at one
  *               end of a circuit; the passband that the circuit will have tells the end that is not
  *               its source that the circuit moves, and that its shutter must be opened again
  *   "cross-connect" {"from","to","label","name","low_mhz","high_mhz","carriers"}: local, optical
- *   "line"      {"port","mode","center_mhz","label","power_cdbm"?,"laser":bool,"carriers"?}
- *   "client"    {"port","rate":"100GE|400GE","label","pluggable"?}
- *   "odu-xc"    {"name","client","line","rate","label","slots"?}
- *   "power"     {"port","circuit","target_cdbm"?,"tolerance_cdb"}: receive power alignment
- *   "software"  {"release","file","stages"}
+ *   "line"      {"port","mode","center_mhz","label","laser":bool,"power_cdbm"?,
+ *                "carriers"?:[{"port","center_mhz"},...]}: a coherent line port, or (carriers) the
+ *                line ports of one coupled super-channel, `port` being the first of them.
+ *                present=false: dark and unused; only "port" (and "carriers") count
+ *   "client"    {"port","rate":"100GE|400GE","label","pluggable"?}: present=false: unused
+ *   "odu-xc"    {"name","client","line","lines"?:[..],"rate","label","slots"?:"1..80"}: client port
+ *                connected to a line port, or to the first of `lines` that has room; one per
+ *                client. present=false: nothing is connected to the client
+ *   "power"     {"port","circuit"?,"target_cdbm"?,"tolerance_cdb"?}: of a line system: wait until
+ *                the circuit's receive power at the port is in its tolerance. Of a transponder: the
+ *                port's transmit power is target_cdbm (read "power:<port>" tells what it is and may
+ *                be: {"tx_cdbm","required_cdbm","min_cdbm","max_cdbm"}); outside is LP_INVALID
+ *   "software"  {"release","file","stages"?:["load","activate","cards"]}
  *
  * plan       {"element","driver","identity":{...},"as_of","intents_hash","before_hash",
  *             "operations":[operation...]}; an empty list = converged. Equal input gives equal

@@ -38,7 +38,8 @@ struct lp_product {
     enum lp_code (*desired)(const struct lp_conf *conf, const json_t *closure, json_t **out,
                             struct lp_err *err);
     /** Names of the blocks whose other users are siblings: what they desire depends on each other.
-     * Ends in NULL; without a list nothing is shared. */
+     * "Block.field" counts only what is referenced by that field. Ends in NULL; without a list
+     * nothing is shared. */
     const char *const *shared_blocks;
     /**
      * The element behind a subscription (Optical Device only): `sub` is an entry of

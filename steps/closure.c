@@ -22,19 +22,24 @@ struct walk {
     const char *const *shared_blocks;
 };
 
+/* "Block", or "Block.field": only where it is referenced by that field. */
 static bool
-in_list(const char *const *list, const char *name)
+in_list(const char *const *list, const char *block, const char *field)
 {
+    size_t len = strlen(block);
+
     for (; list != NULL && *list != NULL; list++)
-        if (strcmp(*list, name) == 0)
+        if (strncmp(*list, block, len) == 0
+            && ((*list)[len] == '\0'
+                || ((*list)[len] == '.' && field != NULL && strcmp(*list + len + 1, field) == 0)))
             return true;
     return false;
 }
 
 static void
-note_shared(struct walk *walk, const char *block, const char *id)
+note_shared(struct walk *walk, const char *block, const char *field, const char *id)
 {
-    if (block != NULL && in_list(walk->shared_blocks, block))
+    if (block != NULL && in_list(walk->shared_blocks, block, field))
         json_object_set_new(walk->shared, id, json_true());
 }
 
@@ -46,7 +51,7 @@ note_refs(struct walk *walk, const struct lp_field *field, const json_t *value, 
 
     if (json_is_string(value)) {
         json_object_set_new(refs, json_string_value(value), json_true());
-        note_shared(walk, field->block, json_string_value(value));
+        note_shared(walk, field->block, field->name, json_string_value(value));
     }
     json_array_foreach(value, i, one) note_refs(walk, field, one, refs);
 }
@@ -85,7 +90,7 @@ index_block(struct walk *walk, const struct lp_block_type *type, json_t *doc, co
         json_object_set_new(json_object_get(walk->closure, "blocks"), id,
                             json_pack("{s:s, s:s, s:O}", "subscription_id", owner, "block",
                                       type->name, "doc", doc));
-        note_shared(walk, type->name, id);
+        note_shared(walk, type->name, NULL, id);
     }
     for (size_t i = 0; i < type->field_count; i++) {
         json_t *value = json_object_get(doc, type->fields[i].name);

@@ -99,6 +99,12 @@ static const struct row_check {
      "process(es) wait for a time that was never set", ERROR, LP_SQL_DOC_SLEEPERS,
      LP_SQL_DOC_SLEEPERS_FIX, "nothing will wake them",
      "run the doctor with --fix: they try again now"},
+    {"claims", "every claim of light belongs to a living subscription",
+     "claim(s) of light that nobody needs any more", WARNING, LP_SQL_DOC_CLAIMS,
+     LP_SQL_DOC_CLAIMS_FIX,
+     "the light is kept from others, although its subscription is terminated or the process that "
+     "reserved it was aborted without rollback",
+     "see that no element carries it (lightpath spectrum show), then run the doctor with --fix"},
     {"requests", "no finished process has requests to read",
      "finished process(es) with requests that nobody will read", WARNING, LP_SQL_DOC_REQUESTS,
      LP_SQL_DOC_REQUESTS_FIX, "an operator's request came when the process had just ended",

@@ -341,6 +341,9 @@ pg_restore(const struct lp_store_options *options, const char *path, struct lp_e
         return rc;
     args[6] = lp_pg_database(conn);
     rc = pg_empty(conn, err);
+    if (rc == LP_OK) /* it belongs to the database: the dump of a schema does not bring it along */
+        rc = lp_backend_postgres.script(
+            conn, "CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA public", err);
     if (rc == LP_OK)
         rc = pg_program(conn, "pg_restore", args, err);
     if (rc == LP_OK)

@@ -125,7 +125,7 @@ constraint_error(const PGresult *res, const struct lp_sql *sql, const char *stat
                  field(res, PG_DIAG_COLUMN_NAME));
         return lp_fail_not_null(err, place);
     }
-    if (strcmp(state, "23505") == 0)
+    if (strcmp(state, "23505") == 0 || strcmp(state, "23P01") == 0) /* unique, exclusion */
         return lp_fail_unique(err, field(res, PG_DIAG_CONSTRAINT_NAME));
     if (strcmp(state, "23503") == 0)
         return lp_fail_foreign(err, sql == NULL ? NULL : sql->table);

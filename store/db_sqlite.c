@@ -193,6 +193,8 @@ run_error(struct lp_conn *conn, const struct lp_sql *sql, struct lp_err *err)
         return unique_error(conn, message, err);
     case SQLITE_CONSTRAINT_FOREIGNKEY:
         return lp_fail_foreign(err, sql == NULL ? NULL : sql->table);
+    case SQLITE_CONSTRAINT_TRIGGER: /* RAISE(ABORT, name of the rule) */
+        return lp_fail_unique(err, message);
     default:
         break;
     }

@@ -1373,5 +1373,16 @@ const struct lp_store_case lp_store_cases[] = {
     {"pages_hold_every_row_once", lp_case_pages_hold_every_row_once},
     {"a_changed_cursor_is_refused", lp_case_a_changed_cursor_is_refused},
     {"totals_are_capped", lp_case_totals_are_capped},
+    {"D28_the_database_refuses_overlaps", lp_case_the_database_refuses_overlaps},
+    {"D18_own_claims_are_not_in_the_way", lp_case_own_claims_are_not_in_the_way},
+    {"all_pieces_or_none", lp_case_all_pieces_or_none},
+    {"settling_gives_back_the_rest", lp_case_settling_gives_back_the_rest},
+    {"a_settle_is_not_undone_over_somebody_elses_light",
+     lp_case_a_settle_is_not_undone_over_somebody_elses_light},
+    {"a_process_gives_back_what_it_claimed", lp_case_a_process_gives_back_what_it_claimed},
+    {"claims_are_marked_moved_and_released", lp_case_claims_are_marked_moved_and_released},
+    {"leftovers_are_found", lp_case_leftovers_are_found},
+    {"D48_fifty_for_one_slot_have_one_winner", lp_case_fifty_for_one_slot_have_one_winner},
+    {"claims_follow_a_plain_model", lp_case_claims_follow_a_plain_model},
 };
 const size_t lp_store_case_count = LP_COUNT(lp_store_cases);

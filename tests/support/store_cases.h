@@ -21,6 +21,18 @@ void lp_case_pages_hold_every_row_once(struct lp_store_env *env);
 void lp_case_a_changed_cursor_is_refused(struct lp_store_env *env);
 void lp_case_totals_are_capped(struct lp_store_env *env);
 
+/* store_claim_cases.c */
+void lp_case_the_database_refuses_overlaps(struct lp_store_env *env);
+void lp_case_own_claims_are_not_in_the_way(struct lp_store_env *env);
+void lp_case_all_pieces_or_none(struct lp_store_env *env);
+void lp_case_settling_gives_back_the_rest(struct lp_store_env *env);
+void lp_case_a_settle_is_not_undone_over_somebody_elses_light(struct lp_store_env *env);
+void lp_case_a_process_gives_back_what_it_claimed(struct lp_store_env *env);
+void lp_case_claims_are_marked_moved_and_released(struct lp_store_env *env);
+void lp_case_leftovers_are_found(struct lp_store_env *env);
+void lp_case_fifty_for_one_slot_have_one_winner(struct lp_store_env *env);
+void lp_case_claims_follow_a_plain_model(struct lp_store_env *env);
+
 extern const struct lp_store_case lp_store_cases[];
 extern const size_t lp_store_case_count;
 

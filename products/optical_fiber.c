@@ -5,6 +5,7 @@
 #include "clients/driver.h"
 #include "model/products_gen.h"
 #include "optical/budget.h"
+#include "products/ends.h"
 #include "products/naming.h"
 #include "products/product.h"
 
@@ -18,45 +19,20 @@ fiber_describe(const json_t *root)
 
 /* ---- the two ends ---- */
 
-struct end {
-    const char *port_id;
-    const json_t *port; /* block */
-    const char *device; /* subscription id */
-    const json_t *root; /* of the device */
-    const json_t *pop;  /* block, or NULL */
-};
-
 static bool
-find_end(const json_t *closure, const json_t *root, size_t which, struct end *end)
+find_end(const json_t *closure, const json_t *root, size_t which, struct lp_end *end)
 {
     const json_t *ends = json_object_get(root, LP_F_OPTICAL_FIBER_TERMINATIONS);
 
-    *end = (struct end){.port_id = json_string_value(json_array_get(ends, which))};
-    end->port = lp_closure_block(closure, end->port_id);
-    end->device = lp_closure_owner(closure, end->port_id);
-    end->root = json_object_get(lp_closure_subscription(closure, end->device), "root");
-    end->pop = lp_closure_block(closure, lp_json_str(end->root, LP_F_OPTICAL_DEVICE_POP, NULL));
-    return end->port != NULL && end->root != NULL;
+    return lp_end_find(closure, json_string_value(json_array_get(ends, which)), end);
 }
 
 /* {first.fqdn} {first.node} {first.port} {first.pop}, the same of the second, and {fiber}. */
 struct names {
     const char *prefix[2]; /* "a." and "z.", or "local." and "remote." */
-    struct end end[2];
+    struct lp_end end[2];
     const char *fiber;
 };
-
-static const char *
-end_value(const struct end *end, const char *name)
-{
-    if (strcmp(name, "fqdn") == 0)
-        return lp_json_str(end->root, LP_F_OPTICAL_DEVICE_FQDN, NULL);
-    if (strcmp(name, "node") == 0)
-        return lp_json_str(end->root, LP_F_OPTICAL_DEVICE_NODE_NAME, NULL);
-    if (strcmp(name, "port") == 0)
-        return lp_json_str(end->port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, NULL);
-    return strcmp(name, "pop") == 0 ? lp_json_str(end->pop, LP_F_POP_CODE, NULL) : NULL;
-}
 
 static const char *
 name_value(const void *ctx, const char *placeholder)
@@ -66,7 +42,7 @@ name_value(const void *ctx, const char *placeholder)
     for (size_t i = 0; i < 2; i++) {
         size_t len = strlen(names->prefix[i]);
         if (strncmp(placeholder, names->prefix[i], len) == 0)
-            return end_value(&names->end[i], placeholder + len);
+            return lp_end_value(&names->end[i], placeholder + len);
     }
     return strcmp(placeholder, "fiber") == 0 ? names->fiber : NULL;
 }
@@ -245,13 +221,13 @@ fiber_check(const struct lp_conf *conf, const json_t *root, struct lp_problems *
 /* ---- what the elements should hold ---- */
 
 static json_t *
-peer_of(const struct end *far)
+peer_of(const struct lp_end *far)
 {
     json_t *peer = json_object();
 
-    (void)lp_json_set_str(peer, "node", end_value(far, "node"));
-    (void)lp_json_set_str(peer, "fqdn", end_value(far, "fqdn"));
-    (void)lp_json_set_str(peer, "port", end_value(far, "port"));
+    (void)lp_json_set_str(peer, "node", lp_end_value(far, "node"));
+    (void)lp_json_set_str(peer, "fqdn", lp_end_value(far, "fqdn"));
+    (void)lp_json_set_str(peer, "port", lp_end_value(far, "port"));
     (void)lp_json_set_str(peer, "platform",
                           lp_json_str(far->root, LP_F_OPTICAL_DEVICE_PLATFORM, ""));
     if (lp_json_str(far->root, LP_F_OPTICAL_DEVICE_SERIAL, NULL) != NULL)
@@ -286,14 +262,14 @@ glass_of(const json_t *root, size_t which, json_t *intent)
 }
 
 static enum lp_code
-desire_end(const struct lp_conf *conf, const json_t *root, const struct end ends[2], size_t which,
-           json_t *out, struct lp_err *err)
+desire_end(const struct lp_conf *conf, const json_t *root, const struct lp_end ends[2],
+           size_t which, json_t *out, struct lp_err *err)
 {
-    const struct end *near = &ends[which], *far = &ends[1 - which];
+    const struct lp_end *near = &ends[which], *far = &ends[1 - which];
     struct names names = {.prefix = {"local.", "remote."},
                           .end = {*near, *far},
                           .fiber = lp_json_str(root, LP_F_OPTICAL_FIBER_FIBER_NAME, "")};
-    const char *port = end_value(near, "port");
+    const char *port = lp_end_value(near, "port");
     struct lp_buf label = LP_BUF_INIT, id = LP_BUF_INIT;
     json_t *intent = NULL;
     enum lp_code rc =
@@ -318,7 +294,7 @@ fiber_desired(const struct lp_conf *conf, const json_t *closure, json_t **out, s
 {
     const json_t *root = lp_closure_root(closure);
     json_auto_t *desired = json_pack("{s:{}}", "elements");
-    struct end ends[2];
+    struct lp_end ends[2];
     enum lp_code rc = LP_OK;
 
     for (size_t i = 0; i < 2; i++)

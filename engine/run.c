@@ -236,6 +236,20 @@ lp_run_save(struct lp_run *run, struct lp_subscription *sub, struct lp_err *err)
 }
 
 enum lp_code
+lp_run_give(struct lp_run *run, struct lp_subscription *from, struct lp_subscription *to,
+            const char *field, const char *ref_field, struct lp_err *err)
+{
+    const struct lp_save_context context = {
+        .process_id = run->process_id, .actor = run->actor, .clock = run->clock};
+    enum lp_code rc = lp_subscription_give(lp_run_unit(run), from, to, field, ref_field,
+                                           run->catalog, &context, err);
+
+    if (rc == LP_OK)
+        rc = lp_run_save(run, to, err);
+    return rc == LP_OK ? lp_run_save(run, from, err) : rc;
+}
+
+enum lp_code
 lp_run_create(struct lp_run *run, struct lp_subscription *sub, json_t *delta, struct lp_err *err)
 {
     int64_t now = lp_clock_utc_us(run->clock);

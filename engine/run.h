@@ -50,6 +50,11 @@ enum lp_code lp_run_target(struct lp_run *run, const json_t *state, struct lp_su
 /** Queues the change set of a subscription, its events and its audit body. */
 enum lp_code lp_run_save(struct lp_run *run, struct lp_subscription *sub,
                          struct lp_err *err) LP_MUST_CHECK;
+/** Gives the blocks of a list to another subscription that references them (lp_subscription_give),
+ * and queues the change sets of both. */
+enum lp_code lp_run_give(struct lp_run *run, struct lp_subscription *from,
+                         struct lp_subscription *to, const char *field, const char *ref_field,
+                         struct lp_err *err) LP_MUST_CHECK;
 /** For CREATE: saves a new subscription, links it to the process and takes its exclusive lock; sets
  * delta subscription_id and subscription. */
 enum lp_code lp_run_create(struct lp_run *run, struct lp_subscription *sub, json_t *delta,

@@ -78,7 +78,7 @@ add_target_checks(struct lp_unit *unit, const struct lp_new_process *request, co
                         lp_text("id", id)));
     if (in_sync)
         lp_unit_add(unit, LP_SQL_SVC_RELATIONS_CHECK, LP_ARGS(lp_text("id", id)));
-    if (workflow->target == LP_TARGET_TERMINATE)
+    if (workflow->target == LP_TARGET_TERMINATE && !workflow->hands_over)
         lp_unit_add(unit, LP_SQL_SVC_UNUSED_CHECK, LP_ARGS(lp_text("id", id)));
 }
 

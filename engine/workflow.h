@@ -184,6 +184,8 @@ struct lp_workflow {
     unsigned usable_in;      /* LP_BIT(lp_lifecycle)...; 0 = default of the target */
     bool usable_out_of_sync; /* besides tasks and RECONCILE */
     bool without_lock;       /* modify_note: link only */
+    bool hands_over; /* TERMINATE: others may still use its blocks when it starts: one of its steps
+                        gives them away; the last step checks all the same */
     const char *label;   /* executor label its steps need, unless they name their own; or NULL */
     bool only_validates; /* SYSTEM: starts validations only; may run when restored */
     /** Further subscriptions to hold shared while it runs (the customer, chosen references):

@@ -63,23 +63,24 @@ lp_channel_ends(const json_t *closure, const json_t *channel, struct lp_end ends
 }
 
 enum lp_code
-lp_channel_set_passband(const json_t *channel, json_t *spectrum, struct lp_err *err)
+lp_channel_derive(json_t *channel, struct lp_err *err)
 {
-    int64_t center = lp_json_int(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_CENTER_MHZ, 0);
-    int64_t width = lp_json_int(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_WIDTH_MHZ, 0);
-    int64_t signal = lp_json_int(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_SIGNAL_MHZ, width);
+    json_t *spectrum = json_object_get(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_OPTICAL_SPECTRUM);
+    json_int_t low = lp_json_int(spectrum, LP_F_OPTICAL_SPECTRUM_LOW_MHZ, 0);
+    json_int_t high = lp_json_int(spectrum, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ, 0);
+    json_int_t signal = lp_json_int(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_SIGNAL_MHZ, high - low);
+    json_int_t center = low + (high - low) / 2;
 
-    if (center == 0 || width == 0)
+    if (low == 0 || high <= low)
         return LP_OK;
-    if (json_object_set_new(spectrum, LP_F_OPTICAL_SPECTRUM_LOW_MHZ,
-                            json_integer(center - width / 2))
+    if (json_object_set_new(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_CENTER_MHZ,
+                            json_integer(center))
             != 0
-        || json_object_set_new(spectrum, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ,
-                               json_integer(center + width / 2))
+        || json_object_set_new(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_WIDTH_MHZ,
+                               json_integer(high - low))
                != 0
         || json_object_set_new(spectrum, LP_F_OPTICAL_SPECTRUM_CARRIERS,
-                               json_pack("[{s:I, s:I}]", "center_mhz", (json_int_t)center,
-                                         "width_mhz", (json_int_t)signal))
+                               json_pack("[{s:I, s:I}]", "center_mhz", center, "width_mhz", signal))
                != 0)
         return lp_fail(err, LP_NOMEM, "no memory for a passband");
     return LP_OK;

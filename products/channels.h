@@ -20,10 +20,9 @@ size_t lp_channels_of(const json_t *closure, const json_t *service,
 bool lp_service_uses(const json_t *service, const char *channel_id);
 /** Its line ports at A and Z. False when one does not stand in the closure. */
 bool lp_channel_ends(const json_t *closure, const json_t *channel, struct lp_end ends[2]);
-/** Sets passband (centre and width, half-open) and the one carrier (centre and signal width) of the
- * channel's spectrum; a channel that lacks them leaves it alone. */
-enum lp_code lp_channel_set_passband(const json_t *channel, json_t *spectrum,
-                                     struct lp_err *err) LP_MUST_CHECK;
+/** Sets what follows from the passband of its spectrum: centre and width, and the one carrier of
+ * the spectrum (centre, signal width). Without a passband nothing is set. */
+enum lp_code lp_channel_derive(json_t *channel, struct lp_err *err) LP_MUST_CHECK;
 /** Appends the label of a channel's circuit: the tags of all services in the closure that are not
  * terminated and ride on it, sorted, joined by '+'. */
 enum lp_code lp_channel_label(const json_t *closure, const json_t *channel, struct lp_buf *out,

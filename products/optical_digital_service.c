@@ -112,7 +112,7 @@ derive_channel(const struct lp_conf *conf, const json_t *closure, json_t *channe
             != 0)
             return lp_fail(err, LP_NOMEM, "no memory for a channel");
     }
-    rc = lp_channel_set_passband(channel, spectrum, err);
+    rc = lp_channel_derive(channel, err);
     if (rc != LP_OK || !lp_channel_ends(closure, channel, names.end))
         return rc;
     rc = channel_tag(conf, channel, &tag, err);
@@ -125,21 +125,20 @@ derive_channel(const struct lp_conf *conf, const json_t *closure, json_t *channe
     return rc == LP_OK ? lp_spectrum_derive(closure, spectrum, err) : rc;
 }
 
+/* Labels of circuits are read back as well as written: this form is no template. */
 static enum lp_code
-derive_tag(const struct lp_conf *conf, json_t *root, struct lp_err *err)
+derive_tag(json_t *root, struct lp_err *err)
 {
-    char flow[24], client[24];
-    const struct names names = {.own = {{"flow", flow}, {"client", client}}};
+    int64_t flow = lp_json_int(root, LP_F_OPTICAL_DIGITAL_SERVICE_FLOW_ID, 0);
+    int64_t client = lp_json_int(root, LP_F_OPTICAL_DIGITAL_SERVICE_CLIENT_ID, 0);
 
-    if (json_object_get(root, LP_F_OPTICAL_DIGITAL_SERVICE_FLOW_ID) == NULL
-        || json_object_get(root, LP_F_OPTICAL_DIGITAL_SERVICE_CLIENT_ID) == NULL)
+    if (flow <= 0 || client <= 0)
         return LP_OK;
-    (void)snprintf(flow, sizeof flow, "%03lld",
-                   (long long)lp_json_int(root, LP_F_OPTICAL_DIGITAL_SERVICE_FLOW_ID, 0));
-    (void)snprintf(client, sizeof client, "%02lld",
-                   (long long)lp_json_int(root, LP_F_OPTICAL_DIGITAL_SERVICE_CLIENT_ID, 0));
-    return set_name("service_tag", lp_conf_live_text(&conf->naming_service_tag), &names, root,
-                    LP_F_OPTICAL_DIGITAL_SERVICE_SERVICE_TAG, err);
+    return json_object_set_new(root, LP_F_OPTICAL_DIGITAL_SERVICE_SERVICE_TAG,
+                               json_sprintf("f%03lldc%02lld", (long long)flow, (long long)client))
+                   == 0
+               ? LP_OK
+               : lp_fail(err, LP_NOMEM, "no memory for a tag");
 }
 
 static enum lp_code
@@ -186,7 +185,7 @@ service_derive(const struct lp_conf *conf, const json_t *closure, json_t *root, 
 {
     json_t *channel;
     size_t i;
-    enum lp_code rc = derive_tag(conf, root, err);
+    enum lp_code rc = derive_tag(root, err);
 
     json_array_foreach(json_object_get(root, LP_F_OPTICAL_DIGITAL_SERVICE_CHANNELS), i, channel)
     {

@@ -166,6 +166,20 @@ add_subscription(struct walk *walk, const char *id, bool subject, struct lp_err 
     return LP_OK;
 }
 
+/** Who owns a shared block that the subject only uses is a sibling as well, when it desires
+ * anything at all: a device with its ports does not. */
+static void
+add_owning_sibling(struct walk *walk, const char *instance)
+{
+    const char *owner = lp_closure_owner(walk->closure, instance);
+    const json_t *entry = lp_closure_subscription(walk->closure, owner);
+    const struct lp_product *product = product_of(walk->run, lp_json_str(entry, "type", ""));
+
+    if (product != NULL && product->desired != NULL
+        && strcmp(lp_json_str(entry, "status", ""), "terminated") != 0)
+        json_object_set_new(json_object_get(walk->closure, "siblings"), owner, json_true());
+}
+
 /** Everybody else that uses one of the shared blocks. */
 static enum lp_code
 add_siblings(struct walk *walk, const char *subject, struct lp_err *err)
@@ -192,6 +206,7 @@ add_siblings(struct walk *walk, const char *subject, struct lp_err *err)
         lp_rows_free(rows);
         if (rc != LP_OK)
             break;
+        add_owning_sibling(walk, instance);
     }
     return rc;
 }

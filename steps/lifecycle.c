@@ -124,23 +124,24 @@ put_back(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *
 
 /* ---- construct ---- */
 
-static enum lp_code
-construct(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+enum lp_code
+lp_construct(struct lp_run *run, const json_t *state, json_t *root, json_t *delta,
+             struct lp_err *err)
 {
     const char *id = lp_json_str(state, "product", "");
     const struct lp_product_type *type = lp_catalog_product_by_id(run->catalog, id);
     const struct lp_product *product = NULL;
     struct lp_subscription *sub = NULL;
-    json_auto_t *root = json_deep_copy(json_object_get(state, "root"));
+    json_auto_t *owned = root;
     enum lp_code rc;
 
     if (type == NULL)
         return lp_fail(err, LP_INVALID, "there is no product %.64s", id);
     rc = known_product(type->type, &product, err);
-    if (rc == LP_OK && root != NULL)
-        rc = lp_derive(run->store, NULL, run->catalog, run->conf, type, root, err);
+    if (rc == LP_OK && owned != NULL)
+        rc = lp_derive(run->store, NULL, run->catalog, run->conf, type, owned, err);
     if (rc == LP_OK)
-        rc = lp_subscription_new(run->catalog, type, lp_json_str(state, "customer_id", NULL), root,
+        rc = lp_subscription_new(run->catalog, type, lp_json_str(state, "customer_id", NULL), owned,
                                  run->clock, &sub, err);
     if (rc != LP_OK)
         return rc;
@@ -158,7 +159,13 @@ construct(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err 
 }
 
 static enum lp_code
-construct_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+construct(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    return lp_construct(run, state, json_deep_copy(json_object_get(state, "root")), delta, err);
+}
+
+enum lp_code
+lp_construct_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
     struct lp_subscription *sub;
     enum lp_code rc;
@@ -182,7 +189,7 @@ const struct lp_step lp_step_construct = {
     .kind = LP_STEP_ACTION,
     .effects = LP_EFFECT_DB,
     .run = construct,
-    .undo = construct_undo,
+    .undo = lp_construct_undo,
 };
 
 /* ---- update ---- */

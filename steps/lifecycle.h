@@ -24,6 +24,12 @@ extern const struct lp_step lp_step_compare;
  * undo as of update. */
 extern const struct lp_step lp_step_refresh;
 
+/** What construct does, of a document (taken, also on failure; may be NULL) that the caller has
+ * completed; and its undo. For steps of products that give out numbers. */
+enum lp_code lp_construct(struct lp_run *run, const json_t *state, json_t *root, json_t *delta,
+                          struct lp_err *err) LP_MUST_CHECK;
+enum lp_code lp_construct_undo(struct lp_run *run, const json_t *state, json_t *delta,
+                               struct lp_err *err);
 /** Takes root (also on failure) as the new document of a subscription: derived members, rules,
  * description; queues the save; delta.subscription. */
 enum lp_code lp_take_root(struct lp_run *run, struct lp_subscription *sub, json_t *root,

@@ -2,6 +2,7 @@
    over itself: owners of newly referenced blocks are touched, the header takes the version, what
    goes is deleted, what comes is inserted, and the guards look last, when the row is held and every
    earlier commit is visible. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -238,13 +239,19 @@ block_write(struct saving *s, const struct lp_instance *inst, enum lp_stmt stmt,
 }
 
 static void
-block_remove(struct saving *s, const struct lp_instance *inst)
+history_end(struct saving *s, const struct lp_instance *inst)
 {
     lp_unit_add(s->unit, LP_SQL_BLOCK_HISTORY_REMOVE,
                 LP_ARGS(lp_text("instance_id", inst->id),
                         lp_int("subscription_version", s->version),
                         lp_text("process_id", s->context->process_id),
                         lp_text("actor", s->context->actor), lp_int("at", s->now)));
+}
+
+static void
+block_remove(struct saving *s, const struct lp_instance *inst)
+{
+    history_end(s, inst);
     lp_unit_add(s->unit, LP_SQL_BLOCK_DELETE,
                 LP_ARGS(lp_text("instance_id", inst->id), lp_text("subscription_id", s->sub->id)));
 }
@@ -445,6 +452,103 @@ lp_subscription_save(struct lp_unit *unit, struct lp_subscription *sub,
     free(s.kept);
     free(s.header);
     return rc;
+}
+
+/* ---- blocks that go to another subscription ---- */
+
+static enum lp_code
+give_block(struct lp_unit *unit, const struct lp_instance *inst, const char *parent,
+           const struct lp_subscription *from, const struct lp_subscription *to,
+           const struct lp_save_context *context, struct lp_err *err)
+{
+    struct saving gone = {.unit = unit,
+                          .sub = (struct lp_subscription *)(uintptr_t)from,
+                          .context = context,
+                          .now = lp_clock_utc_us(context->clock),
+                          .version = from->version + 1};
+    struct lp_instance taken = *inst;
+    char *text;
+
+    if (parent != NULL)
+        (void)snprintf(taken.parent, sizeof taken.parent, "%s", parent);
+    text = history_text(&taken);
+    if (text == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for subscription %s", to->id);
+    history_end(&gone, inst);
+    lp_unit_add(unit, LP_SQL_BLOCK_GIVE,
+                LP_ARGS(lp_text("giver", from->id), lp_text("taker", to->id),
+                        lp_text("parent_id", parent), lp_text("instance_id", inst->id)));
+    lp_unit_add(unit, LP_SQL_BLOCK_GIVE_KEYS,
+                LP_ARGS(lp_text("taker", to->id), lp_text("instance_id", inst->id)));
+    lp_unit_add(unit, LP_SQL_BLOCK_GIVE_VALUES,
+                LP_ARGS(lp_text("taker", to->id), lp_text("instance_id", inst->id)));
+    lp_unit_add(unit, LP_SQL_BLOCK_HISTORY_ADD,
+                LP_ARGS(lp_text("instance_id", inst->id),
+                        lp_int("subscription_version", to->version + 1), lp_text("doc", text),
+                        lp_text("process_id", context->process_id),
+                        lp_text("actor", context->actor), lp_int("at", gone.now)));
+    free(text);
+    return LP_OK;
+}
+
+/* Instance ids of a list of blocks, as references to them. */
+static json_t *
+references_to(const json_t *blocks)
+{
+    json_t *ids = json_array();
+    const json_t *block;
+    size_t i;
+
+    json_array_foreach(blocks, i, block)
+        json_array_append(ids, json_object_get(block, "subscription_instance_id"));
+    return ids;
+}
+
+/* The documents as they are now, and as they are taken to be stored: what was given is no change
+ * any more when they are saved. */
+static enum lp_code
+move_members(struct lp_subscription *from, struct lp_subscription *to, const char *field,
+             const char *ref_field, struct lp_err *err)
+{
+    json_t *blocks = json_object_get(from->stored, field);
+    int failed = json_object_set_new(from->root, ref_field, references_to(blocks));
+
+    failed |= json_object_set_new(to->root, field, json_deep_copy(blocks));
+    failed |= json_object_set_new(to->stored, field, json_deep_copy(blocks));
+    (void)json_object_del(to->root, ref_field);
+    (void)json_object_del(from->root, field);
+    (void)json_object_del(from->stored, field);
+    return failed != 0 ? lp_fail(err, LP_NOMEM, "no memory for subscription %s", to->id) : LP_OK;
+}
+
+enum lp_code
+lp_subscription_give(struct lp_unit *unit, struct lp_subscription *from, struct lp_subscription *to,
+                     const char *field, const char *ref_field, const struct lp_catalog *catalog,
+                     const struct lp_save_context *context, struct lp_err *err)
+{
+    const char *from_root = lp_json_str(from->stored, "subscription_instance_id", "");
+    const char *to_root = lp_json_str(to->stored, "subscription_instance_id", "");
+    json_auto_t *given = references_to(json_object_get(from->stored, field));
+    const json_t *used = json_object_get(to->stored, ref_field);
+    struct lp_instances all = {.rows = NULL};
+    json_auto_t *inside = json_object();
+    enum lp_code rc;
+
+    if (json_array_size(given) == 0 || !json_equal(given, used))
+        return lp_fail(err, LP_PRECONDITION, "subscription %s does not use what %s is to give it",
+                       to->id, from->id);
+    rc = lp_model_split(catalog, from->product, from->stored, &all, err);
+    for (size_t i = 0; i < all.count && rc == LP_OK; i++) { /* parents stand before children */
+        const struct lp_instance *inst = &all.rows[i];
+        bool top = strcmp(inst->parent, from_root) == 0 && strcmp(inst->field, field) == 0;
+
+        if (!top && json_object_get(inside, inst->parent) == NULL)
+            continue;
+        (void)json_object_set_new(inside, inst->id, json_true());
+        rc = give_block(unit, inst, top ? to_root : NULL, from, to, context, err);
+    }
+    lp_instances_free(&all);
+    return rc == LP_OK ? move_members(from, to, field, ref_field, err) : rc;
 }
 
 enum lp_code

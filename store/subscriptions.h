@@ -67,6 +67,18 @@ enum lp_code lp_subscription_save(struct lp_unit *unit, struct lp_subscription *
                                   const struct lp_save_context *context, bool *changed,
                                   struct lp_err *err) LP_MUST_CHECK;
 /**
+ * Gives the blocks of a list, and all inside them, to another subscription of the same product type
+ * that references exactly them: afterwards `to` owns them in `field`, and `from` references them in
+ * `ref_field`. Both as loaded, nothing else changed yet; queues the moves, and the caller saves
+ * both in the same unit. Keys, indexed values and history go with the blocks; their ids stay.
+ * LP_PRECONDITION: `to` does not reference them.
+ */
+enum lp_code lp_subscription_give(struct lp_unit *unit, struct lp_subscription *from,
+                                  struct lp_subscription *to, const char *field,
+                                  const char *ref_field, const struct lp_catalog *catalog,
+                                  const struct lp_save_context *context,
+                                  struct lp_err *err) LP_MUST_CHECK;
+/**
  * Turns the LP_CONFLICT of a failed commit into a sentence that names what was in the way: who
  * holds a unique value (message "code MI01 is already used by subscription <id>", detail {"code":
  * "OPT-003", "field", "value", "subscription_id"}), who uses a block that was to be deleted, which

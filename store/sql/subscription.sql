@@ -71,6 +71,19 @@ WHERE instance_id = :instance_id
 -- name: block_delete
 DELETE FROM blocks WHERE instance_id = :instance_id AND subscription_id = :subscription_id
 
+-- A block goes to another subscription: its history ends there (block_history_remove, before) and goes on here.
+-- name: block_give
+UPDATE blocks
+SET subscription_id = CASE WHEN subscription_id = CAST(:giver AS text) THEN CAST(:taker AS text) END,
+    parent_id = COALESCE(CAST(:parent_id AS text), parent_id), version = version + 2
+WHERE instance_id = :instance_id
+
+-- name: block_give_keys
+UPDATE block_keys SET subscription_id = :taker WHERE instance_id = :instance_id
+
+-- name: block_give_values
+UPDATE block_values SET subscription_id = :taker WHERE instance_id = :instance_id
+
 -- name: block_history_add
 INSERT INTO block_history (instance_id, version, subscription_id, subscription_version, block, doc, process_id, actor, at)
 SELECT b.instance_id, b.version, b.subscription_id, CAST(:subscription_version AS bigint), b.block, CAST(:doc AS text),

@@ -160,7 +160,7 @@ the_list_is_whole(void **state)
     const struct lp_product *const *list = lp_products(&count);
 
     (void)state;
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 6);
     for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(lp_product_of(list[i]->type), list[i]);
         assert_non_null(list[i]->describe);

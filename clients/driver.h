@@ -127,7 +127,8 @@ bool lp_port_role_from_name(const char *name, enum lp_port_role *out);
  *                element has any. present=false: back to what an unused port looks like
  *   "circuit"   {"name","label","a":{"port"},"z":{"node","port"},"route":[{"node","port"},...],
  *                "low_mhz","high_mhz","carriers":[{"center_mhz","width_mhz"}],"preferred"?:{...}}:
- *                signalled optical circuit whose source is this element
+ *                signalled optical circuit whose source is this element. With present=false and
+ *                "retire":true (also of its shutters) it goes last, behind what replaces it
  *   "shutter"   {"port","circuit","open":bool,"low_mhz"?,"high_mhz"?}: super-channel shutter at one
  *               end of a circuit; the passband that the circuit will have tells the end that is not
  *               its source that the circuit moves, and that its shutter must be opened again
@@ -173,6 +174,8 @@ enum lp_phase {
     LP_PHASE_OPEN = 70,    /* shutters open */
     LP_PHASE_LIGHT = 80,   /* lasers on */
     LP_PHASE_ALIGN = 90,   /* power */
+    /** Added to the first three for what is retired only when its successor carries. */
+    LP_PHASE_LATER = 100,
 };
 
 /* ---- the driver ---- */

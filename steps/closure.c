@@ -421,6 +421,8 @@ let_go(struct lp_run *run, const json_t *state, struct lp_wanted *wanted, const 
     rc = lp_json_load(text, strlen(text), &doc, err);
     if (rc == LP_OK) {
         json_object_set_new(doc, "present", json_false());
+        if (lp_json_true(state, "make_before_break"))
+            json_object_set_new(doc, "retire", json_true());
         json_array_append_new(list_of(wanted->elements, element), doc);
     }
     return rc;

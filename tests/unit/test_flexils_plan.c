@@ -337,6 +337,59 @@ golden_circuits(void **state)
     element_free(&e);
 }
 
+#define MOVED(id, present, name, low, high)                                                        \
+    "{\"id\":\"" id "\",\"kind\":\"circuit\",\"present\":" present ",\"name\":\"" name             \
+    "\",\"label\":\"l\",\"a\":{\"port\":\"1-A-3-T1\"},\"z\":{\"node\":\"lp.rom1\",\"port\":"       \
+    "\"1-A-5-T2\"},\"route\":[{\"node\":\"lp.mil1\",\"port\":\"1-A-2-L1\"},{\"node\":"             \
+    "\"lp.rom1\",\"port\":\"1-A-3-L1\"}],\"low_mhz\":" low ",\"high_mhz\":" high "}"
+
+/* Make before break: what goes, goes behind all that comes, and leaves the route they share. */
+static void
+D16_a_retired_circuit_goes_last(void **state)
+{
+    static const char intents[] =
+        "[" MOVED("a", "false,\"retire\":true", "LP 42", "193400000",
+                  "193500000") ","
+                               "{\"id\":\"as\",\"kind\":\"shutter\",\"present\":false,\"retire\":"
+                               "true,\"open\":true,"
+                               "\"port\":\"1-A-3-T1\",\"circuit\":\"LP 42\"}," MOVED(
+                                   "b", "true", "LP 42.2", "193500000",
+                                   "193600000") ","
+                                                "{\"id\":\"bs\",\"kind\":\"shutter\",\"present\":"
+                                                "true,\"open\":true,\"port\":\"1-A-3-T1\","
+                                                "\"circuit\":\"LP 42.2\"}]";
+    struct lp_err err = LP_ERR_INIT;
+    json_t *ops = NULL;
+    struct element e;
+    char *text, *opened, *closed;
+
+    (void)state;
+    element_init(&e, mil1, LP_COUNT(mil1));
+    element_add(&e, FX_SCH, "1-A-3-T1-3:SCH:SHUTTERSTATE=OPEN:IS-NR");
+    element_add(&e, FX_OEL,
+                "old-route:OEL:LABEL=\\\"mil-rom\\\",SRCNODENAME=lp.mil1,DSTNODENAME=lp.rom1,"
+                "EXPLICITROUTE=lp.mil1&1-A-2-L1&lp.rom1&1-A-3-L1,"
+                "VALIDFRANGELIST=191325000&196125000,OELSOURCE=MANUAL:IS-NR");
+    element_add(&e, FX_OSNC,
+                "1-A-3-T1-3::LABEL=\\\"l\\\",REMENDPOINT=1-A-5-T2-2,REMNODETID=lp.rom1,"
+                "OELAID=old-route,CKTIDSUFFIX=LP_42,PASSBANDLIST=193400000&193500000,"
+                "CARRIERLIST=193450000&100000:IS-NR");
+    if (plan(&e, intents, false, &ops, &err) != LP_OK)
+        fail_msg("%s", err.msg);
+    text = summary(ops);
+    opened = strstr(text, "ED-SCH:lp.mil1:1-A-3-T1-1:*:::SHUTTERSTATE=OPEN");
+    closed = strstr(text, "ED-SCH:lp.mil1:1-A-3-T1-3:*:::SHUTTERSTATE=CLOSED");
+    assert_non_null(opened);
+    assert_non_null(closed);
+    assert_true(strstr(text, "ENT-OSNC:lp.mil1:1-A-3-T1-1:*") < opened);
+    assert_true(opened < closed);
+    assert_true(closed < strstr(text, "DLT-OSNC:lp.mil1:1-A-3-T1-3:*"));
+    assert_null(strstr(text, "DLT-OEL:lp.mil1:old-route"));
+    free(text);
+    json_decref(ops);
+    element_free(&e);
+}
+
 static void
 golden_cross_connects(void **state)
 {
@@ -464,6 +517,7 @@ main(void)
         cmocka_unit_test(a_fiber_end_that_is_so_plans_nothing),
         cmocka_unit_test(golden_ports),
         cmocka_unit_test(golden_circuits),
+        cmocka_unit_test(D16_a_retired_circuit_goes_last),
         cmocka_unit_test(golden_cross_connects),
         cmocka_unit_test(circuits_of_cascaded_multiplexers),
         cmocka_unit_test(power_is_waited_for_when_it_does_not_fit),

@@ -467,7 +467,7 @@ static bool
 is_dark_already(const struct run *r, const json_t *actual)
 {
     return r->undo && r->class == FX_SCH && actual == NULL && strcmp(r->action, "set") == 0
-           && lp_json_int(r->op, "phase", 0) != LP_PHASE_DARK;
+           && lp_json_int(r->op, "phase", 0) % LP_PHASE_LATER != LP_PHASE_DARK;
 }
 
 static enum lp_code

@@ -942,28 +942,48 @@ plan_power(struct fx_planner *p, const json_t *intent)
     return fx_add(p, &op);
 }
 
+struct kind {
+    const char *name;
+    enum lp_code (*plan)(struct fx_planner *, const json_t *);
+};
+
+static enum lp_code
+plan_kind(struct fx_planner *p, const struct kind *kind, bool present)
+{
+    enum lp_code rc = LP_OK;
+    json_t *intent;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)p->intents, i, intent)
+    {
+        if (strcmp(lp_json_str(intent, "kind", ""), kind->name) != 0
+            || lp_json_true(intent, "present") != present)
+            continue;
+        p->later = !present && lp_json_true(intent, "retire") ? LP_PHASE_LATER : 0;
+        rc = kind->plan(p, intent);
+        p->later = 0;
+        if (rc != LP_OK)
+            break;
+    }
+    return rc;
+}
+
+/* What shall be there comes first, so that what goes knows which routes are needed afterwards. */
 enum lp_code
 fx_plan_circuits(struct fx_planner *p)
 {
-    static const struct {
-        const char *kind;
-        enum lp_code (*plan)(struct fx_planner *, const json_t *);
-    } kinds[] = {
+    static const struct kind kinds[] = {
         {"circuit", plan_circuit},
         {"cross-connect", plan_cross},
         {"shutter", plan_shutter},
         {"power", plan_power},
     };
     enum lp_code rc = LP_OK;
-    json_t *intent;
-    size_t i;
 
-    for (size_t k = 0; k < LP_COUNT(kinds); k++) {
-        json_array_foreach((json_t *)(uintptr_t)p->intents, i, intent)
-        {
-            if (rc == LP_OK && strcmp(lp_json_str(intent, "kind", ""), kinds[k].kind) == 0)
-                rc = kinds[k].plan(p, intent);
-        }
+    for (size_t k = 0; k < LP_COUNT(kinds) && rc == LP_OK; k++) {
+        rc = plan_kind(p, &kinds[k], true);
+        if (rc == LP_OK)
+            rc = plan_kind(p, &kinds[k], false);
     }
     return rc;
 }

@@ -6,8 +6,12 @@
 enum lp_code
 fx_add(struct fx_planner *p, const struct fx_op *op)
 {
+    struct fx_op own = *op;
     json_t *made = NULL;
-    enum lp_code rc = fx_op_make(p->source, p->arena, op, &made, p->err);
+    enum lp_code rc;
+
+    own.phase = (enum lp_phase)((int)op->phase + p->later);
+    rc = fx_op_make(p->source, p->arena, &own, &made, p->err);
 
     if (rc == LP_OK && json_array_append_new(p->ops, made) != 0)
         rc = lp_fail(p->err, LP_NOMEM, "no memory for a plan");
@@ -59,10 +63,12 @@ sorted(const json_t *ops)
     json_t *out = json_array(), *op;
     size_t i;
 
-    for (size_t phase = 0; phase < LP_COUNT(phases); phase++) {
+    for (size_t n = 0; n < 2 * LP_COUNT(phases); n++) {
+        int phase = (int)phases[n % LP_COUNT(phases)] + (n < LP_COUNT(phases) ? 0 : LP_PHASE_LATER);
+
         json_array_foreach((json_t *)(uintptr_t)ops, i, op)
         {
-            if (lp_json_int(op, "phase", 0) == phases[phase])
+            if (lp_json_int(op, "phase", 0) == phase)
                 (void)json_array_append(out, op);
         }
     }
@@ -74,7 +80,7 @@ fx_plan(const struct fx_source *source, struct lp_arena *arena, const json_t *in
         bool take_over, json_t **out, struct lp_err *err)
 {
     json_auto_t *ops = json_array(), *chosen = json_object(), *routes = json_object();
-    struct fx_planner p = {source, arena, intents, take_over, ops, chosen, routes, err};
+    struct fx_planner p = {source, arena, intents, take_over, ops, chosen, routes, 0, err};
     enum lp_code rc = check_intents(&p);
 
     if (rc == LP_OK)

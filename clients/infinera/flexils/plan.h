@@ -80,6 +80,7 @@ struct fx_planner {
     json_t *ops;
     json_t *chosen; /* SCH identifiers taken by this plan: {aid: circuit} */
     json_t *routes; /* route of each OSNC after this plan: {osnc: OEL as shown, or null} */
+    int later;      /* LP_PHASE_LATER while something is planned that is retired, else 0 */
     struct lp_err *err;
 };
 

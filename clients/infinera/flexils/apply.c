@@ -1,37 +1,12 @@
 #include "clients/infinera/flexils/apply.h"
 
 #include <string.h>
-#include <time.h>
 
-#define LOOKS_AGAIN   3   /* at an image that nobody expected */
-#define POLL_SLICE_MS 100 /* a cancelled call ends within this time */
+#include "clients/ops.h"
+
+#define LOOKS_AGAIN 3 /* at an image that nobody expected */
 
 /* ---- the plan as a document ---- */
-
-static enum lp_code
-hash_of(const json_t *value, char out[static 65], struct lp_err *err)
-{
-    char *text = NULL;
-    size_t len = 0;
-    enum lp_code rc = lp_json_canonical(value, &text, &len, err);
-
-    if (rc == LP_OK)
-        lp_sha256_hex(text, len, out);
-    free(text);
-    return rc;
-}
-
-/* The before-images of all operations: what the plan stands on. */
-static json_t *
-images_of(const json_t *ops)
-{
-    json_t *out = json_array(), *op;
-    size_t i;
-
-    json_array_foreach((json_t *)(uintptr_t)ops, i, op)(void) json_array_append_new(
-        out, json_pack("[O, O]", json_object_get(op, "object"), json_object_get(op, "before")));
-    return out;
-}
 
 static json_t *
 identity_of(const struct fx_ne *fx)
@@ -44,25 +19,6 @@ identity_of(const struct fx_ne *fx)
     if (serial[0] != '\0')
         (void)lp_json_set_str(out, "serial", serial);
     return out;
-}
-
-static enum lp_code
-make_document(struct fx_ne *fx, const json_t *intents, json_t *ops, json_t **out,
-              struct lp_err *err)
-{
-    json_auto_t *images = images_of(ops);
-    char wanted[65], before[65];
-    enum lp_code rc = hash_of(intents, wanted, err);
-
-    if (rc == LP_OK)
-        rc = hash_of(images, before, err);
-    if (rc != LP_OK)
-        return rc;
-    *out = json_pack("{s:s, s:s, s:o, s:I, s:s, s:s, s:O}", "element", fx->element.name, "driver",
-                     "infinera-flexils", "identity", identity_of(fx), "as_of",
-                     (json_int_t)lp_clock_utc_us(lp_driver_host_clock(fx->ne.host)), "intents_hash",
-                     wanted, "before_hash", before, "operations", ops);
-    return *out != NULL ? LP_OK : lp_fail(err, LP_NOMEM, "no memory for a plan");
 }
 
 enum lp_code
@@ -80,7 +36,7 @@ fx_plan_document(struct lp_ne *ne, const struct lp_call *call, const json_t *int
     fx_reader_source(&reader, &source);
     rc = fx_plan(&source, call->arena, intents, take_over, &ops, err);
     if (rc == LP_OK)
-        rc = make_document(fx, intents, ops, out, err);
+        rc = lp_ops_document(ne, identity_of(fx), intents, ops, out, err);
     fx_reader_free(&reader);
     fx->call = NULL;
     return rc;
@@ -169,22 +125,6 @@ report(struct run *r, bool changed, const json_t *before, const json_t *after, j
 
 /* ---- waiting ---- */
 
-/* Sleeps a poll interval in slices; false: the call's time is over. */
-static bool
-pause_ms(struct run *r, int64_t ms)
-{
-    while (ms > 0) {
-        int64_t slice = ms < POLL_SLICE_MS ? ms : POLL_SLICE_MS;
-        const struct timespec nap = {.tv_nsec = (long)(slice * 1000000)};
-
-        if (r->fx->call->time_left_ms(r->fx->call->ctx) <= slice)
-            return false;
-        (void)nanosleep(&nap, NULL);
-        ms -= slice;
-    }
-    return true;
-}
-
 typedef enum lp_code look_fn(struct run *r, bool *holds, json_t **actual);
 
 static enum lp_code
@@ -236,7 +176,8 @@ poll_until(struct run *r, look_fn *fn, unsigned times, bool *held, json_t **actu
             return rc;
         good = holds ? good + 1 : 0;
         *held = good >= times;
-        if (*held || lp_clock_mono_us(clock) >= end || !pause_ms(r, conf_of(r)->devices_poll_ms))
+        if (*held || lp_clock_mono_us(clock) >= end
+            || !lp_ops_pause(r->fx->call, conf_of(r)->devices_poll_ms))
             return LP_OK;
     }
 }
@@ -277,7 +218,7 @@ send_one(struct run *r, const struct fx_request *request)
     if (rc != LP_OK)
         return rc;
     gap = lp_driver_host_write_gap(r->fx->ne.host, r->fx->element.name);
-    if (gap > 0 && !pause_ms(r, gap))
+    if (gap > 0 && !lp_ops_pause(call, gap))
         return lp_fail(r->err, LP_RETRYABLE, "%s: no time left for the next change",
                        r->fx->element.name);
     rc = call->check(call->ctx, r->err);
@@ -514,8 +455,8 @@ look_again(struct run *r, json_t **actual)
     enum lp_code rc = LP_OK;
     bool holds = is_expected(r, *actual);
 
-    for (unsigned i = 0;
-         rc == LP_OK && !holds && i < LOOKS_AGAIN && pause_ms(r, conf_of(r)->devices_poll_ms);
+    for (unsigned i = 0; rc == LP_OK && !holds && i < LOOKS_AGAIN
+                         && lp_ops_pause(r->fx->call, conf_of(r)->devices_poll_ms);
          i++) {
         json_decref(*actual);
         *actual = NULL;

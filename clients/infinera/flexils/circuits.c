@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clients/infinera/flexils/plan.h"
+#include "clients/ops.h"
 
 #define INDEX_MAX FX_SCH_MAX
 
@@ -455,7 +456,7 @@ ensure_circuit(struct fx_planner *p, const struct circuit *c)
     json_auto_t *wanted = json_object();
     const char *aid = NULL, *route = NULL;
     const json_t *osnc = find_by_suffix(c->osncs, c->suffix, &aid);
-    struct fx_op like = {.phase = LP_PHASE_CIRCUIT, .intent = c->id, .flags = FX_TRAFFIC};
+    struct fx_op like = {.phase = LP_PHASE_CIRCUIT, .intent = c->id, .flags = LP_OP_TRAFFIC};
     enum lp_code rc = signal_attrs(p, c->intent, wanted);
 
     if (rc == LP_OK && osnc != NULL && !same_ends(c, aid, osnc))
@@ -483,7 +484,7 @@ remove_circuit(struct fx_planner *p, const struct circuit *c)
     const char *aid = NULL, *object;
     const json_t *osnc = find_by_suffix(c->osncs, c->suffix, &aid);
     json_auto_t *out = json_pack("{s:s}", "ADMIN", "OOS"), *was = NULL;
-    struct fx_op op = {.phase = LP_PHASE_REMOVE, .intent = c->id, .flags = FX_TRAFFIC};
+    struct fx_op op = {.phase = LP_PHASE_REMOVE, .intent = c->id, .flags = LP_OP_TRAFFIC};
     enum lp_code rc;
 
     if (osnc == NULL)
@@ -754,7 +755,7 @@ shutter(struct fx_planner *p, const struct circuit *c, const char *port, bool op
         rc = p->source->get(p->source->ctx, FX_SCH, aid, &sch, p->err);
     if (rc != LP_OK || (sch == NULL && !open))
         return rc;
-    like.flags = open ? 0 : FX_TRAFFIC;
+    like.flags = open ? 0 : LP_OP_TRAFFIC;
     like.object = aid != NULL ? lp_arena_printf(p->arena, "sch:%s", aid)
                               : lp_arena_printf(p->arena, "sch:%s@%s", port, c->suffix);
     if (sch == NULL)
@@ -838,7 +839,7 @@ static enum lp_code
 ensure_cross(struct fx_planner *p, const struct circuit *c, const char *key, const json_t *cross)
 {
     json_auto_t *wanted = json_object();
-    struct fx_op like = {.phase = LP_PHASE_CONNECT, .intent = c->id, .flags = FX_TRAFFIC};
+    struct fx_op like = {.phase = LP_PHASE_CONNECT, .intent = c->id, .flags = LP_OP_TRAFFIC};
     enum lp_code rc = signal_attrs(p, c->intent, wanted);
 
     if (rc == LP_OK && cross == NULL)
@@ -855,7 +856,7 @@ remove_cross(struct fx_planner *p, const struct circuit *c, const char *key, con
 {
     json_auto_t *was = NULL;
     struct fx_op op = {
-        .phase = LP_PHASE_REMOVE, .action = "delete", .intent = c->id, .flags = FX_TRAFFIC};
+        .phase = LP_PHASE_REMOVE, .action = "delete", .intent = c->id, .flags = LP_OP_TRAFFIC};
     enum lp_code rc;
 
     if (cross == NULL)

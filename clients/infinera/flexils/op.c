@@ -3,6 +3,7 @@
 
 #include "clients/infinera/flexils/normal.h"
 #include "clients/infinera/flexils/plan.h"
+#include "clients/ops.h"
 
 /* What production networks send with a creation beside the attributes that matter. */
 static const struct fixed {
@@ -196,21 +197,6 @@ fx_op_requests(struct lp_arena *arena, const char *tid, const json_t *operation,
 
 /* ---- making one ---- */
 
-static const char *const flag_names[] = {"traffic-affecting", "irreversible", "needs-oos",
-                                         "reboot"};
-
-static json_t *
-flags_json(unsigned flags)
-{
-    json_t *out = json_array();
-
-    for (unsigned i = 0; i < LP_COUNT(flag_names); i++) {
-        if ((flags & LP_BIT(i)) != 0)
-            (void)json_array_append_new(out, json_string(flag_names[i]));
-    }
-    return out;
-}
-
 /* "LABEL, ADMIN=IS": what tells this operation from others on its object. */
 static void
 put_what(struct lp_buf *buf, const struct fx_op *op)
@@ -226,20 +212,6 @@ put_what(struct lp_buf *buf, const struct fx_op *op)
         if (strcmp(name, "ADMIN") == 0)
             lp_buf_printf(buf, "=%s", json_string_value(value));
         separator = ",";
-    }
-}
-
-static void
-put_values(struct lp_buf *buf, const json_t *values)
-{
-    const char *name, *separator = "";
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)values, name, value)
-    {
-        lp_buf_printf(buf, "%s%s to ", separator, name);
-        lp_buf_json(buf, value);
-        separator = ", ";
     }
 }
 
@@ -260,7 +232,7 @@ put_text(struct lp_buf *buf, const struct fx_op *op)
                       lp_json_str(op->before, "ADMIN", "?"), lp_json_str(op->after, "ADMIN", "?"));
     } else {
         lp_buf_printf(buf, "set %s ", op->object);
-        put_values(buf, op->after);
+        lp_ops_put_values(buf, op->after);
     }
 }
 
@@ -316,7 +288,7 @@ make_plain(const struct fx_source *source, struct lp_arena *arena, const struct 
                : json_pack("{s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:I}", "id", id.data,
                            "phase", (int)op->phase, "object", op->object, "action", op->action,
                            "intent", op->intent, "before", or_null(op->before), "after",
-                           or_null(op->after), "flags", flags_json(op->flags), "text", text.data,
+                           or_null(op->after), "flags", lp_ops_flags(op->flags), "text", text.data,
                            "timeout_ms", (json_int_t)timeout_of(op));
     rc = made == NULL ? lp_fail(err, LP_NOMEM, "no memory for a plan")
                       : add_commands(source, arena, made, err);
@@ -381,7 +353,7 @@ make_inverse(const struct fx_source *source, struct lp_arena *arena, const struc
     json_auto_t *made_of = NULL;
 
     *out = NULL;
-    if ((op->flags & FX_IRREVERSIBLE) != 0 || strcmp(op->action, "action") == 0)
+    if ((op->flags & LP_OP_IRREVERSIBLE) != 0 || strcmp(op->action, "action") == 0)
         return LP_OK;
     if (strcmp(op->action, "wait") == 0 && op->purpose == NULL)
         return LP_OK;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "clients/ops.h"
+
 enum lp_code
 fx_add(struct fx_planner *p, const struct fx_op *op)
 {
@@ -53,28 +55,6 @@ check_intents(struct fx_planner *p)
     return LP_OK;
 }
 
-/* By phase; within one phase as planned. */
-static json_t *
-sorted(const json_t *ops)
-{
-    static const enum lp_phase phases[] = {LP_PHASE_DARK,    LP_PHASE_REMOVE,  LP_PHASE_CLEAN,
-                                           LP_PHASE_PREPARE, LP_PHASE_CIRCUIT, LP_PHASE_CONNECT,
-                                           LP_PHASE_OPEN,    LP_PHASE_LIGHT,   LP_PHASE_ALIGN};
-    json_t *out = json_array(), *op;
-    size_t i;
-
-    for (size_t n = 0; n < 2 * LP_COUNT(phases); n++) {
-        int phase = (int)phases[n % LP_COUNT(phases)] + (n < LP_COUNT(phases) ? 0 : LP_PHASE_LATER);
-
-        json_array_foreach((json_t *)(uintptr_t)ops, i, op)
-        {
-            if (lp_json_int(op, "phase", 0) == phase)
-                (void)json_array_append(out, op);
-        }
-    }
-    return out;
-}
-
 enum lp_code
 fx_plan(const struct fx_source *source, struct lp_arena *arena, const json_t *intents,
         bool take_over, json_t **out, struct lp_err *err)
@@ -89,6 +69,6 @@ fx_plan(const struct fx_source *source, struct lp_arena *arena, const json_t *in
         rc = fx_plan_circuits(&p);
     if (rc != LP_OK)
         return rc;
-    *out = sorted(ops);
+    *out = lp_ops_sorted(ops);
     return LP_OK;
 }

@@ -46,11 +46,10 @@ struct fx_op {
     const char *purpose; /* tells operations on one object apart, or NULL */
     const char *intent;
     const json_t *before, *after; /* or NULL */
-    unsigned flags;               /* enum fx_flag */
+    unsigned flags;               /* enum lp_op_flag */
     int64_t timeout_ms;           /* 0: by action */
     const char *text;             /* or NULL: made from the rest */
 };
-enum fx_flag { FX_TRAFFIC = 1, FX_IRREVERSIBLE = 2, FX_NEEDS_OOS = 4, FX_REBOOT = 8 };
 
 /** The operation with its commands and, unless irreversible, its compensation. */
 enum lp_code fx_op_make(const struct fx_source *source, struct lp_arena *arena,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "clients/infinera/flexils/plan.h"
+#include "clients/ops.h"
 
 #define MANUAL_MODE "MANUALMODE-2"
 
@@ -18,7 +19,7 @@ step(struct fx_planner *p, const struct fx_op *like, const char *from, const cha
     op.action = "set";
     op.before = before;
     op.after = after;
-    op.flags = strcmp(from, "IS") == 0 ? like->flags & FX_TRAFFIC : 0;
+    op.flags = strcmp(from, "IS") == 0 ? like->flags & LP_OP_TRAFFIC : 0;
     return fx_add(p, &op);
 }
 
@@ -132,7 +133,7 @@ fx_edit(struct fx_planner *p, const struct fx_op *like, const json_t *actual, co
         if (rc == LP_OK)
             rc = walk(p, &way, is, state);
         if (rc == LP_OK)
-            rc = set_values(p, like, actual, guarded, like->flags | FX_NEEDS_OOS);
+            rc = set_values(p, like, actual, guarded, like->flags | LP_OP_NEEDS_OOS);
     }
     if (rc == LP_OK)
         rc = set_values(p, like, actual, plain, 0);
@@ -144,7 +145,7 @@ fx_plan_port(struct fx_planner *p, const char *object, const char *intent, enum 
              const json_t *wanted)
 {
     const struct fx_op like = {
-        .phase = phase, .object = object, .intent = intent, .flags = FX_TRAFFIC};
+        .phase = phase, .object = object, .intent = intent, .flags = LP_OP_TRAFFIC};
     const json_t *actual = NULL;
     enum fx_class class;
     const char *aid;

@@ -1,0 +1,294 @@
+/* The plan as a document, and one operation: look, compare, act on the difference, look again. */
+#include <stdio.h>
+#include <string.h>
+
+#include "clients/infinera/rest/link.h"
+
+#define LOOKS_AGAIN 3 /* at an image that nobody expected */
+
+/* ---- who it is ---- */
+
+static enum lp_code
+learn_serial(struct ir_ne *r, struct lp_err *err)
+{
+    json_auto_t *identity = NULL;
+    enum lp_code rc;
+
+    if (r->serial[0] != '\0')
+        return LP_OK;
+    rc = r->identify(r, &identity, err);
+    if (rc == LP_OK)
+        (void)snprintf(r->serial, sizeof r->serial, "%s", lp_json_str(identity, "serial", ""));
+    return rc;
+}
+
+static enum lp_code
+verify_identity(struct ir_ne *r, struct lp_err *err)
+{
+    const char *expected = r->ne.element->serial;
+    enum lp_code rc;
+
+    if (r->verified)
+        return LP_OK;
+    if (expected == NULL || expected[0] == '\0') {
+        r->verified = true; /* as far as anybody can tell */
+        return LP_OK;
+    }
+    rc = learn_serial(r, err);
+    if (rc != LP_OK)
+        return rc;
+    if (strcmp(r->serial, expected) != 0)
+        return lp_fail(err, LP_CONFLICT,
+                       "%s is another element than expected: serial number %s instead of %s",
+                       r->ne.element->name, r->serial[0] != '\0' ? r->serial : "(none)", expected);
+    r->verified = true;
+    return LP_OK;
+}
+
+enum lp_code
+ir_plan_document(struct lp_ne *ne, const struct lp_call *call, const json_t *intents,
+                 bool take_over, json_t **out, struct lp_err *err)
+{
+    struct ir_ne *r = ir_begin(ne, call);
+    struct ir_source source;
+    json_auto_t *ops = NULL;
+    json_t *identity;
+    enum lp_code rc;
+
+    ir_source_of(r, &source);
+    rc = ir_plan(r->platform, &source, call->arena, intents, take_over, &ops, err);
+    if (rc == LP_OK)
+        rc = learn_serial(r, err);
+    if (rc == LP_OK) {
+        identity = json_pack("{s:s, s:s, s:s}", "node", ne->element->node, "vendor", "Infinera",
+                             "platform", r->platform->platform);
+        if (r->serial[0] != '\0')
+            (void)lp_json_set_str(identity, "serial", r->serial);
+        rc = lp_ops_document(ne, identity, intents, ops, out, err);
+    }
+    r->call = NULL;
+    return rc;
+}
+
+/* ---- one operation ---- */
+
+struct run {
+    struct ir_ne *r;
+    const json_t *op;
+    const char *object, *action;
+    const json_t *before, *after;
+    bool anything; /* a "set" whose object may be as it likes before */
+    json_t *produced;
+    struct ir_source source;
+    struct lp_err *err;
+};
+
+static const struct lp_conf *
+conf_of(const struct run *x)
+{
+    return lp_driver_host_conf(x->r->ne.host);
+}
+
+static enum lp_code
+look(struct run *x, json_t **actual)
+{
+    json_decref(*actual);
+    *actual = NULL;
+    return ir_read(x->r->platform, &x->source, x->r->call->arena, x->object, actual, x->err);
+}
+
+static json_t *
+image(const json_t *actual, const json_t *like)
+{
+    if (actual == NULL)
+        return json_null();
+    return json_is_object(like) ? ir_slice(actual, like) : json_deep_copy(actual);
+}
+
+static enum lp_code
+conflict(struct run *x, const json_t *actual, const char *why)
+{
+    const json_t *like = json_is_object(x->before) ? x->before : x->after;
+    enum lp_code rc =
+        lp_fail(x->err, LP_CONFLICT, "%s %s: %s", x->r->ne.element->name, x->object, why);
+
+    x->err->detail = json_pack("{s:o, s:O}", "actual", image(actual, like), "expected",
+                               x->before != NULL ? x->before : json_null());
+    return rc;
+}
+
+static enum lp_code
+report(struct run *x, bool changed, const json_t *before, const json_t *after, json_t **out)
+{
+    const json_t *like = json_is_object(x->after) ? x->after : x->before;
+
+    *out = json_pack("{s:b, s:o, s:o, s:O}", "changed", (int)changed, "before", image(before, like),
+                     "after", image(after, like), "produced", x->produced);
+    return *out != NULL ? LP_OK : lp_fail(x->err, LP_NOMEM, "no memory for a report");
+}
+
+static bool
+is_expected(const struct run *x, const json_t *actual)
+{
+    if (ir_holds(x->after, actual))
+        return true;
+    return x->anything ? actual != NULL : ir_holds(x->before, actual);
+}
+
+/* Looks until it is as expected, for settle_ms at most where the object is to appear, else a few
+ * times: an element may show an older image for a moment. */
+static enum lp_code
+look_until_expected(struct run *x, json_t **actual)
+{
+    const struct lp_clock *clock = lp_driver_host_clock(x->r->ne.host);
+    int64_t until = lp_clock_mono_us(clock) + conf_of(x)->devices_settle_ms * 1000;
+    enum lp_code rc = look(x, actual);
+
+    for (unsigned i = 0; rc == LP_OK && !is_expected(x, *actual); i++) {
+        if ((x->anything ? lp_clock_mono_us(clock) >= until : i >= LOOKS_AGAIN)
+            || !lp_ops_pause(x->r->call, conf_of(x)->devices_poll_ms))
+            break;
+        rc = look(x, actual);
+    }
+    return rc;
+}
+
+/* Reads back until the change shows; a change that others completed shows just the same. */
+static enum lp_code
+look_until_done(struct run *x, json_t **actual, bool *held)
+{
+    const struct lp_clock *clock = lp_driver_host_clock(x->r->ne.host);
+    int64_t until = lp_clock_mono_us(clock) + conf_of(x)->devices_settle_ms * 1000;
+    enum lp_code rc = look(x, actual);
+
+    *held = rc == LP_OK && ir_holds(x->after, *actual);
+    while (rc == LP_OK && !*held && lp_clock_mono_us(clock) < until
+           && lp_ops_pause(x->r->call, conf_of(x)->devices_poll_ms)) {
+        rc = look(x, actual);
+        *held = rc == LP_OK && ir_holds(x->after, *actual);
+    }
+    return rc;
+}
+
+/* ---- writing ---- */
+
+static enum lp_code
+send_all(struct run *x, const struct ir_request *requests, size_t count)
+{
+    enum lp_code rc = verify_identity(x->r, x->err);
+
+    for (size_t i = 0; rc == LP_OK && i < count; i++)
+        rc = x->r->send(x->r, &requests[i], false, NULL, x->err);
+    return rc;
+}
+
+static enum lp_code
+verify(struct run *x, const json_t *before, json_t **out)
+{
+    json_auto_t *actual = NULL;
+    bool held = false;
+    enum lp_code rc = look_until_done(x, &actual, &held);
+
+    if (rc == LP_OK && held)
+        return report(x, true, before, actual, out);
+    if (rc == LP_OK)
+        return conflict(x, actual, "the element accepted the change and did not make it");
+    if (rc == LP_RETRYABLE)
+        rc = lp_fail(x->err, LP_UNKNOWN, "%s %s: changed, and could not be read back",
+                     x->r->ne.element->name, x->object);
+    return rc;
+}
+
+/* "Exists already", "not there", a refusal: hints to look, never results. */
+static enum lp_code
+look_at_refusal(struct run *x, enum lp_code refused, json_t **out)
+{
+    struct lp_err why = LP_ERR_INIT;
+    json_auto_t *actual = NULL;
+    enum lp_code rc;
+
+    lp_err_move(&why, x->err);
+    rc = look(x, &actual);
+    if (rc == LP_OK && ir_holds(x->after, actual)) {
+        rc = report(x, false, actual, actual, out);
+    } else if (rc == LP_OK) {
+        lp_err_move(x->err, &why);
+        rc = refused;
+        if (x->err->detail == NULL)
+            x->err->detail = json_object();
+        (void)json_object_set_new(x->err->detail, "actual", image(actual, x->after));
+    }
+    lp_err_clear(&why);
+    return rc;
+}
+
+static bool
+is_answer(enum lp_code rc)
+{
+    return rc == LP_CONFLICT || rc == LP_NOT_FOUND || rc == LP_REFUSED;
+}
+
+static enum lp_code
+act(struct run *x, const json_t *actual, json_t **out)
+{
+    struct ir_request requests[IR_REQUESTS];
+    size_t count = 0;
+    enum lp_code rc = ir_requests(x->r->platform, &x->source, x->r->call->arena, x->op, actual,
+                                  x->produced, requests, &count, x->err);
+
+    if (rc != LP_OK)
+        return rc;
+    rc = send_all(x, requests, count);
+    if (rc == LP_OK)
+        return verify(x, actual, out);
+    return is_answer(rc) && x->r->verified ? look_at_refusal(x, rc, out) : rc;
+}
+
+static enum lp_code
+run_change(struct run *x, json_t **out)
+{
+    json_auto_t *actual = NULL;
+    enum lp_code rc = look_until_expected(x, &actual);
+
+    if (rc != LP_OK)
+        return rc;
+    if (ir_holds(x->after, actual))
+        return report(x, false, actual, actual, out);
+    if (x->anything && actual == NULL)
+        return lp_fail(x->err, LP_RETRYABLE, "%s: %s is not there (yet)", x->r->ne.element->name,
+                       x->object);
+    if (!is_expected(x, actual))
+        return conflict(x, actual,
+                        actual != NULL && strcmp(x->action, "create") == 0
+                            ? "something else is there"
+                            : "it is no longer what it was when this was planned");
+    return act(x, actual, out);
+}
+
+enum lp_code
+ir_apply_op(struct lp_ne *ne, const struct lp_call *call, const json_t *operation,
+            const json_t *produced, json_t **out, struct lp_err *err)
+{
+    struct ir_ne *r = ir_begin(ne, call);
+    json_auto_t *made = json_object();
+    struct run x = {
+        .r = r,
+        .op = operation,
+        .object = lp_json_str(operation, "object", ""),
+        .action = lp_json_str(operation, "action", ""),
+        .before = json_object_get(operation, "before"),
+        .after = json_object_get(operation, "after"),
+        .produced = made,
+        .err = err,
+    };
+    enum lp_code rc;
+
+    x.anything = strcmp(x.action, "set") == 0 && !json_is_object(x.before);
+    ir_source_of(r, &x.source);
+    if (json_is_object(produced))
+        (void)json_object_update(made, (json_t *)(uintptr_t)produced);
+    call->progress(call->ctx, lp_json_str(operation, "text", x.object));
+    rc = run_change(&x, out);
+    r->call = NULL;
+    return rc;
+}

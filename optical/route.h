@@ -130,7 +130,8 @@ struct lp_route_result {
     struct lp_route routes[LP_ROUTE_MOST];
     bool complete;                   /* false: the work limit ended the search */
     size_t looked_at;                /* partial routes */
-    uint32_t removed[LP_RULE_COUNT]; /* links by rule always; partial routes as far as it looked */
+    uint32_t removed[LP_RULE_COUNT]; /* links, when nothing was found; partial routes, as far as it
+                                        looked */
     uint32_t a_node, z_node;         /* resolved ends */
     struct lp_wanted wanted;         /* as asked */
 };

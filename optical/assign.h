@@ -27,8 +27,8 @@ struct lp_wanted {
 
 /**
  * Finds the slots in a free bitmap of the band. With two widths, first-fit puts each as low as it
- * gets: the pair whose higher slot ends lowest, then whose first carrier lies lowest; last-fit is
- * its mirror image.
+ * gets: the pair whose higher slot ends lowest, then whose carriers lie lowest, the first before
+ * the second; last-fit is its mirror image.
  * @param out  wanted->count ranges
  * @return false when they do not fit
  */

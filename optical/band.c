@@ -1,6 +1,7 @@
 /* Band plans, ranges and their bitmaps. */
 #include "optical/band.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

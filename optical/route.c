@@ -1,6 +1,7 @@
 /* Route requests: what they ask, what removes a link, and figures of what was found. */
 #include "optical/route.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

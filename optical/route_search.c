@@ -347,9 +347,9 @@ static void
 answer(struct lp_search *s, const struct lp_label *label)
 {
     struct lp_route *route = &s->result->routes[s->result->count];
-    uint32_t at = label->depth + (s->a_cord != NONE);
+    uint32_t at = label->depth + (s->a_cord != NONE ? 1u : 0u);
 
-    route->link_count = at + (s->z_cord != NONE);
+    route->link_count = at + (s->z_cord != NONE ? 1u : 0u);
     route->cost = label->cost;
     if (s->z_cord != NONE)
         put_link(s, route, at, s->z_cord, s->z_port);

@@ -1,4 +1,5 @@
 /* What others make of a route: its ports and nodes, its identity, its text. */
+#include <assert.h>
 #include <string.h>
 
 #include "optical/route_internal.h"

@@ -3,7 +3,7 @@
 #include "tests/support/test_main.h"
 
 static void
-worked_example(void **state)
+T22_worked_example(void **state)
 {
     const struct lp_segment segments[] = {
         {lp_fiber_type_of("G.652.D"), 60000, 22, -1},
@@ -96,8 +96,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(worked_example),    cmocka_unit_test(what_is_given_counts),
-        cmocka_unit_test(longest_span_fits), cmocka_unit_test(types_have_values),
+        cmocka_unit_test(T22_worked_example), cmocka_unit_test(what_is_given_counts),
+        cmocka_unit_test(longest_span_fits),  cmocka_unit_test(types_have_values),
         cmocka_unit_test(distances),
     };
     return LP_RUN_TESTS(tests);

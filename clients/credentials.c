@@ -13,7 +13,7 @@
 
 struct entry {
     char *name;
-    char *values[5]; /* in the order of `keys` */
+    char *values[8]; /* in the order of `keys` */
 };
 
 static const struct key {
@@ -25,8 +25,11 @@ static const struct key {
     {"ssh_user", offsetof(struct lp_credential, ssh_user)},
     {"ssh_password", offsetof(struct lp_credential, ssh_password)},
     {"token", offsetof(struct lp_credential, token)},
+    {"tls_ca", offsetof(struct lp_credential, tls_ca)},
+    {"tls_name", offsetof(struct lp_credential, tls_name)},
+    {"tls_pin", offsetof(struct lp_credential, tls_pin)},
 };
-enum { USER, PASSWORD, SSH_USER, SSH_PASSWORD, TOKEN };
+enum { USER, PASSWORD, SSH_USER, SSH_PASSWORD, TOKEN, TLS_CA, TLS_NAME, TLS_PIN };
 static_assert(LP_COUNT(keys) == LP_COUNT(((struct entry *)0)->values), "a value for every key");
 
 struct table {
@@ -65,11 +68,8 @@ table_clear(struct table *table)
 void
 lp_credential_wipe(struct lp_credential *credential)
 {
-    wipe(credential->user);
-    wipe(credential->password);
-    wipe(credential->ssh_user);
-    wipe(credential->ssh_password);
-    wipe(credential->token);
+    for (size_t k = 0; k < LP_COUNT(keys); k++)
+        wipe(*(char **)(void *)((char *)credential + keys[k].offset));
     *credential = (struct lp_credential){0};
 }
 
@@ -173,7 +173,10 @@ add_value(struct reader *r, const char *key, const char *value)
                    ? LP_OK
                    : lp_fail(r->err, LP_NOMEM, "no memory for the credentials");
     }
-    return bad(r, "unknown key '%.32s': user, password, ssh_user, ssh_password, token", key);
+    return bad(r,
+               "unknown key '%.32s': user, password, ssh_user, ssh_password, token, tls_ca, "
+               "tls_name, tls_pin",
+               key);
 }
 
 static enum lp_code
@@ -196,13 +199,40 @@ read_line(struct reader *r, char *line)
     return add_value(r, trim(line), value);
 }
 
+/* "sha256//" and the 44 characters of a SHA-256, several of them separated by ';'. */
+static bool
+is_pin_list(const char *text)
+{
+    for (;;) {
+        size_t len = strcspn(text, ";");
+
+        if (len != 8 + 44 || strncmp(text, "sha256//", 8) != 0 || text[len - 1] != '='
+            || strspn(text + 8, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+                   != 43)
+            return false;
+        if (text[len] == '\0')
+            return true;
+        text += len + 1;
+    }
+}
+
+static bool
+has_tls(const struct entry *entry)
+{
+    return entry->values[TLS_CA] != NULL || entry->values[TLS_NAME] != NULL
+           || entry->values[TLS_PIN] != NULL;
+}
+
 static enum lp_code
 check_entries(struct reader *r)
 {
     for (size_t i = 0; i < r->table.count; i++) {
         const struct entry *entry = &r->table.entries[i];
 
-        if (entry->values[USER] == NULL && entry->values[TOKEN] == NULL)
+        if (entry->values[TLS_PIN] != NULL && !is_pin_list(entry->values[TLS_PIN]))
+            return bad(r, "tls_pin of [%s] is not sha256//<base64 of a SHA-256>[;...]",
+                       entry->name);
+        if (entry->values[USER] == NULL && entry->values[TOKEN] == NULL && !has_tls(entry))
             return bad(r, "[%s] has neither user nor token", entry->name);
         if (entry->values[USER] != NULL && entry->values[PASSWORD] == NULL)
             return bad(r, "[%s] has a user and no password", entry->name);

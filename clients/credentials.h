@@ -8,7 +8,10 @@
  *     password = "with blanks, \" and \\"
  *
  * An element that names no entry uses the one that is called as its driver ("infinera-flexils").
- * Keys: user, password, ssh_user, ssh_password (default: user and password), token. The file must
+ * Keys: user, password, ssh_user, ssh_password (default: user and password), token; and how a TLS
+ * peer proves who it is: tls_ca (file of trust anchors), tls_name (name in its certificate where
+ * that is not its address), tls_pin ("sha256//<base64>[;sha256//...]": its public keys). TLS keys
+ * may also stand in an entry of their own that is called as the element. The file must
  * be a regular file of the daemon's own user or root that nobody else may read or write. It is read
  * again when it changes; while the new one is wrong the former content stays in force and
  * lp_credentials_refresh() tells the error.
@@ -27,6 +30,7 @@ struct lp_credentials; /* the file */
 /** One entry, a copy; NULL where the file says nothing (ssh_* have their defaults already). */
 struct lp_credential {
     char *user, *password, *ssh_user, *ssh_password, *token;
+    char *tls_ca, *tls_name, *tls_pin;
     uint64_t generation; /* changes when the file was read again */
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clients/infinera/flexils/link.h"
+#include "clients/restconf.h"
 #include "clients/tl1.h"
 
 #define EVENTS_MAX 1000 /* waiting per element */
@@ -25,6 +26,7 @@ struct lp_driver_host {
     struct lp_credentials *credentials;
     struct lp_breakers *breakers;
     struct lp_tl1_pool *tl1;
+    struct lp_restconf_pool *restconf;
     char *host_keys;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t event;
@@ -142,7 +144,14 @@ lp_driver_host_get_gateway(struct lp_driver_host *host, const char *name, char *
 int64_t
 lp_driver_host_write_gap(struct lp_driver_host *host, const char *name)
 {
-    int64_t gap_us = host->options.conf->devices_write_gap_ms * 1000, wait_us = 0;
+    return lp_driver_host_write_gap_of(host, name, 0);
+}
+
+int64_t
+lp_driver_host_write_gap_of(struct lp_driver_host *host, const char *name, int64_t least_ms)
+{
+    int64_t gap_ms = host->options.conf->devices_write_gap_ms;
+    int64_t gap_us = (gap_ms > least_ms ? gap_ms : least_ms) * 1000, wait_us = 0;
     int64_t now = lp_clock_mono_us(host->options.clock);
     struct note *note;
 
@@ -375,6 +384,8 @@ open_parts(struct lp_driver_host *host, struct lp_err *err)
     rc = lp_credentials_open(conf->devices_credentials, &host->credentials, err);
     if (rc == LP_OK)
         rc = lp_breakers_new(&breaker, &host->breakers, err);
+    if (rc == LP_OK)
+        rc = lp_restconf_pool_new(host, &host->restconf, err);
     return rc == LP_OK ? open_tl1(host, err) : rc;
 }
 
@@ -409,6 +420,7 @@ lp_driver_host_free(struct lp_driver_host *host)
     if (host == NULL)
         return;
     lp_tl1_pool_free(host->tl1);
+    lp_restconf_pool_free(host->restconf);
     lp_breakers_free(host->breakers);
     lp_credentials_free(host->credentials);
     for (size_t i = 0; i < host->count; i++) {
@@ -440,14 +452,17 @@ lp_driver_host_drop(struct lp_driver_host *host, const char *element_id)
         note->gateway[0] = '\0';
     }
     (void)pthread_mutex_unlock(&host->lock);
-    if (name[0] != '\0')
-        lp_tl1_drop(host->tl1, name);
+    if (name[0] == '\0')
+        return;
+    lp_tl1_drop(host->tl1, name);
+    lp_restconf_pool_drop(host->restconf, name);
 }
 
 void
 lp_driver_host_tick(struct lp_driver_host *host)
 {
-    refresh_credentials(host); /* sessions are looked after by the pool's own thread */
+    refresh_credentials(host); /* TL1 sessions are looked after by their pool's own thread */
+    lp_restconf_pool_tick(host->restconf);
 }
 
 const struct lp_conf *
@@ -472,6 +487,12 @@ struct lp_breakers *
 lp_driver_host_breakers(const struct lp_driver_host *host)
 {
     return host->breakers;
+}
+
+struct lp_restconf_pool *
+lp_driver_host_restconf(const struct lp_driver_host *host)
+{
+    return host->restconf;
 }
 
 struct lp_tl1_pool *

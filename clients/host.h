@@ -8,6 +8,7 @@
 #include "clients/credentials.h"
 #include "clients/driver.h"
 
+struct lp_restconf_pool;
 struct lp_tl1_pool;
 
 const struct lp_conf *lp_driver_host_conf(const struct lp_driver_host *host);
@@ -16,6 +17,8 @@ struct lp_log *lp_driver_host_log(const struct lp_driver_host *host);
 struct lp_breakers *lp_driver_host_breakers(const struct lp_driver_host *host);
 /** The TL1 sessions; made by the host. */
 struct lp_tl1_pool *lp_driver_host_tl1(const struct lp_driver_host *host);
+/** The RESTCONF sessions; made by the host. */
+struct lp_restconf_pool *lp_driver_host_restconf(const struct lp_driver_host *host);
 /** Reads the file again first when it changed. Wipe the copy after use. */
 enum lp_code lp_driver_host_credential(struct lp_driver_host *host, const char *name,
                                        struct lp_credential *out, struct lp_err *err) LP_MUST_CHECK;
@@ -36,6 +39,9 @@ void lp_driver_host_get_gateway(struct lp_driver_host *host, const char *name, c
                                 size_t size);
 /** Reserves the next time at which it may be written to (devices.write_gap_ms): ms to wait. */
 int64_t lp_driver_host_write_gap(struct lp_driver_host *host, const char *name);
+/** As above, with a least gap that its platform needs. */
+int64_t lp_driver_host_write_gap_of(struct lp_driver_host *host, const char *name,
+                                    int64_t least_ms);
 
 /* ---- events: from the session's thread to the one that waits ---- */
 

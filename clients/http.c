@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,12 @@ struct lp_http {
     char *url, *socket_path, *ca_file, *agent;
     char *shown;         /* url without user and password */
     char *authorization; /* "Authorization: Bearer ..." or NULL */
+    char *tls_pin;
+    struct curl_slist *connect_to; /* where the name of the certificate is found, or NULL */
+    int64_t (*left_ms)(void *arg);
+    void *left_arg;
+    uint64_t connects;
+    bool element;
     int64_t connect_ms, timeout_ms;
     size_t max_reply;
     int cancel_fd;
@@ -32,6 +39,7 @@ struct exchange {
     struct lp_buf body;
     struct lp_http_reply *reply; /* headers go here; NULL for streams */
     bool too_large;
+    bool once, begun;              /* may be sent once; was */
     struct lp_http_stream *stream; /* NULL for plain requests */
     char problem[CURL_ERROR_SIZE];
 };
@@ -58,20 +66,28 @@ copy_text(char **to, const char *from)
 }
 
 static bool
-make_authorization(struct lp_http *http, const char *token)
+make_authorization(struct lp_http *http, const char *kind, const char *value)
 {
     struct lp_buf text = LP_BUF_INIT;
 
-    if (token == NULL || *token == '\0')
+    if (value == NULL || *value == '\0')
         return true;
-    lp_buf_str(&text, "Authorization: Bearer ");
-    lp_buf_str(&text, token);
+    lp_buf_printf(&text, "Authorization: %s%s", kind, value);
     if (text.failed) {
         lp_buf_free(&text);
         return false;
     }
     http->authorization = lp_buf_take(&text);
     return true;
+}
+
+static void
+drop_authorization(struct lp_http *http)
+{
+    if (http->authorization != NULL)
+        explicit_bzero(http->authorization, strlen(http->authorization));
+    free(http->authorization);
+    http->authorization = NULL;
 }
 
 /* A header value from outside must not start a second header. */
@@ -129,6 +145,56 @@ trimmed_url(const char *url)
     return strndup(url, len);
 }
 
+/* The URL gets the name that the certificate must bear; the connection goes to the former host. */
+static bool
+name_for(struct lp_http *http, const char *name)
+{
+    CURLU *parts = curl_url();
+    char *host = NULL, *port = NULL, *url = NULL, to[600];
+    bool ok = name == NULL || *name == '\0';
+
+    if (!ok && parts != NULL && curl_url_set(parts, CURLUPART_URL, http->url, 0) == CURLUE_OK
+        && curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK
+        && curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK
+        && curl_url_set(parts, CURLUPART_HOST, name, 0) == CURLUE_OK
+        && curl_url_get(parts, CURLUPART_URL, &url, 0) == CURLUE_OK
+        && snprintf(to, sizeof to, "::%s:%s", host, port) < (int)sizeof to) {
+        free(http->url);
+        http->url = trimmed_url(url);
+        http->connect_to = curl_slist_append(NULL, to);
+        ok = http->url != NULL && http->connect_to != NULL;
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(url);
+    curl_url_cleanup(parts);
+    return ok;
+}
+
+enum lp_code
+lp_http_set_authorization(struct lp_http *http, const char *value, struct lp_err *err)
+{
+    drop_authorization(http);
+    if (!one_line(value))
+        return lp_fail(err, LP_INVALID, "credentials must be one line");
+    return make_authorization(http, "", value)
+               ? LP_OK
+               : lp_fail(err, LP_NOMEM, "no memory for an HTTP client");
+}
+
+void
+lp_http_set_left(struct lp_http *http, int64_t (*left_ms)(void *arg), void *arg)
+{
+    http->left_ms = left_ms;
+    http->left_arg = arg;
+}
+
+uint64_t
+lp_http_connects(const struct lp_http *http)
+{
+    return http->connects;
+}
+
 enum lp_code
 lp_http_new(const struct lp_http_options *options, struct lp_http **out, struct lp_err *err)
 {
@@ -153,12 +219,17 @@ lp_http_new(const struct lp_http_options *options, struct lp_http **out, struct 
     http->max_reply = options->max_reply > 0 ? options->max_reply : (size_t)64 << 20;
     http->cancel_fd = options->cancel_fd;
     http->no_redirects = options->no_redirects;
+    http->element = options->element;
+    http->left_ms = options->left_ms;
+    http->left_arg = options->left_arg;
     http->clock = &real_clock;
     if (http->multi == NULL || http->shown == NULL
         || !copy_text(&http->socket_path, options->socket_path)
         || !copy_text(&http->ca_file, options->ca_file)
         || !copy_text(&http->agent, options->agent != NULL ? options->agent : "lightpath")
-        || !make_authorization(http, options->token)) {
+        || !copy_text(&http->tls_pin, options->tls_pin)
+        || !make_authorization(http, "Bearer ", options->token)
+        || !name_for(http, options->tls_name)) {
         lp_http_free(http);
         return lp_fail(err, LP_NOMEM, "no memory for an HTTP client");
     }
@@ -172,9 +243,9 @@ lp_http_free(struct lp_http *http)
     if (http == NULL)
         return;
     curl_multi_cleanup(http->multi);
-    if (http->authorization != NULL)
-        explicit_bzero(http->authorization, strlen(http->authorization));
-    free(http->authorization);
+    drop_authorization(http);
+    curl_slist_free_all(http->connect_to);
+    free(http->tls_pin);
     if (http->url != NULL)
         explicit_bzero(http->url, strlen(http->url)); /* it may hold a password */
     free(http->url);
@@ -279,6 +350,9 @@ on_header(char *line, size_t size, size_t count, void *arg)
         keep_header(&x->reply->content_type, "Content-Type:", line, len);
         keep_header(&x->reply->link, "Link:", line, len);
         keep_header(&x->reply->request_id, "X-Request-ID:", line, len);
+        keep_header(&x->reply->etag, "ETag:", line, len);
+        keep_header(&x->reply->retry_after, "Retry-After:", line, len);
+        keep_header(&x->reply->location, "Location:", line, len);
     }
     return len;
 }
@@ -316,6 +390,53 @@ add_headers(struct exchange *x, const struct lp_http_request *request)
     return ok;
 }
 
+/* Called when a connection is there and the request is about to go: the second time libcurl repeats
+ * it, because a kept connection died under it. */
+static int
+on_request(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+    struct exchange *x = arg;
+    bool again = x->begun;
+
+    (void)remote;
+    (void)local;
+    (void)remote_port;
+    (void)local_port;
+    x->begun = true;
+    return again && x->once ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+/* Pinned keys stand instead of trust anchors and name: the element made its certificate itself. */
+static CURLcode
+set_trust(struct exchange *x)
+{
+    const struct lp_http *http = x->http;
+    CURLcode rc =
+        curl_easy_setopt(x->easy, CURLOPT_SSL_VERIFYPEER, http->tls_pin == NULL ? 1L : 0L);
+
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(x->easy, CURLOPT_SSL_VERIFYHOST, http->tls_pin == NULL ? 2L : 0L);
+    if (rc == CURLE_OK && http->tls_pin != NULL)
+        rc = curl_easy_setopt(x->easy, CURLOPT_PINNEDPUBLICKEY, http->tls_pin);
+    if (rc == CURLE_OK && http->connect_to != NULL)
+        rc = curl_easy_setopt(x->easy, CURLOPT_CONNECT_TO, http->connect_to);
+    return rc;
+}
+
+static CURLcode
+set_element(struct exchange *x)
+{
+    CURLcode rc = curl_easy_setopt(x->easy, CURLOPT_PROXY, "");
+
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(x->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(x->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (rc == CURLE_OK)
+        rc = curl_easy_setopt(x->easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    return rc;
+}
+
 static CURLcode
 set_peer(struct exchange *x)
 {
@@ -329,10 +450,8 @@ set_peer(struct exchange *x)
     if (rc == CURLE_OK && http->ca_file != NULL)
         rc = curl_easy_setopt(x->easy, CURLOPT_CAINFO, http->ca_file);
     if (rc == CURLE_OK)
-        rc = curl_easy_setopt(x->easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    if (rc == CURLE_OK)
-        rc = curl_easy_setopt(x->easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    return rc;
+        rc = set_trust(x);
+    return rc == CURLE_OK && http->element ? set_element(x) : rc;
 }
 
 static CURLcode
@@ -346,6 +465,8 @@ set_request(struct exchange *x, const char *url, const struct lp_http_request *r
     curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
     curl_easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(x->easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(x->easy, CURLOPT_PREREQFUNCTION, on_request);
+    curl_easy_setopt(x->easy, CURLOPT_PREREQDATA, x);
     curl_easy_setopt(x->easy, CURLOPT_USERAGENT, x->http->agent);
     curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)x->http->connect_ms);
     if (rc == CURLE_OK)
@@ -396,6 +517,9 @@ connect_failed(struct exchange *x, struct lp_err *err)
     long os = 0;
 
     curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os);
+    if (x->http->element)
+        return lp_fail_at(err, LP_RETRYABLE, where, "nothing answers at %.200s (%s)", where,
+                          os != 0 ? strerror((int)os) : x->problem);
     if (os == EACCES || os == EPERM)
         return lp_fail_at(err, LP_DENIED, where,
                           "%.200s may not be opened by this user; run as the daemon's user or as "
@@ -437,10 +561,25 @@ explain(struct exchange *x, CURLcode result, struct lp_err *err)
                           text);
     case CURLE_OUT_OF_MEMORY:
         return lp_fail(err, LP_NOMEM, "no memory for an HTTP request");
-    case CURLE_URL_MALFORMAT:
+    case CURLE_WEIRD_SERVER_REPLY:
+        return lp_fail_at(err, LP_PROTOCOL, where, "%.200s does not speak HTTP: %s", where, text);
     case CURLE_UNSUPPORTED_PROTOCOL:
+        if (request_left(x)) /* HTTP/0.9, or something else altogether */
+            return lp_fail_at(err, LP_PROTOCOL, where, "%.200s does not speak HTTP: %s", where,
+                              text);
+        return lp_fail_at(err, LP_INVALID, where, "%.200s is not a usable URL: %s", where, text);
+    case CURLE_URL_MALFORMAT:
         return lp_fail_at(err, LP_INVALID, where, "%.200s is not a usable URL: %s", where, text);
     case CURLE_SSL_CONNECT_ERROR:
+        if (x->http->element) /* it restarts, perhaps */
+            return lp_fail_at(err, LP_RETRYABLE, where, "no TLS connection to %.200s: %s", where,
+                              text);
+        return lp_fail_at(err, LP_PROTOCOL, where, "no trusted connection to %.200s: %s", where,
+                          text);
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        return lp_fail_at(err, LP_PROTOCOL, where,
+                          "no trusted connection to %.200s: its key is none of those pinned for it",
+                          where);
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
@@ -484,6 +623,23 @@ turn(struct lp_http *http, CURL *easy, int64_t wait_ms, bool *ended, CURLcode *r
     return LP_OK;
 }
 
+/* How long to wait next; 0: the one whom the handle asks says stop. */
+static int64_t
+piece_of(const struct lp_http *http, int64_t left_ms)
+{
+    int64_t asked = http->left_ms != NULL ? http->left_ms(http->left_arg) : left_ms;
+
+    if (http->left_ms != NULL && asked > 200)
+        asked = 200;
+    return asked < left_ms ? asked : left_ms;
+}
+
+static enum lp_code
+stopped(const struct lp_http *http, struct lp_err *err)
+{
+    return lp_fail(err, LP_CANCELLED, "%.200s was not waited for any longer", lp_http_where(http));
+}
+
 static enum lp_code
 run_to_end(struct exchange *x, int64_t timeout_ms, struct lp_err *err)
 {
@@ -493,10 +649,13 @@ run_to_end(struct exchange *x, int64_t timeout_ms, struct lp_err *err)
 
     while (!ended) {
         int64_t left_ms = (end - lp_clock_mono_us(x->http->clock)) / 1000;
-        enum lp_code rc = turn(x->http, x->easy, left_ms, &ended, &result, err);
+        int64_t piece = piece_of(x->http, left_ms);
+        enum lp_code rc = turn(x->http, x->easy, piece, &ended, &result, err);
 
         if (rc != LP_OK)
             return rc;
+        if (!ended && piece <= 0 && left_ms > 0)
+            return stopped(x->http, err);
         if (!ended && left_ms <= 0)
             return lp_fail_at(err, request_left(x) ? LP_UNKNOWN : LP_RETRYABLE,
                               lp_http_where(x->http), "%.200s did not answer within %lld ms",
@@ -559,9 +718,9 @@ static enum lp_code
 send_once(struct lp_http *http, const char *url, const struct lp_http_request *request,
           struct lp_http_reply *reply, char **next, struct lp_err *err)
 {
-    struct exchange x = {.reply = reply};
+    struct exchange x = {.reply = reply, .once = request->once};
     enum lp_code rc = exchange_begin(&x, http, url, request, err);
-    long status = 0;
+    long status = 0, connects = 0;
 
     if (rc == LP_OK)
         rc = run_to_end(&x, request->timeout_ms > 0 ? request->timeout_ms : http->timeout_ms, err);
@@ -577,6 +736,11 @@ send_once(struct lp_http *http, const char *url, const struct lp_http_request *r
             reply->body = strdup("");
         if (reply->body == NULL)
             rc = lp_fail(err, LP_NOMEM, "no memory for an answer");
+    }
+    if (x.easy != NULL) {
+        reply->sent = request_left(&x);
+        curl_easy_getinfo(x.easy, CURLINFO_NUM_CONNECTS, &connects);
+        http->connects += (uint64_t)connects;
     }
     exchange_end(&x);
     return rc;
@@ -602,6 +766,7 @@ lp_http_send(struct lp_http *http, const struct lp_http_request *request,
 {
     char *url = full_url(http, request->path);
     enum lp_code rc = LP_OK;
+    bool sent;
 
     memset(reply, 0, sizeof *reply);
     for (int hop = 0; url != NULL; hop++) {
@@ -620,8 +785,10 @@ lp_http_send(struct lp_http *http, const struct lp_http_request *request,
     free(url);
     if (rc == LP_OK && reply->body == NULL)
         rc = lp_fail(err, LP_NOMEM, "no memory for a URL");
+    sent = reply->sent;
     if (rc != LP_OK)
         lp_http_reply_free(reply);
+    reply->sent = sent;
     return rc;
 }
 
@@ -632,6 +799,9 @@ lp_http_reply_free(struct lp_http_reply *reply)
     free(reply->content_type);
     free(reply->link);
     free(reply->request_id);
+    free(reply->etag);
+    free(reply->retry_after);
+    free(reply->location);
     memset(reply, 0, sizeof *reply);
 }
 
@@ -705,6 +875,8 @@ stream_head(struct lp_http_stream *stream, int *status, struct lp_err *err)
 
         if (rc != LP_OK)
             return rc;
+        if (!stream->ended && piece_of(http, 1) <= 0)
+            return stopped(http, err);
         curl_easy_getinfo(stream->x.easy, CURLINFO_RESPONSE_CODE, &code);
         *status = (int)code;
         if (stream->ended && result != CURLE_OK)

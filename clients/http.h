@@ -30,6 +30,16 @@ struct lp_http_options {
     size_t max_reply;        /* bytes; 0 = 64 MiB */
     int cancel_fd;           /* readable = stop; -1 none */
     bool no_redirects;       /* 307 and 308 are answers like any other */
+    /** A network element: HTTP/1.1 over TLS 1.2 or later, no proxy of the environment, a handshake
+     * that breaks off is LP_RETRYABLE, and no advice for people in messages. */
+    bool element;
+    const char *tls_name; /* name that the certificate must bear, or NULL for the URL's host */
+    /** "sha256//<base64>[;sha256//...]": the public keys that are accepted, instead of trust
+     * anchors and name; or NULL. */
+    const char *tls_pin;
+    /** ms left, asked at least every 200 ms besides the deadline; 0 = stop, as by cancel_fd. */
+    int64_t (*left_ms)(void *arg);
+    void *left_arg;
 };
 
 struct lp_http; /* everything is copied from the options */
@@ -39,6 +49,14 @@ void lp_http_free(struct lp_http *http);
 /** Where it talks to, for messages: the URL without user and password, or the
  * socket path. */
 const char *lp_http_where(const struct lp_http *http);
+/** Value of the Authorization header of what follows ("Basic ..."), copied; NULL: none. Instead of
+ * the token of the options; the former one is wiped. */
+enum lp_code lp_http_set_authorization(struct lp_http *http, const char *value,
+                                       struct lp_err *err) LP_MUST_CHECK;
+/** Who is asked for the time left from now on, and with what. */
+void lp_http_set_left(struct lp_http *http, int64_t (*left_ms)(void *arg), void *arg);
+/** Connections that were made so far. */
+uint64_t lp_http_connects(const struct lp_http *http);
 
 struct lp_http_request {
     const char *method; /* "GET" ... */
@@ -48,6 +66,9 @@ struct lp_http_request {
     const char *content_type;   /* NULL = application/json when there is a body */
     const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
     int64_t timeout_ms;         /* 0 = as the handle */
+    /** Never sent a second time: libcurl repeats a request when a kept connection died under it;
+     * with `once` that is LP_UNKNOWN. */
+    bool once;
 };
 
 struct lp_http_reply {
@@ -55,6 +76,8 @@ struct lp_http_reply {
     char *body; /* owned, NUL-terminated, never NULL after LP_OK */
     size_t len;
     char *content_type, *link, *request_id; /* owned; NULL when absent */
+    char *etag, *retry_after, *location;    /* likewise */
+    bool sent; /* bytes of the request left; also told when lp_http_send failed */
 };
 enum lp_code lp_http_send(struct lp_http *http, const struct lp_http_request *request,
                           struct lp_http_reply *reply, struct lp_err *err) LP_MUST_CHECK;

@@ -52,9 +52,11 @@ struct lp_restconf_profile {
     const char *root;   /* "/restconf" */
     uint16_t port;      /* of addresses that name none */
     enum lp_restconf_auth auth;
-    const char *login_path; /* below the base URL; LP_RESTCONF_TOKEN only */
-    int64_t write_gap_ms;   /* least time between two writes to one element */
-    bool unqualified_top;   /* sends "port" and "input" instead of "module:port" */
+    const char *login_path;               /* below the base URL; LP_RESTCONF_TOKEN only */
+    int64_t write_gap_ms;                 /* least time between two writes to one element */
+    bool unqualified_top;                 /* sends "port" and "input" instead of "module:port" */
+    const struct lp_yang_source *modules; /* instead of those of the program, or NULL */
+    size_t module_count;
 };
 
 struct lp_restconf;

@@ -17,9 +17,19 @@
 
 #include "base/err.h"
 
+/** One module: generated from clients/infinera/<set>/yang/<module>.yang. */
+struct lp_yang_source {
+    const char *set, *module, *text;
+};
+extern const struct lp_yang_source lp_yang_sources[];
+extern const size_t lp_yang_source_count;
+
 struct lp_yang;
 /** Reads and compiles the modules of a set. LP_INVALID: no such set, or a module is wrong. */
 enum lp_code lp_yang_new(const char *set, struct lp_yang **out, struct lp_err *err) LP_MUST_CHECK;
+/** As lp_yang_new, from other modules than those of the program; they must outlive the set. */
+enum lp_code lp_yang_new_from(const struct lp_yang_source *sources, size_t count, const char *set,
+                              struct lp_yang **out, struct lp_err *err) LP_MUST_CHECK;
 void lp_yang_free(struct lp_yang *yang);
 
 /** The body of a PUT or PATCH of a data resource, or (`post`) of a POST to its parent: `path` as it

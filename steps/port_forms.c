@@ -191,9 +191,9 @@ site_of(struct lp_form_ctx *ctx, const char *pop, int32_t at[2])
     return found;
 }
 
-static enum lp_code
-owner_of(struct lp_form_ctx *ctx, const char *instance_id, char id[static LP_UUID_LEN + 1],
-         struct lp_err *err)
+enum lp_code
+lp_form_owner(struct lp_form_ctx *ctx, const char *instance_id, char id[static LP_UUID_LEN + 1],
+              struct lp_err *err)
 {
     struct lp_rows *rows = NULL;
     enum lp_code rc = lp_reader_query(ctx->reader, LP_SQL_BLOCK_OWNER,
@@ -224,7 +224,7 @@ consider(struct lp_form_ctx *ctx, const json_t *choice, const char *platform, co
         struct candidate *c = &list[*count];
         c->id = lp_arena_strdup(ctx->arena, sub->id);
         c->metres = UINT32_MAX;
-        rc = owner_of(ctx, lp_json_str(sub->root, LP_F_OPTICAL_DEVICE_POP, ""), pop, err);
+        rc = lp_form_owner(ctx, lp_json_str(sub->root, LP_F_OPTICAL_DEVICE_POP, ""), pop, err);
         if (rc == LP_OK && here != NULL && site_of(ctx, pop, there))
             c->metres = lp_great_circle_m(here[0], here[1], there[0], there[1]);
         c->label = c->metres == UINT32_MAX ? lp_arena_strdup(ctx->arena, sub->description)
@@ -322,8 +322,8 @@ lp_form_add_gateways(struct lp_form_ctx *ctx, struct lp_form_page *page, const c
 
 /* ---- terminate ---- */
 
-static enum lp_code
-terminate_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+void
+lp_form_add_force(struct lp_form_ctx *ctx, struct lp_form_page *page)
 {
     const struct lp_field field = {
         .name = "force_reason",
@@ -338,9 +338,28 @@ terminate_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_er
         .max = 255,
     };
 
-    (void)err;
     lp_form_add_label(page, "terminated", ctx->subscription->description);
     lp_form_page_add(page, &field);
+}
+
+enum lp_code
+lp_form_finish_force(json_t *output, struct lp_err *err)
+{
+    json_t *reason = json_object_get(output, "force_reason");
+
+    json_object_del(output, "terminated");
+    if (json_is_string(reason)
+        && json_object_set_new(output, "force", json_pack("{s:O}", "reason", reason)) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for the form");
+    json_object_del(output, "force_reason");
+    return LP_OK;
+}
+
+static enum lp_code
+terminate_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    (void)err;
+    lp_form_add_force(ctx, page);
     return LP_OK;
 }
 
@@ -355,15 +374,8 @@ terminate_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems
 static enum lp_code
 terminate_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
 {
-    json_t *reason = json_object_get(output, "force_reason");
-
     (void)ctx;
-    json_object_del(output, "terminated");
-    if (json_is_string(reason)
-        && json_object_set_new(output, "force", json_pack("{s:O}", "reason", reason)) != 0)
-        return lp_fail(err, LP_NOMEM, "no memory for the form");
-    json_object_del(output, "force_reason");
-    return LP_OK;
+    return lp_form_finish_force(output, err);
 }
 
 static const struct lp_page terminate_pages[] = {

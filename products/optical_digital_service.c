@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clients/driver.h"
 #include "model/products_gen.h"
 #include "products/channels.h"
 #include "products/ends.h"
@@ -238,29 +239,77 @@ service_check(const struct lp_conf *conf, const json_t *root, struct lp_problems
 
 /* ---- what the elements should hold ---- */
 
-static enum lp_code
-desire_line(const struct lp_end *end, const json_t *channel, const json_t *coupled, json_t *out,
-            struct lp_err *err)
+/* Do the channels of a service form one super-channel on this device? */
+static bool
+couples(const struct lp_end *end)
 {
-    const json_t *spectrum =
-        json_object_get(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_OPTICAL_SPECTRUM);
+    const struct lp_driver *driver =
+        lp_product_driver(lp_json_str(end->root, LP_F_OPTICAL_DEVICE_PLATFORM, ""));
+
+    return driver != NULL && lp_driver_can(driver, LP_CAP_COUPLED_LINES);
+}
+
+static enum lp_code
+desire_line(const struct lp_end *end, const json_t *channel, const char *label,
+            const json_t *carriers, json_t *out, struct lp_err *err)
+{
     const char *port = lp_end_port(end);
-    json_t *intent = json_pack(
-        "{s:o, s:s, s:b, s:s, s:s, s:I, s:I, s:s, s:b, s:O*}", "id", json_sprintf("line:%s", port),
-        "kind", "line", "present", 1, "port", port, "mode",
-        lp_json_str(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_MODE, ""), "center_mhz",
-        (json_int_t)lp_json_int(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_CENTER_MHZ, 0), "width_mhz",
-        (json_int_t)lp_json_int(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_SIGNAL_MHZ, 0), "label",
-        lp_json_str(spectrum, LP_F_OPTICAL_SPECTRUM_SPECTRUM_NAME, ""), "laser", 1, "carriers",
-        json_array_size(coupled) > 1 ? coupled : NULL);
+    json_t *intent =
+        json_pack("{s:o, s:s, s:b, s:s, s:s, s:I, s:s, s:b, s:O*}", "id",
+                  json_sprintf("line:%s", port), "kind", "line", "present", 1, "port", port, "mode",
+                  lp_json_str(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_MODE, ""), "center_mhz",
+                  (json_int_t)lp_json_int(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_CENTER_MHZ, 0),
+                  "label", label, "laser", 1, "carriers", carriers);
 
     return intent == NULL ? lp_fail(err, LP_NOMEM, "no memory for an intent")
                           : lp_desire(out, end->device, intent, err);
 }
 
-/* Ports of all channels at one side: two carriers of one service may be coupled. */
+static const char *
+channel_name(const json_t *channel)
+{
+    return lp_json_str(json_object_get(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_OPTICAL_SPECTRUM),
+                       LP_F_OPTICAL_SPECTRUM_SPECTRUM_NAME, "");
+}
+
+/* One intent for both line ports: labels joined, carriers in order. */
+static enum lp_code
+desire_coupled(struct lp_end ends[][2], size_t side, const json_t *const *channels, size_t count,
+               json_t *out, struct lp_err *err)
+{
+    json_auto_t *carriers = json_array();
+    struct lp_buf label = LP_BUF_INIT;
+    enum lp_code rc;
+
+    for (size_t i = 0; i < count; i++) {
+        lp_buf_printf(&label, "%s%s", i == 0 ? "" : "+", channel_name(channels[i]));
+        (void)json_array_append_new(
+            carriers, json_pack("{s:s, s:I}", "port", lp_end_port(&ends[i][side]), "center_mhz",
+                                (json_int_t)lp_json_int(
+                                    channels[i], LP_F_OPTICAL_TRANSPORT_CHANNEL_CENTER_MHZ, 0)));
+    }
+    rc = desire_line(&ends[0][side], channels[0], label.data == NULL ? "" : label.data, carriers,
+                     out, err);
+    lp_buf_free(&label);
+    return rc;
+}
+
+static enum lp_code
+desire_lines(struct lp_end ends[][2], size_t side, const json_t *const *channels, size_t count,
+             json_t *out, struct lp_err *err)
+{
+    enum lp_code rc = LP_OK;
+
+    if (count > 1 && couples(&ends[0][side]))
+        return desire_coupled(ends, side, channels, count, out, err);
+    for (size_t i = 0; i < count && rc == LP_OK; i++)
+        rc = desire_line(&ends[i][side], channels[i], channel_name(channels[i]), NULL, out, err);
+    return rc;
+}
+
+/* Ports of all channels at one side. */
 static json_t *
-coupled_ports(struct lp_end ends[][2], size_t count, size_t side)
+line_names(struct lp_end ends[][2], size_t count, size_t side)
 {
     json_t *list = json_array();
 
@@ -270,16 +319,11 @@ coupled_ports(struct lp_end ends[][2], size_t count, size_t side)
 }
 
 static enum lp_code
-desire_channel(const json_t *closure, const json_t *channel, const struct lp_end ends[2],
-               json_t *const coupled[2], json_t *out, struct lp_err *err)
+desire_spectrum(const json_t *closure, const json_t *channel, json_t *out, struct lp_err *err)
 {
     struct lp_buf label = LP_BUF_INIT;
-    enum lp_code rc = LP_OK;
+    enum lp_code rc = lp_channel_label(closure, channel, &label, err);
 
-    for (size_t side = 0; side < 2 && rc == LP_OK; side++)
-        rc = desire_line(&ends[side], channel, coupled[side], out, err);
-    if (rc == LP_OK)
-        rc = lp_channel_label(closure, channel, &label, err);
     if (rc == LP_OK)
         rc = lp_spectrum_desire(
             closure, json_object_get(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_OPTICAL_SPECTRUM),
@@ -356,10 +400,12 @@ service_desired(const struct lp_conf *conf, const json_t *closure, json_t **out,
 
     if (rc != LP_OK)
         return rc;
-    a = coupled_ports(lines, count, 0);
-    z = coupled_ports(lines, count, 1);
+    a = line_names(lines, count, 0);
+    z = line_names(lines, count, 1);
+    for (size_t side = 0; side < 2 && rc == LP_OK; side++)
+        rc = desire_lines(lines, side, channels, count, desired, err);
     for (size_t i = 0; i < count && rc == LP_OK; i++)
-        rc = desire_channel(closure, channels[i], lines[i], (json_t *[2]){a, z}, desired, err);
+        rc = desire_spectrum(closure, channels[i], desired, err);
     for (size_t side = 0; side < 2 && rc == LP_OK; side++)
         rc = desire_client(conf, root, clients, side,
                            strcmp(clients[side].device, lines[0][0].device) == 0 ? a : z, desired,

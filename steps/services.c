@@ -42,7 +42,8 @@ number_channels(struct lp_run *run, json_t *root, struct lp_err *err)
         int64_t number = json_integer_value(och);
 
         if (och == NULL)
-            rc = lp_allocate_number(run, "channel.och_id", "", 0, &range, given, &number, err);
+            rc = lp_allocate_key(run, "channel.och_id", "channel number", range, NULL, NULL, given,
+                                 &number, err);
         if (rc == LP_OK)
             rc = set_number(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_OCH_ID, number, err);
         if (rc != LP_OK)
@@ -52,22 +53,28 @@ number_channels(struct lp_run *run, json_t *root, struct lp_err *err)
     return LP_OK;
 }
 
+/* The tag of a client of the flow behind arg. */
+static void
+tag_of(void *arg, int64_t number, char *buf, size_t size)
+{
+    (void)snprintf(buf, size, "f%03lldc%02lld", (long long)*(const int64_t *)arg,
+                   (long long)number);
+}
+
 /* A joining service belongs to the flow of the channels; a new one opens a flow. */
 static enum lp_code
 number_service(struct lp_run *run, json_t *root, int64_t flow_of_channels, struct lp_err *err)
 {
-    const struct lp_number_range flows = lp_numbers_flow(run->conf);
-    const struct lp_number_range clients = lp_numbers_client(run->conf);
     int64_t flow = lp_json_int(root, LP_F_OPTICAL_DIGITAL_SERVICE_FLOW_ID, flow_of_channels);
     int64_t client = lp_json_int(root, LP_F_OPTICAL_DIGITAL_SERVICE_CLIENT_ID, 0);
-    char prefix[32];
     enum lp_code rc = LP_OK;
 
     if (flow == 0)
-        rc = lp_allocate_group(run, "service.tag", "f", 3, "c", &flows, &flow, err);
-    (void)snprintf(prefix, sizeof prefix, "f%03lldc", (long long)flow);
+        rc = lp_allocate_value(run, LP_F_OPTICAL_DIGITAL_SERVICE_FLOW_ID, "flow number",
+                               lp_numbers_flow(run->conf), NULL, &flow, err);
     if (rc == LP_OK && client == 0)
-        rc = lp_allocate_number(run, "service.tag", prefix, 2, &clients, NULL, &client, err);
+        rc = lp_allocate_key(run, "service.tag", "client number of the flow",
+                             lp_numbers_client(run->conf), tag_of, &flow, NULL, &client, err);
     if (rc == LP_OK)
         rc = set_number(root, LP_F_OPTICAL_DIGITAL_SERVICE_FLOW_ID, flow, err);
     return rc == LP_OK ? set_number(root, LP_F_OPTICAL_DIGITAL_SERVICE_CLIENT_ID, client, err) : rc;

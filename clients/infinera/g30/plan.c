@@ -380,16 +380,16 @@ set_laser(const struct port_plan *x, const json_t *wish, const char *object, con
         return rc;
     if (actual != NULL && strcmp(lp_json_str(actual, "laser-enable", ""), to) == 0)
         return LP_OK;
-    before = actual != NULL ? ir_slice(actual, after) : NULL;
+    before = ir_slice(actual, after);
+    if (lp_json_str(before, "laser-enable", "")[0] == '\0') /* it appears dark */
+        (void)lp_json_set_str(before, "laser-enable", "disabled");
     op.phase = on ? LP_PHASE_LIGHT : LP_PHASE_DARK;
     op.action = "set";
     op.before = on && x->moves ? NULL : before;
-    op.restore = NULL;
+    op.restore = before;
     op.after = after;
     op.flags = LP_OP_TRAFFIC;
     op.text = lp_arena_printf(x->p->arena, "laser of %s %s", x->name, on ? "on" : "off");
-    if (op.before == NULL && before != NULL)
-        op.restore = before;
     return ir_add(x->p, &op);
 }
 

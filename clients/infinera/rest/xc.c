@@ -147,6 +147,8 @@ plan_present(struct xc *x, const json_t *actual, bool fixed)
     bool right;
     enum lp_code rc = LP_OK;
 
+    if (fixed && actual == NULL)
+        return plan_fixed(x, actual, false, names);
     if (line == NULL || !is_line_wanted(x->intent, line))
         rc = x->rules->line(x->p, x->intent, x->moving, &line);
     if (rc != LP_OK)

@@ -18,8 +18,8 @@ static const struct ir_leaf port_leaves[] = {
     {"tx-optical-power", IR_DECIMAL, IR_READ_ONLY, NULL, 0, 0},
 };
 static const struct ir_leaf och_leaves[] = {
-    {"frequency", IR_INT, IR_TRAFFIC, NULL, 191000000, 197000000},
-    {"rx-frequency", IR_INT, IR_TRAFFIC, NULL, 191000000, 197000000},
+    {"frequency", IR_INT, IR_TRAFFIC, NULL, 0, 197000000},
+    {"rx-frequency", IR_INT, IR_TRAFFIC, NULL, 0, 197000000},
     {"service-label", IR_TEXT, 0, NULL, 0, 128},
     {"admin-status", IR_ENUM, IR_TRAFFIC, "up|down|up-no-alm", 0, 0},
     {"laser-enable", IR_ENUM, IR_TRAFFIC, "enabled|disabled", 0, 0},

@@ -36,5 +36,17 @@ enum lp_code lp_allocate_key(struct lp_run *run, const char *scope, const char *
 enum lp_code lp_allocate_value(struct lp_run *run, const char *leaf, const char *what,
                                struct lp_number_range range, const json_t *except, int64_t *number,
                                struct lp_err *err) LP_MUST_CHECK;
+/** lp_allocate_key for values made of a prefix and the number in `digits` digits (0: as many as it
+ * has): ("service.tag", "f003c", 2). */
+enum lp_code lp_allocate_number(struct lp_run *run, const char *scope, const char *prefix,
+                                int digits, const struct lp_number_range *range,
+                                const json_t *except, int64_t *number,
+                                struct lp_err *err) LP_MUST_CHECK;
+/** The lowest number that begins no value of the scope: prefix, number in `digits` digits,
+ * separator: ("service.tag", "f", 3, "c") is the lowest flow without a service. */
+enum lp_code lp_allocate_group(struct lp_run *run, const char *scope, const char *prefix,
+                               int digits, const char *separator,
+                               const struct lp_number_range *range, int64_t *number,
+                               struct lp_err *err) LP_MUST_CHECK;
 
 #endif

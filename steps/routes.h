@@ -14,7 +14,9 @@
  *   own             holders whose claims are not in the way: what is being changed
  *   required_osnr_cdb   of the mode; absent: margins are not known (null)
  *   negative_margin     true: routes without margin are offered too
- *   most            how many routes (default and limits: configuration)
+ *   adopt           true: light that lies inside low_mhz..high_mhz and that no claim explains is
+ * what is to be taken over, not in the way step_mhz        raster of the low edge: 6250 (default)
+ * or 12500 most            how many routes (default and limits: configuration)
  *
  * A route (canonical JSON, integers):
  *   id         UUID v5 of its ports, fibers and patches
@@ -86,9 +88,10 @@ enum lp_code lp_spectrum_show(const struct lp_route_source *source, const char *
  * Where readings and claims differ: {"differences":[{"kind":"foreign" | "missing","fiber_id",
  * "fiber","low_mhz","high_mhz","device_id"?,"port"?,"circuit"?,"subscription_id"?,"holder"?,"text"}
  * ...], "fibers": how many were compared}. foreign: light without a claim; missing: a claim that is
- * lit, and no light. only = subscription of one fiber, one holder of claims, or NULL for all.
+ * lit, and no light at an end that was read after it was lit. fiber = subscription of one, or NULL
+ * for all.
  */
-enum lp_code lp_spectrum_differences(const struct lp_route_source *source, const char *only,
+enum lp_code lp_spectrum_differences(const struct lp_route_source *source, const char *fiber,
                                      json_t **out, struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- forms ---- */

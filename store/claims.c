@@ -284,13 +284,15 @@ held(struct lp_txn *txn, const char *holder, json_t **out, struct lp_err *err)
     return rc;
 }
 
-/** How the parts of a piece were held: since when, and whether all of them were lit. */
+/** How the parts of a piece were held: were all of them lit, and since when the youngest. */
 static void
 parts_of(const json_t *before, const struct lp_piece *piece, int64_t *since, bool *lit)
 {
     const json_t *row;
     size_t i;
 
+    *since = 0;
+    *lit = true;
     json_array_foreach(before, i, row)
     {
         int64_t at = lp_json_int(row, "created_at", 0);
@@ -300,7 +302,7 @@ parts_of(const json_t *before, const struct lp_piece *piece, int64_t *since, boo
             || lp_json_int(row, "high_mhz", 0) <= piece->low_mhz)
             continue;
         *lit = *lit && strcmp(lp_json_str(row, "state", ""), "lit") == 0;
-        *since = at < *since ? at : *since;
+        *since = at > *since ? at : *since;
     }
 }
 
@@ -318,11 +320,12 @@ settle(struct lp_txn *txn, const struct lp_claimant *claimant, const struct piec
     enum lp_code rc = drop_holder(txn, claimant->holder, err);
 
     for (size_t i = 0; i < pieces->count && rc == LP_OK; i++) {
-        int64_t since = now_us;
-        bool were_lit = true;
+        int64_t since;
+        bool were_lit;
 
         parts_of(before, &pieces->rows[i], &since, &were_lit);
-        rc = add(txn, claimant, &pieces->rows[i], lit || were_lit ? "lit" : "reserved", since, err);
+        rc = add(txn, claimant, &pieces->rows[i], lit || were_lit ? "lit" : "reserved",
+                 lit && !were_lit ? now_us : since, err);
     }
     return rc;
 }

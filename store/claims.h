@@ -61,7 +61,8 @@ enum lp_code lp_claims_take(struct lp_txn *txn, const struct lp_claimant *claima
 /**
  * Makes what the holder has exactly these pieces, merged, and gives the rest back; with `lit` their
  * state is lit, else it stays reserved where one of its parts was. *before = what it had, for
- * lp_claims_put_back. LP_CONFLICT: it does not hold all of them (nothing is changed).
+ * lp_claims_put_back. created_at becomes now_us where something was not lit before: light is
+ * expected from then on. LP_CONFLICT: it does not hold all of them (nothing is changed).
  */
 enum lp_code lp_claims_settle(struct lp_txn *txn, const struct lp_claimant *claimant,
                               const struct lp_piece *pieces, size_t count, bool lit, int64_t now_us,

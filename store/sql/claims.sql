@@ -105,6 +105,9 @@ DELETE FROM spectrum_claims WHERE (
 -- name: numbers_keys
 SELECT value FROM block_keys WHERE scope = :scope AND value IN (:v0, :v1, :v2, :v3, :v4, :v5, :v6, :v7, :v8, :v9, :v10, :v11, :v12, :v13, :v14, :v15)
 
+-- name: numbers_all
+SELECT value FROM block_keys WHERE scope = :scope
+
 -- name: numbers_values
 SELECT DISTINCT v.value FROM block_values v JOIN subscriptions s ON s.id = v.subscription_id
 WHERE v.name = :scope AND s.status <> 'terminated'

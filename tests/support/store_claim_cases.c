@@ -263,7 +263,7 @@ lp_case_settling_gives_back_the_rest(struct lp_store_env *env)
     list = claims(env, LP_CLAIMS_BY_HOLDER, "h1");
     assert_int_equal(json_array_size(list), 1); /* fiber 2 is free again, and 100-150 of fiber 1 */
     expect(list, 0, 150, 250, "lit");
-    assert_int_equal(lp_json_int(json_array_get(list, 0), "created_at", 0), 1000);
+    assert_int_equal(lp_json_int(json_array_get(list, 0), "created_at", 0), 2000);
     assert_int_equal(json_array_size(before), 3);
     undo.doc = before;
     lp_test_ok(run(env, &undo, &err), &err);
@@ -427,7 +427,7 @@ struct racer {
     struct lp_store_env *env;
     unsigned n;
     enum lp_code rc;
-    char msg[sizeof ((struct lp_err *)0)->msg];
+    char msg[sizeof((struct lp_err *)0)->msg];
 };
 
 static void *

@@ -1,0 +1,58 @@
+-- What routes are found in (steps/routes.h): devices, ends of fibers, fibers, readings. One statement per table.
+
+-- name: route_devices
+SELECT s.id, s.status, b.doc FROM subscriptions s JOIN blocks b ON b.subscription_id = s.id AND b.parent_id IS NULL
+WHERE s.product = 'Optical Device' AND s.status <> 'terminated' ORDER BY s.id
+
+-- name: route_ends
+SELECT s.id AS fiber_id, r.position, p.instance_id AS port_id, p.subscription_id AS device_id, p.doc
+FROM subscriptions s
+JOIN blocks b ON b.subscription_id = s.id AND b.parent_id IS NULL
+JOIN block_refs r ON r.from_id = b.instance_id AND r.field = 'terminations'
+JOIN blocks p ON p.instance_id = r.to_id
+WHERE s.product = 'Optical Fiber' AND s.status = 'active' ORDER BY s.id, r.position
+
+-- name: route_fibers
+SELECT s.id, b.doc FROM subscriptions s JOIN blocks b ON b.subscription_id = s.id AND b.parent_id IS NULL
+WHERE s.product = 'Optical Fiber' AND s.status = 'active' ORDER BY s.id
+
+-- One fiber with its ends, whatever its status.
+-- name: route_fiber
+SELECT s.id, s.status, s.description, r.position, p.instance_id AS port_id, p.subscription_id AS device_id, d.description AS device, p.doc
+FROM subscriptions s
+JOIN blocks b ON b.subscription_id = s.id AND b.parent_id IS NULL
+JOIN block_refs r ON r.from_id = b.instance_id AND r.field = 'terminations'
+JOIN blocks p ON p.instance_id = r.to_id
+JOIN subscriptions d ON d.id = p.subscription_id
+WHERE s.id = :id AND s.product = 'Optical Fiber' ORDER BY r.position
+
+-- The fibers that end at a device.
+-- name: route_fibers_at
+SELECT DISTINCT s.id, s.description FROM blocks p
+JOIN block_refs r ON r.to_id = p.instance_id AND r.field = 'terminations'
+JOIN blocks b ON b.instance_id = r.from_id
+JOIN subscriptions s ON s.id = b.subscription_id
+WHERE p.subscription_id = :device AND s.product = 'Optical Fiber' AND s.status <> 'terminated' ORDER BY s.description, s.id
+
+-- name: route_port
+SELECT b.instance_id AS port_id, b.subscription_id AS device_id, b.doc FROM blocks b
+JOIN subscriptions s ON s.id = b.subscription_id
+WHERE b.instance_id = :id AND b.block = 'OpticalDevicePort' AND s.status <> 'terminated'
+
+-- The fiber at a port.
+-- name: route_at_port
+SELECT s.id FROM block_refs r JOIN blocks b ON b.instance_id = r.from_id JOIN subscriptions s ON s.id = b.subscription_id
+WHERE r.to_id = :port AND r.field = 'terminations' AND s.product = 'Optical Fiber' AND s.status = 'active' ORDER BY s.id LIMIT 1
+
+-- name: route_readings
+SELECT c.element_id, c.doc, c.as_of FROM device_cache c JOIN subscriptions s ON s.id = c.element_id
+WHERE c.kind = 'spectrum' AND s.status <> 'terminated' ORDER BY c.element_id
+
+-- name: route_reading
+SELECT c.doc, c.as_of, b.doc AS device FROM device_cache c
+JOIN blocks b ON b.subscription_id = c.element_id AND b.parent_id IS NULL
+WHERE c.element_id = :device AND c.kind = 'spectrum'
+
+-- Which fibers a subscription has light on.
+-- name: route_fibers_of
+SELECT DISTINCT fiber_id FROM spectrum_claims WHERE subscription_id = :id ORDER BY fiber_id

@@ -17,13 +17,17 @@
 #include "base/log.h"
 #include "sim/flexils/generate.h"
 #include "sim/flexils/server.h"
+#include "sim/rest/box.h"
+#include "sim/rest/tls.h"
 
 #define MAX_TOPOLOGY (256L * 1024 * 1024)
 
 static const char usage[] =
-    "lightpath-sim flexils TOPOLOGY [--address A] [--address-base A] [--tcp PORT] [--ssh PORT]\n"
+    "lightpath-sim network TOPOLOGY [--address A] [--address-base A] [--tcp PORT] [--ssh PORT]\n"
+    "    [--https PORT] [--ca FILE] [--certificate FILE] [--key FILE]\n"
     "    [--one-port] [--ssh-threads N] [--host-key FILE] [--control SOCKET] [--transcript DIR]\n"
     "    [--faults FILE] [--users FILE] [--ports FILE] [--latency MS] [--seed N]\n"
+    "lightpath-sim flexils|g30|g42|tnms TOPOLOGY ...  (the same, for elements of one kind)\n"
     "lightpath-sim topology --sites FILE --links FILE [--spacing KM] [--prefix TEXT] [--user "
     "NAME]\n"
     "    [--password TEXT] [--subtended] [--seed N] [--csv nodes|fibers]\n"
@@ -93,6 +97,7 @@ file_write(const char *path, const json_t *value, struct lp_err *err)
 struct flexils_options {
     struct sim_listen_options listen;
     const char *topology, *host_key, *control, *transcript, *faults, *users, *ports;
+    struct sim_tls_options tls;
     long ssh_threads, latency, seed;
 };
 
@@ -101,6 +106,10 @@ enum {
     OPT_ADDRESS_BASE,
     OPT_TCP,
     OPT_SSH,
+    OPT_HTTPS,
+    OPT_CA,
+    OPT_CERTIFICATE,
+    OPT_CERTIFICATE_KEY,
     OPT_ONE_PORT,
     OPT_THREADS,
     OPT_KEY,
@@ -126,6 +135,10 @@ static const struct option flexils_long[] = {
     {"address-base", required_argument, NULL, OPT_ADDRESS_BASE},
     {"tcp", required_argument, NULL, OPT_TCP},
     {"ssh", required_argument, NULL, OPT_SSH},
+    {"https", required_argument, NULL, OPT_HTTPS},
+    {"ca", required_argument, NULL, OPT_CA},
+    {"certificate", required_argument, NULL, OPT_CERTIFICATE},
+    {"key", required_argument, NULL, OPT_CERTIFICATE_KEY},
     {"one-port", no_argument, NULL, OPT_ONE_PORT},
     {"ssh-threads", required_argument, NULL, OPT_THREADS},
     {"host-key", required_argument, NULL, OPT_KEY},
@@ -176,7 +189,10 @@ flexils_arg(struct flexils_options *o, int option)
                  {OPT_TRANSCRIPT, &o->transcript},
                  {OPT_FAULTS, &o->faults},
                  {OPT_USERS, &o->users},
-                 {OPT_PORTS, &o->ports}};
+                 {OPT_PORTS, &o->ports},
+                 {OPT_CA, &o->tls.ca_file},
+                 {OPT_CERTIFICATE, &o->tls.cert_file},
+                 {OPT_CERTIFICATE_KEY, &o->tls.key_file}};
     size_t i;
 
     for (i = 0; i < LP_COUNT(texts); i++)
@@ -188,6 +204,8 @@ flexils_arg(struct flexils_options *o, int option)
         return o->listen.one_port = true;
     if (option == OPT_TCP || option == OPT_SSH)
         return port_arg(optarg, option == OPT_TCP ? &o->listen.tcp_base : &o->listen.ssh_base);
+    if (option == OPT_HTTPS)
+        return port_arg(optarg, &o->listen.https_base);
     if (option == OPT_THREADS)
         return number_arg(optarg, 1, 64, &o->ssh_threads);
     if (option == OPT_LATENCY)
@@ -269,6 +287,8 @@ server_prepare(struct sim_server *server, const struct flexils_options *o, struc
         rc = sim_faults_file(&server->faults, o->faults, sim_real_us(), err);
     if (rc == LP_OK)
         rc = ssh_start(server, o, err);
+    if (rc == LP_OK && server->net->box_count > 0)
+        rc = sim_tls_new(&o->tls, &server->tls, err);
     if (rc == LP_OK)
         rc = sim_server_listen(server, &o->listen, err);
     if (rc == LP_OK && o->control != NULL)
@@ -310,11 +330,15 @@ flexils_run(const struct flexils_options *o, struct lp_err *err)
     if (rc == LP_OK)
         rc = server_prepare(server, o, err);
     if (rc == LP_OK) {
-        lp_logf(log, LP_LOG_INFO, "sim.ready", "s:I,s:I,s:I", "elements",
-                (json_int_t)net->node_count, "fibers", (json_int_t)net->span_count, "listeners",
-                (json_int_t)server->listener_count);
+        lp_logf(log, LP_LOG_INFO, "sim.ready", "s:I,s:I,s:I,s:s", "elements",
+                (json_int_t)(net->node_count + net->box_count), "fibers",
+                (json_int_t)(net->span_count + net->patch_count), "listeners",
+                (json_int_t)server->listener_count, "ca",
+                o->tls.ca_file == NULL ? "" : o->tls.ca_file);
         rc = sim_server_run(server, signals, err);
     }
+    if (server != NULL)
+        sim_tls_free(server->tls);
     sim_server_free(server);
     sim_net_free(net);
     lp_log_free(log);
@@ -323,16 +347,29 @@ flexils_run(const struct flexils_options *o, struct lp_err *err)
     return rc;
 }
 
-static int
-flexils_main(int argc, char **argv)
+/* "flexils" opens TL1, "g30" and the like open HTTPS, "network" both, unless told otherwise. */
+static void
+defaults(const char *verb, struct flexils_options *o)
 {
-    struct flexils_options o = {
-        .listen = {.address = "127.0.0.1", .tcp_base = 9090, .ssh_base = -1},
-        .ssh_threads = 2,
-        .latency = -1,
-        .seed = -1};
+    bool all = strcmp(verb, "network") == 0, tl1 = all || strcmp(verb, "flexils") == 0;
+
+    *o = (struct flexils_options){.listen = {.address = "127.0.0.1",
+                                             .tcp_base = tl1 ? 9090 : -1,
+                                             .ssh_base = -1,
+                                             .https_base = all || !tl1 ? 8181 : -1},
+                                  .ssh_threads = 2,
+                                  .latency = -1,
+                                  .seed = -1};
+}
+
+static int
+network_main(int argc, char **argv)
+{
+    struct flexils_options o;
     struct lp_err err = LP_ERR_INIT;
     int option;
+
+    defaults(argv[0], &o);
 
     while ((option = getopt_long(argc, argv, "", flexils_long, NULL)) != -1)
         if (option == '?' || !flexils_arg(&o, option))
@@ -342,6 +379,7 @@ flexils_main(int argc, char **argv)
         return 2;
     }
     o.topology = argv[optind];
+    o.listen.ca_file = o.tls.ca_file;
     return flexils_run(&o, &err) == LP_OK ? 0 : complain(&err);
 }
 
@@ -493,8 +531,9 @@ check_main(int argc, char **argv)
     if (rc != LP_OK)
         return complain(&err);
     if (sim_state_hash(net, NULL, hash))
-        printf("%zu elements, %zu fibers, %zu TE links, state %s\n", net->node_count,
-               net->span_count, net->link_count, hash);
+        printf("%zu elements, %zu fibers, %zu TE links, state %s\n",
+               net->node_count + net->box_count, net->span_count + net->patch_count,
+               net->link_count, hash);
     sim_net_free(net);
     return 0;
 }
@@ -505,10 +544,9 @@ main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } verbs[] = {{"flexils", flexils_main},
-                 {"topology", topology_main},
-                 {"control", control_main},
-                 {"check", check_main}};
+    } verbs[] = {{"network", network_main}, {"flexils", network_main}, {"g30", network_main},
+                 {"g42", network_main},     {"tnms", network_main},    {"topology", topology_main},
+                 {"control", control_main}, {"check", check_main}};
     size_t i;
 
     for (i = 0; argc > 1 && i < LP_COUNT(verbs); i++)

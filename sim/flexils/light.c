@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "sim/flexils/net.h"
+#include "sim/rest/box.h"
 
 #define CHANNEL_OUT_CDBM 0      /* of one channel behind an amplifier or a ROADM */
 #define DROP_CDBM        (-300) /* of a channel at a tributary that works */
@@ -358,20 +359,48 @@ sim_target(const struct sim_net *net, const struct sim_node *node, const struct 
     return -600 - (int32_t)(h % 400);
 }
 
+/* The circuit's end on this element that a transponder is patched to: a channel inside the element
+   carries its light. */
+static const struct sim_obj *
+patched_end(const struct sim_net *net, const struct sim_node *node, const struct sim_obj *sch)
+{
+    char port[80];
+    size_t i;
+    int near;
+
+    if (sch->circuit == 0 || sch->aid == NULL)
+        return sch;
+    if (sim_sch_port(sch->aid, port, sizeof port) && strstr(port, "-S") == NULL)
+        return sch;
+    for (i = 0; i < node->objs[SIM_SCH].count; i++) {
+        const struct sim_obj *other = node->objs[SIM_SCH].at[i];
+
+        if (other->circuit == sch->circuit && sim_sch_port(other->aid, port, sizeof port)
+            && sim_patch_of_port(net, node, port, &near) != NULL)
+            return other;
+    }
+    return sch;
+}
+
 /* Light that a transponder sends into a tributary channel. */
 static int32_t
 channel_in(struct sim_net *net, struct sim_node *node, struct sim_obj *sch)
 {
     char port[80];
-    const struct sim_obj *scg;
+    const struct sim_obj *scg, *end = patched_end(net, node, sch);
+    struct sim_carrier carrier;
+    int32_t low, high;
 
     if (sch->lit)
         return sch->light_cdbm;
-    if (!sim_sch_port(sch->aid, port, sizeof port))
+    if (!sim_sch_port(end->aid, port, sizeof port))
         return SIM_DARK_CDBM;
     scg = sim_obj_find(node, SIM_SCG, port);
     if (scg != NULL && scg->lit)
         return scg->light_cdbm;
+    if (sim_passband(sim_obj_get(end, "PROVPBLIST"), &low, &high)
+        && sim_tributary_light(net, node, port, low, high, &carrier))
+        return carrier.cdbm;
     return sim_target(net, node, sch);
 }
 
@@ -410,9 +439,10 @@ circuit_ends(struct sim_net *net, struct sim_node *source, const struct sim_obj 
 }
 
 /* What comes out of a channel at this end: the other end's light when everything on the way lets it
-   through. */
+   through. *far_node, *far_sch: that end, when light comes. */
 static int32_t
-channel_out(struct sim_net *net, struct sim_node *node, struct sim_obj *sch)
+channel_out(struct sim_net *net, struct sim_node *node, struct sim_obj *sch,
+            struct sim_node **far_node, struct sim_obj **far_sch)
 {
     struct sim_node *source;
     struct sim_obj *osnc = sim_circuit_find(net, sch->circuit, &source);
@@ -430,7 +460,28 @@ channel_out(struct sim_net *net, struct sim_node *node, struct sim_obj *sch)
         || !port_passes(ends.node[1 - far], ends.sch[1 - far], false)
         || channel_in(net, ends.node[far], ends.sch[far]) <= SIM_DARK_CDBM / 2)
         return SIM_DARK_CDBM;
+    *far_node = ends.node[far];
+    *far_sch = ends.sch[far];
     return DROP_CDBM - route_deficit(&route);
+}
+
+int32_t
+sim_drop_power(struct sim_net *net, struct sim_node *node, const char *scg, int32_t center_mhz,
+               struct sim_node **far_node, struct sim_obj **far_sch)
+{
+    char port[80];
+    int32_t low, high;
+    size_t i;
+
+    for (i = 0; i < node->objs[SIM_SCH].count; i++) {
+        struct sim_obj *sch = node->objs[SIM_SCH].at[i];
+
+        if (sim_sch_port(sch->aid, port, sizeof port) && strcmp(port, scg) == 0
+            && sim_passband(sim_obj_get(sch, "PROVPBLIST"), &low, &high) && low <= center_mhz
+            && center_mhz < high)
+            return channel_out(net, node, sch, far_node, far_sch);
+    }
+    return SIM_DARK_CDBM;
 }
 
 static int32_t
@@ -457,12 +508,18 @@ int32_t
 sim_power(struct sim_net *net, struct sim_node *node, struct sim_obj *obj, bool out)
 {
     int32_t cdbm = SIM_DARK_CDBM;
+    struct sim_carrier carrier;
+    struct sim_node *far_node;
+    struct sim_obj *far_sch;
     uint64_t noise;
 
     if (obj->cls == SIM_OTS)
         cdbm = line_power(obj, out);
     else if (obj->cls == SIM_SCH)
-        cdbm = out ? channel_out(net, node, obj) : channel_in(net, node, obj);
+        cdbm = out ? channel_out(net, node, obj, &far_node, &far_sch) : channel_in(net, node, obj);
+    else if (obj->cls == SIM_SCG && !out && !obj->lit
+             && sim_tributary_light(net, node, obj->aid, 0, INT32_MAX, &carrier))
+        cdbm = carrier.cdbm;
     else if (obj->cls == SIM_SCG && !out)
         cdbm = obj->lit ? obj->light_cdbm : -500;
     if (cdbm <= SIM_DARK_CDBM)

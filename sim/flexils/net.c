@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "sim/rest/box.h"
 
 const char *const sim_class_names[SIM_CLASS_COUNT] = {
     [SIM_EQPT] = "EQPT",       [SIM_OTS] = "OTS",           [SIM_SCG] = "SCG",
@@ -448,6 +449,7 @@ sim_net_free(struct sim_net *net)
         free(net->links[i].claims);
     }
     free(net->links);
+    sim_boxes_free(net);
     for (i = 0; i < net->user_count; i++) {
         free(net->users[i].name);
         free(net->users[i].password);

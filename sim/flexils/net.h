@@ -184,6 +184,9 @@ struct sim_node {
     uint64_t commands, writes;
 };
 
+struct sim_box; /* elements that speak HTTPS: sim/rest/box.h */
+struct sim_patch;
+
 struct sim_user {
     char *name, *password;
 };
@@ -208,6 +211,10 @@ struct sim_net {
     size_t span_count;
     struct sim_link *links;
     size_t link_count;
+    struct sim_box *boxes; /* sorted by name */
+    size_t box_count;
+    struct sim_patch *patches;
+    size_t patch_count;
     char **setup; /* commands run at the start */
     size_t setup_count;
     uint32_t circuits; /* numbers given so far */
@@ -219,6 +226,9 @@ struct sim_net {
     void (*emit)(void *arg, struct sim_node *node, enum sim_event event, const char *code,
                  const char *verb, const char *body);
     void *emit_arg;
+    /** Where notifications of the others go (taken over); NULL: nowhere. */
+    void (*box_emit)(void *arg, struct sim_box *box, json_t *event);
+    void *box_emit_arg;
 };
 
 /* ---- table rows ---- */
@@ -299,6 +309,10 @@ struct sim_route { /* links in order; side[i] is the end where the circuit enter
 enum lp_code sim_route_parse(struct sim_net *net, const char *text, struct sim_route *out,
                              struct lp_err *err) LP_MUST_CHECK;
 bool sim_route_up(const struct sim_route *route);
+/** What comes out of a tributary at a frequency; *far_node and *far_sch: the other end's channel
+ * (NULL when it is dark). */
+int32_t sim_drop_power(struct sim_net *net, struct sim_node *node, const char *scg,
+                       int32_t center_mhz, struct sim_node **far_node, struct sim_obj **far_sch);
 /** Power in 0.01 dBm: what arrives (`out` false) or leaves at a port or channel. */
 int32_t sim_power(struct sim_net *net, struct sim_node *node, struct sim_obj *obj, bool out);
 /** The power that a channel is meant to arrive with. */

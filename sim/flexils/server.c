@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "sim/rest/tls.h"
+#include "sim/rest/web.h"
 
 #define SWEEP_US 100000
 
@@ -77,6 +79,12 @@ sim_conn_kill(struct sim_server *server, struct sim_conn *conn, bool reset)
     conn->busy = false;
     if (reset)
         (void)setsockopt(conn->source.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    if (conn->tls != NULL) {
+        if (conn->polite && !reset)
+            sim_tls_goodbye(conn->tls);
+        sim_tls_close(conn->tls);
+        conn->tls = NULL;
+    }
     sim_unwatch(server, &conn->source);
     close(conn->source.fd);
     sim_session_close(server, conn);
@@ -106,6 +114,7 @@ sim_conns_reap(struct sim_server *server)
             conn->next->prev = conn->prev;
         server->conn_count--;
         sim_session_free(conn);
+        sim_web_free(conn);
         free(conn);
     }
 }
@@ -201,6 +210,14 @@ chunk_done(struct sim_server *server, struct sim_conn *conn, struct sim_chunk *c
         conn->frozen = true;
 }
 
+static ssize_t
+conn_write(const struct sim_conn *conn, const void *data, size_t len)
+{
+    if (conn->tls != NULL)
+        return sim_tls_write(conn->tls, data, len);
+    return send(conn->source.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* false: nothing more can leave now. */
 static bool
 flush_one(struct sim_server *server, struct sim_conn *conn, int64_t now)
@@ -215,7 +232,7 @@ flush_one(struct sim_server *server, struct sim_conn *conn, int64_t now)
     if (chunk->len > chunk->sent && most == 0)
         return false;
     if (most > 0) {
-        n = send(conn->source.fd, chunk->data + chunk->sent, most, MSG_NOSIGNAL | MSG_DONTWAIT);
+        n = conn_write(conn, chunk->data + chunk->sent, most);
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             conn_events(server, conn, EPOLLIN | EPOLLOUT);
             return false;
@@ -242,20 +259,52 @@ sim_conn_flush(struct sim_server *server, struct sim_conn *conn)
         conn_events(server, conn, conn->frozen ? 0 : EPOLLIN);
 }
 
+/* What TLS has decrypted is not seen by epoll: it is read to the end. */
+static void
+conn_read_tls(struct sim_server *server, struct sim_conn *conn)
+{
+    char bytes[16384];
+    bool wants_write = false;
+    ssize_t n;
+
+    while (!conn->dead && (n = sim_tls_read(conn->tls, bytes, sizeof bytes, &wants_write)) > 0)
+        sim_web_bytes(server, conn, bytes, (size_t)n);
+    if (conn->dead)
+        return;
+    if (n < 0 && errno == EAGAIN)
+        conn_events(server, conn, wants_write ? EPOLLIN | EPOLLOUT : conn->waiting);
+    else
+        sim_conn_kill(server, conn, false);
+}
+
 static void
 conn_read(struct sim_server *server, struct sim_conn *conn)
 {
     char bytes[16384];
-    ssize_t n = recv(conn->source.fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    ssize_t n;
 
+    if (conn->tls != NULL) {
+        conn_read_tls(server, conn);
+        return;
+    }
+    n = recv(conn->source.fd, bytes, sizeof bytes, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
         sim_conn_kill(server, conn, false);
         return;
     }
-    if (!conn->muted)
+    if (!conn->muted && conn->box == NULL)
         sim_session_bytes(server, conn, bytes, (size_t)n);
+}
+
+static void
+conn_next(struct sim_server *server, struct sim_conn *conn)
+{
+    if (conn->box == NULL)
+        sim_session_next(server, conn);
+    else if (conn->tls != NULL)
+        sim_web_next(server, conn);
 }
 
 static void
@@ -278,11 +327,12 @@ conn_ready(struct sim_server *server, struct sim_source *source, uint32_t events
     if (!conn->dead && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
         conn_read(server, conn);
     if (!conn->dead)
-        sim_session_next(server, conn);
+        conn_next(server, conn);
 }
 
 struct sim_conn *
-sim_conn_adopt(struct sim_server *server, int fd, struct sim_node *node, bool ssh, const char *peer)
+sim_conn_adopt(struct sim_server *server, int fd, struct sim_node *node, struct sim_box *box,
+               bool ssh, const char *peer)
 {
     struct sim_conn *conn = server->conn_count < SIM_MAX_CONNS ? calloc(1, sizeof *conn) : NULL;
     struct lp_err err = LP_ERR_INIT;
@@ -294,6 +344,7 @@ sim_conn_adopt(struct sim_server *server, int fd, struct sim_node *node, bool ss
     conn->source = (struct sim_source){.ready = conn_ready, .fd = fd};
     conn->id = ++server->conn_ids;
     conn->node = node;
+    conn->box = box;
     conn->ssh = ssh;
     conn->out_end = &conn->out;
     conn->waiting = EPOLLIN;
@@ -313,7 +364,10 @@ sim_conn_adopt(struct sim_server *server, int fd, struct sim_node *node, bool ss
     server->conn_count++;
     server->connections++;
     sim_server_time(server);
-    sim_session_open(server, conn);
+    if (box != NULL)
+        sim_web_open(server, conn);
+    else
+        sim_session_open(server, conn);
     return conn;
 }
 
@@ -336,7 +390,7 @@ accept_one(struct sim_server *server, struct sim_listener *listener)
     if (listener->ssh)
         sim_ssh_accept(server->ssh, fd, listener->node->index, peer);
     else
-        sim_conn_adopt(server, fd, listener->node, false, peer);
+        sim_conn_adopt(server, fd, listener->node, listener->box, false, peer);
 }
 
 static void
@@ -381,38 +435,59 @@ listener_close(struct sim_server *server, struct sim_listener *listener)
 }
 
 static void
-nth_address(const struct sim_listen_options *options, const struct sim_node *node, char *out,
+nth_address(const struct sim_listen_options *options, const char *own, size_t index, char *out,
             size_t size)
 {
     struct in_addr at;
 
-    if (node->address[0] != '\0' || options->address_base == NULL
+    if (own[0] != '\0' || options->address_base == NULL
         || inet_pton(AF_INET, options->address_base, &at) != 1) {
-        snprintf(out, size, "%s", node->address[0] != '\0' ? node->address : options->address);
+        snprintf(out, size, "%s", own[0] != '\0' ? own : options->address);
         return;
     }
-    at.s_addr = htonl(ntohl(at.s_addr) + node->index);
+    at.s_addr = htonl(ntohl(at.s_addr) + (uint32_t)index);
     (void)inet_ntop(AF_INET, &at, out, (socklen_t)size);
+}
+
+/* Opens the next listener, for the index-th element, on a port counted from base. */
+static enum lp_code
+listen_next(struct sim_server *server, const struct sim_listen_options *options, int base,
+            const char *own, size_t index, struct lp_err *err)
+{
+    struct sim_listener *listener = &server->listeners[server->listener_count];
+
+    listener->source.fd = -1;
+    nth_address(options, own, index, listener->address, sizeof listener->address);
+    listener->port = base;
+    if (base > 0 && !options->one_port && options->address_base == NULL && own[0] == '\0')
+        listener->port = base + (int)index;
+    if (listener->port > 65535)
+        return lp_fail(err, LP_INVALID, "port %d is above 65535", listener->port);
+    server->listener_count++;
+    return listener_open(server, listener, err);
 }
 
 static enum lp_code
 listen_node(struct sim_server *server, const struct sim_listen_options *options,
             struct sim_node *node, bool ssh, struct lp_err *err)
 {
-    struct sim_listener *listener = &server->listeners[server->listener_count];
     int base = ssh ? options->ssh_base : options->tcp_base;
 
     if (base < 0 || node->subtended)
         return LP_OK;
-    *listener = (struct sim_listener){.node = node, .ssh = ssh, .source.fd = -1};
-    nth_address(options, node, listener->address, sizeof listener->address);
-    listener->port = base;
-    if (base > 0 && !options->one_port && options->address_base == NULL && node->address[0] == '\0')
-        listener->port = base + (int)node->index;
-    if (listener->port > 65535)
-        return lp_fail(err, LP_INVALID, "port %d of %s is above 65535", listener->port, node->name);
-    server->listener_count++;
-    return listener_open(server, listener, err);
+    server->listeners[server->listener_count] = (struct sim_listener){.node = node, .ssh = ssh};
+    return listen_next(server, options, base, node->address, node->index, err);
+}
+
+static enum lp_code
+listen_box(struct sim_server *server, const struct sim_listen_options *options, struct sim_box *box,
+           struct lp_err *err)
+{
+    if (options->https_base < 0)
+        return LP_OK;
+    server->listeners[server->listener_count] = (struct sim_listener){.box = box};
+    return listen_next(server, options, options->https_base, box->address,
+                       server->net->node_count + box->index, err);
 }
 
 enum lp_code
@@ -422,7 +497,9 @@ sim_server_listen(struct sim_server *server, const struct sim_listen_options *op
     size_t i, first = 0;
     enum lp_code rc = LP_OK;
 
-    server->listeners = calloc(server->net->node_count * 2 + 1, sizeof *server->listeners);
+    server->ca_file = options->ca_file;
+    server->listeners =
+        calloc(server->net->node_count * 2 + server->net->box_count + 1, sizeof *server->listeners);
     if (server->listeners == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for listeners");
     for (i = 0; options->one_port && i < server->net->node_count; i++)
@@ -437,7 +514,15 @@ sim_server_listen(struct sim_server *server, const struct sim_listen_options *op
         if (options->one_port)
             break;
     }
-    return rc;
+    for (i = 0; rc == LP_OK && i < server->net->box_count; i++)
+        rc = listen_box(server, options, &server->net->boxes[i], err);
+    return rc == LP_OK ? sim_web_identities(server, err) : rc;
+}
+
+static const char *
+listener_name(const struct sim_listener *listener)
+{
+    return listener->node != NULL ? listener->node->name : listener->box->name;
 }
 
 json_t *
@@ -448,12 +533,20 @@ sim_server_ports(const struct sim_server *server)
 
     for (i = 0; i < server->listener_count; i++) {
         const struct sim_listener *listener = &server->listeners[i];
-        json_t *row = json_object_get(out, listener->node->name);
+        json_t *row = json_object_get(out, listener_name(listener));
 
         if (row == NULL) {
             row = json_pack("{s:s}", "address", listener->address);
-            if (json_object_set_new(out, listener->node->name, row) != 0)
+            if (json_object_set_new(out, listener_name(listener), row) != 0)
                 break;
+        }
+        if (listener->box != NULL) {
+            (void)json_object_set_new(row, "https", json_integer(listener->port));
+            (void)json_object_set_new(row, "pin",
+                                      json_string(sim_tls_pin(listener->box->identity)));
+            if (server->ca_file != NULL)
+                (void)json_object_set_new(row, "ca", json_string(server->ca_file));
+            continue;
         }
         (void)json_object_set_new(row, listener->ssh ? "ssh" : "tcp", json_integer(listener->port));
     }
@@ -486,6 +579,28 @@ sim_server_down(struct sim_server *server, struct sim_node *node, int64_t for_us
     node->locked_until_us = 0;
 }
 
+void
+sim_box_down(struct sim_server *server, struct sim_box *box, int64_t for_us)
+{
+    struct sim_conn *conn;
+    size_t i;
+
+    box->down_until_us = sim_real_us() + for_us;
+    server->any_down = true;
+    for (i = 0; i < server->listener_count; i++)
+        if (server->listeners[i].box == box)
+            listener_close(server, &server->listeners[i]);
+    for (conn = server->conns; conn != NULL; conn = conn->next)
+        if (conn->box == box)
+            sim_conn_kill(server, conn, true);
+}
+
+static int64_t
+down_until(const struct sim_listener *listener)
+{
+    return listener->node != NULL ? listener->node->down_until_us : listener->box->down_until_us;
+}
+
 static void
 come_back(struct sim_server *server, int64_t now)
 {
@@ -498,7 +613,7 @@ come_back(struct sim_server *server, int64_t now)
 
         if (listener->source.fd >= 0)
             continue;
-        if (listener->node->down_until_us > now || listener_open(server, listener, &err) != LP_OK)
+        if (down_until(listener) > now || listener_open(server, listener, &err) != LP_OK)
             server->any_down = true; /* again in the next round */
         lp_err_clear(&err);
     }
@@ -519,7 +634,7 @@ ssh_streams(struct sim_server *server, struct sim_source *source, uint32_t event
         if (sim_real_us() < node->down_until_us)
             close(stream.fd);
         else
-            sim_conn_adopt(server, stream.fd, node, true, stream.peer);
+            sim_conn_adopt(server, stream.fd, node, NULL, true, stream.peer);
     }
 }
 
@@ -530,7 +645,7 @@ next_due(const struct sim_server *server, int64_t now)
     const struct sim_conn *conn;
     int64_t due = INT64_MAX;
 
-    if (server->conns != NULL || server->any_down)
+    if (server->conns != NULL || server->any_down || server->net->box_count > 0)
         due = server->next_sweep_us;
     for (conn = server->conns; conn != NULL; conn = conn->next) {
         const struct sim_chunk *chunk = conn->out;
@@ -558,12 +673,13 @@ run_due(struct sim_server *server)
         if (conn->dead || conn->out == NULL || conn->out->at_us > now)
             continue;
         sim_conn_flush(server, conn);
-        sim_session_next(server, conn);
+        conn_next(server, conn);
     }
     if (now >= server->next_sweep_us) {
         server->next_sweep_us = now + SWEEP_US;
         sim_server_time(server);
         sim_session_sweep(server);
+        sim_web_sweep(server);
         if (server->any_down)
             come_back(server, now);
     }
@@ -615,7 +731,8 @@ sim_server_new(struct sim_net *net, struct lp_log *log, struct sim_server **out,
     struct sim_server *server = calloc(1, sizeof *server);
     size_t i;
 
-    if (server == NULL || (server->transcripts = calloc(net->node_count, sizeof(int))) == NULL) {
+    if (server == NULL
+        || (server->transcripts = calloc(net->node_count + 1, sizeof(int))) == NULL) {
         free(server);
         return lp_fail(err, LP_NOMEM, "no memory for a server");
     }
@@ -634,6 +751,8 @@ sim_server_new(struct sim_net *net, struct lp_log *log, struct sim_server **out,
     server->faults.random = (uint64_t)net->options.seed;
     net->emit = sim_session_emit;
     net->emit_arg = server;
+    net->box_emit = sim_web_emit;
+    net->box_emit_arg = server;
     sim_server_time(server);
     *out = server;
     return LP_OK;
@@ -665,6 +784,7 @@ sim_server_free(struct sim_server *server)
     sim_faults_clear(&server->faults, true);
     lp_tl1_scratch_free(&server->scratch);
     server->net->emit = NULL;
+    server->net->box_emit = NULL;
     close(server->epoll_fd);
     free(server);
 }

@@ -18,6 +18,10 @@
 #define SIM_LOGINS    64 /* elements that one connection may be logged in to */
 
 struct sim_server;
+struct sim_box;
+struct sim_web;
+struct sim_tls;
+struct ssl_st;
 
 /** What an epoll event belongs to. */
 struct sim_source {
@@ -27,7 +31,8 @@ struct sim_source {
 
 struct sim_listener {
     struct sim_source source;
-    struct sim_node *node; /* NULL: the control socket */
+    struct sim_node *node; /* FlexILS */
+    struct sim_box *box;   /* else: HTTPS */
     bool ssh;
     int port;
     char address[64];
@@ -58,7 +63,11 @@ struct sim_conn {
     struct sim_source source;
     struct sim_conn *prev, *next;
     uint64_t id;
-    struct sim_node *node;
+    struct sim_node *node; /* FlexILS */
+    struct sim_box *box;   /* else: HTTPS (sim/rest/web.h) */
+    struct sim_web *web;
+    struct ssl_st *tls;
+    bool polite;                   /* TLS: it says goodbye before it closes */
     bool ssh, dead, frozen, muted; /* frozen: half open; muted: no greeting, no answers */
     uint32_t waiting;              /* epoll events asked for */
     int telnet;                    /* bytes of a telnet command to skip */
@@ -87,12 +96,14 @@ struct sim_server {
     struct sim_faults faults;
     struct sim_ssh *ssh;
     struct sim_source ssh_ready;
+    struct sim_tls *tls;        /* owned by whoever set it */
     pthread_mutex_t users_lock; /* guards net->users: SSH asks for passwords from its threads */
     struct sim_source *control; /* listening */
     struct sim_control_conn *controls;
     int transcript_dir; /* -1: none */
     int *transcripts;   /* by element, -1: not open */
     int64_t shift_us;   /* virtual time */
+    const char *ca_file;
     struct lp_tl1_scratch scratch;
     bool stop;
     int64_t next_sweep_us;
@@ -108,8 +119,10 @@ enum lp_code sim_server_new(struct sim_net *net, struct lp_log *log, struct sim_
                             struct lp_err *err) LP_MUST_CHECK;
 void sim_server_free(struct sim_server *server);
 struct sim_listen_options {
-    const char *address;      /* "127.0.0.1" */
-    int tcp_base, ssh_base;   /* first port; 0: any free; -1: none */
+    const char *address;    /* "127.0.0.1" */
+    int tcp_base, ssh_base; /* first port; 0: any free; -1: none */
+    int https_base;
+    const char *ca_file;      /* told in the list of ports */
     bool one_port;            /* one listener, on the first gateway (or element) */
     const char *address_base; /* NULL, or "127.9.0.1": element n listens on the n-th address, all on
                                  the same port */
@@ -128,8 +141,10 @@ void sim_unwatch(struct sim_server *server, struct sim_source *source);
 void sim_server_time(struct sim_server *server);
 /** An element goes down: its connections end, new ones are refused until then. */
 void sim_server_down(struct sim_server *server, struct sim_node *node, int64_t for_us);
-struct sim_conn *sim_conn_adopt(struct sim_server *server, int fd, struct sim_node *node, bool ssh,
-                                const char *peer);
+/** The same for an element that speaks HTTPS. */
+void sim_box_down(struct sim_server *server, struct sim_box *box, int64_t for_us);
+struct sim_conn *sim_conn_adopt(struct sim_server *server, int fd, struct sim_node *node,
+                                struct sim_box *box, bool ssh, const char *peer);
 void sim_conn_kill(struct sim_server *server, struct sim_conn *conn, bool reset);
 /** Frees connections that were killed (the loop does it after each round). */
 void sim_conns_reap(struct sim_server *server);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "sim/flexils/net.h"
+#include "sim/rest/box.h"
 
 static const char *const admin_names[] = {
     [SIM_IS] = "IS", [SIM_OOS] = "OOS", [SIM_MT] = "MT", [SIM_AINS] = "AINS"};
@@ -70,6 +71,8 @@ sim_state_json(const struct sim_net *net, const struct sim_node *node)
     out = json_object();
     for (i = 0; out != NULL && i < net->node_count; i++)
         (void)json_object_set_new(out, net->nodes[i].name, node_json(&net->nodes[i]));
+    for (i = 0; out != NULL && i < net->box_count; i++)
+        (void)json_object_set_new(out, net->boxes[i].name, sim_box_state(&net->boxes[i]));
     return out;
 }
 

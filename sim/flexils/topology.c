@@ -6,8 +6,10 @@
 
 #include "base/json.h"
 #include "sim/flexils/exec.h"
+#include "sim/rest/box.h"
 
-#define FORMAT        "lightpath-sim flexils 1"
+#define FORMAT        "lightpath-sim network 1"
+#define OLD_FORMAT    "lightpath-sim flexils 1" /* the same; FlexILS elements only */
 #define MAX_NODES     4096
 #define MAX_SPANS     16384
 #define MAX_NODE_NAME 64
@@ -423,7 +425,8 @@ node_read(struct sim_net *net, struct sim_node *node, const json_t *doc, struct 
     for (i = 0; i < LP_COUNT(kinds) && strcmp(kinds[i], node->kind) != 0; i++)
         continue;
     if (i == LP_COUNT(kinds))
-        return lp_fail(err, LP_INVALID, "'%.32s' is no kind; there are ROADM, OLA, OA", node->kind);
+        return lp_fail(err, LP_INVALID,
+                       "'%.32s' is no kind; there are ROADM, OLA, OA, G30, G42, TNMS", node->kind);
     if (latency > 600000)
         return lp_fail(err, LP_INVALID, "latency_ms is above 600000");
     node->roadm = i == 0;
@@ -440,18 +443,27 @@ by_name(const void *a, const void *b)
     return strcmp(*left, *right);
 }
 
+/* The others speak HTTPS (sim/rest/box.h). */
+static bool
+is_flexils(const json_t *doc)
+{
+    return sim_box_kind_find(lp_json_str(doc, "kind", "")) == NULL;
+}
+
 /* Sorted names, so that the place of an element does not depend on the order in the file. */
 static enum lp_code
 names_read(struct sim_net *net, const json_t *nodes, struct lp_err *err)
 {
-    const char **names = calloc(net->node_count, sizeof(char *));
+    const char **names = calloc(net->node_count + 1, sizeof(char *));
     enum lp_code rc = names == NULL ? no_memory(err) : LP_OK;
-    size_t i;
+    size_t i, n = 0;
 
-    for (i = 0; rc == LP_OK && i < net->node_count; i++) {
-        rc = lp_json_get_string(json_array_get(nodes, i), "name", &names[i], err);
-        if (rc == LP_OK && !name_valid(names[i]))
-            rc = lp_fail(err, LP_INVALID, "'%.80s' is no name of an element", names[i]);
+    for (i = 0; rc == LP_OK && i < json_array_size(nodes); i++) {
+        if (!is_flexils(json_array_get(nodes, i)))
+            continue;
+        rc = lp_json_get_string(json_array_get(nodes, i), "name", &names[n++], err);
+        if (rc == LP_OK && !name_valid(names[n - 1]))
+            rc = lp_fail(err, LP_INVALID, "'%.80s' is no name of an element", names[n - 1]);
         if (rc != LP_OK)
             lp_err_prefix(err, "nodes[%zu]: ", i);
     }
@@ -482,12 +494,15 @@ nodes_read(struct sim_net *net, const json_t *doc, struct lp_err *err)
     net->nodes = calloc(count, sizeof *net->nodes);
     if (net->nodes == NULL)
         return no_memory(err);
-    net->node_count = count;
+    for (i = 0; i < count; i++)
+        net->node_count += is_flexils(json_array_get(nodes, i)) ? 1 : 0;
     rc = names_read(net, nodes, err);
     for (i = 0; rc == LP_OK && i < count; i++) {
         const json_t *item = json_array_get(nodes, i);
         struct sim_node *node = sim_node_find(net, lp_json_str(item, "name", ""));
 
+        if (!is_flexils(item))
+            continue;
         rc = node_read(net, node, item, err);
         if (rc != LP_OK)
             lp_err_prefix(err, "element %s: ", node->name);
@@ -662,7 +677,7 @@ static enum lp_code
 net_read(struct sim_net *net, const json_t *doc, struct lp_err *err)
 {
     static const char *const members[] = {"format", "options", "users", "nodes",
-                                          "spans",  "setup",   "about"};
+                                          "spans",  "patches", "setup", "about"};
     json_t *part = NULL;
     const char *format;
     enum lp_code rc;
@@ -672,7 +687,7 @@ net_read(struct sim_net *net, const json_t *doc, struct lp_err *err)
     rc = lp_json_only(doc, members, LP_COUNT(members), err);
     if (rc == LP_OK)
         rc = lp_json_get_string(doc, "format", &format, err);
-    if (rc == LP_OK && strcmp(format, FORMAT) != 0)
+    if (rc == LP_OK && strcmp(format, FORMAT) != 0 && strcmp(format, OLD_FORMAT) != 0)
         rc = lp_fail(err, LP_INVALID, "format is '%.64s', not '%s'", format, FORMAT);
     part = json_object_get(doc, "options");
     if (rc == LP_OK && part != NULL && !json_is_object(part))
@@ -686,6 +701,8 @@ net_read(struct sim_net *net, const json_t *doc, struct lp_err *err)
         rc = nodes_read(net, doc, err);
     if (rc == LP_OK)
         rc = spans_read(net, doc, err);
+    if (rc == LP_OK)
+        rc = sim_boxes_load(net, doc, err);
     if (rc == LP_OK)
         rc = setup_read(net, doc, err);
     return rc == LP_OK ? sim_links_build(net, err) : rc;
@@ -760,5 +777,5 @@ sim_net_reset(struct sim_net *net, struct lp_err *err)
     fresh->links = kept.links;
     fresh->link_count = kept.link_count;
     sim_net_free(fresh);
-    return LP_OK;
+    return sim_boxes_reset(net, err);
 }

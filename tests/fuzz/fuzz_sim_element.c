@@ -72,7 +72,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int pair[2];
 
     assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
-    conn = sim_conn_adopt(server, pair[0], sim_node_find(net, "a"), false, "fuzz");
+    conn = sim_conn_adopt(server, pair[0], sim_node_find(net, "a"), NULL, false, "fuzz");
     assert(conn != NULL);
     type(server, conn, pair[1], "ACT-USER:a:u:1::p;", 18);
     while (at < end) {

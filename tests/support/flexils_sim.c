@@ -35,19 +35,20 @@ static void
 run(const struct sim *sim)
 {
     const char *program = getenv("LIGHTPATH_SIM");
-    char topology[96], ports[96], control[96], output[96];
+    char topology[96], ports[96], control[96], output[96], ca[96];
     int fd;
 
     path_of(sim, "topology.json", topology, sizeof topology);
     path_of(sim, "ports.json", ports, sizeof ports);
     path_of(sim, "control.sock", control, sizeof control);
     path_of(sim, "output", output, sizeof output);
+    path_of(sim, "ca.pem", ca, sizeof ca);
     fd = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     (void)dup2(fd, 1);
     (void)dup2(fd, 2);
-    (void)execl(program != NULL ? program : "build/sim/lightpath-sim", "lightpath-sim", "flexils",
-                topology, "--tcp", "0", "--ssh", "0", "--ports", ports, "--control", control,
-                (char *)NULL);
+    (void)execl(program != NULL ? program : "build/sim/lightpath-sim", "lightpath-sim", "network",
+                topology, "--tcp", "0", "--ssh", "0", "--https", "0", "--ca", ca, "--ports", ports,
+                "--control", control, (char *)NULL);
     _exit(127);
 }
 
@@ -107,7 +108,8 @@ sim_start(struct sim *sim, const char *topology)
 void
 sim_stop(struct sim *sim)
 {
-    static const char *const files[] = {"topology.json", "ports.json", "control.sock", "output"};
+    static const char *const files[] = {"topology.json", "ports.json", "control.sock",
+                                        "output",        "ca.pem",     "ca.pem.key"};
     char path[96];
 
     (void)kill(sim->pid, SIGTERM);
@@ -161,4 +163,10 @@ sim_address(const struct sim *sim, const char *node, const char *transport, char
 
     (void)snprintf(out, size, "%s://%s:%d", transport, lp_json_str(entry, "address", ""),
                    (int)lp_json_int(entry, transport, 0));
+}
+
+void
+sim_ca_path(const struct sim *sim, char *out, size_t size)
+{
+    path_of(sim, "ca.pem", out, size);
 }

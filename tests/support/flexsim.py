@@ -1,20 +1,25 @@
-"""Starts lightpath-sim for tests and speaks TL1 with it: as bytes, without any code of Lightpath.
+"""Starts lightpath-sim for tests and speaks TL1 and HTTPS with it: as bytes, without any code of Lightpath.
 
     with flexsim.Sim() as sim:                     # the ring of sim/topologies, or a topology of your own
         ne = sim.login("lp.mil1")                  # a TCP session, logged in
         answer = ne.run("RTRV-SYS:lp.mil1::A1;")   # answer.word, .code, .text, .records, .raw
         sim.control(op="cut", span="mil-fir")
+        status, body, headers = sim.http("g30.a", "GET", "/restconf/data/ne:ne", depth=2)   # elements that speak HTTPS
 
 The program is LIGHTPATH_SIM (set by meson) or build/sim/lightpath-sim.
 """
+import base64
+import http.client
 import json
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("LIGHTPATH_SIM", os.path.join(ROOT, "build", "sim", "lightpath-sim"))
@@ -162,7 +167,8 @@ class Sim:
         with open(self.path("topology.json"), "w") as out:
             json.dump(document, out)
         self.error = open(self.path("stderr"), "w+")
-        self.process = subprocess.Popen([program, "flexils", self.path("topology.json"), "--tcp", "0", "--ports", self.path("ports"),
+        self.process = subprocess.Popen([program, "network", self.path("topology.json"), "--tcp", "0",
+                                         "--https", "0", "--ca", self.path("ca.pem"), "--ports", self.path("ports"),
                                          "--control", self.path("c"), "--transcript", self.path("log"),
                                          "--ssh", "0" if ssh else "-1", *arguments], stderr=self.error)
         end = time.monotonic() + LIMIT
@@ -235,6 +241,55 @@ class Sim:
         session.process = process
         self.sessions.append(session)
         return session
+
+    def https(self, name, limit=LIMIT, verify=True):
+        """A connection to an element that speaks HTTPS, checked against the simulator's authority."""
+        context = ssl.create_default_context(cafile=self.path("ca.pem"))
+        if not verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection(self.ports[name]["address"], self.ports[name]["https"], timeout=limit, context=context)
+
+    def http(self, name, method, path, body=None, headers=None, user=USER, password=PASSWORD, connection=None, **query):
+        """One request; (status, decoded body or text, headers)."""
+        mine = connection or self.https(name)
+        all_headers = {"Accept": "application/yang-data+json"}
+        if user is not None:
+            all_headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        if body is not None:
+            all_headers["Content-Type"] = "application/yang-data+json"
+        all_headers.update(headers or {})
+        if query:
+            path += "?" + urllib.parse.urlencode({key.replace("_", "-"): value for key, value in query.items()})
+        try:
+            mine.request(method, path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), all_headers)
+            answer = mine.getresponse()
+            text = answer.read()
+        finally:
+            if connection is None:
+                mine.close()
+        try:
+            value = json.loads(text) if text else None
+        except ValueError:
+            value = text
+        return answer.status, value, answer.headers
+
+    def get(self, name, path, **query):
+        """What a GET below /restconf/data answers, without its outermost member; None: 404."""
+        status, value, _ = self.http(name, "GET", "/restconf/data/" + path, **query)
+        assert status in (200, 404), (status, value)
+        return None if status == 404 else next(iter(value.values()))
+
+    def patch(self, name, path, body, expect=204):
+        status, value, _ = self.http(name, "PATCH", "/restconf/data/" + path, body)
+        assert status == expect, (status, value)
+        return value
+
+    def rpc(self, name, operation, expect=(200, 204), **values):
+        module = operation.split(":")[0]
+        body = {module + ":input": {key.replace("_", "-"): value for key, value in values.items()}}
+        status, value, _ = self.http(name, "POST", "/restconf/operations/" + operation, body)
+        assert status in (expect if isinstance(expect, tuple) else (expect,)), (status, value)
+        return None if value is None else next(iter(value.values()))
 
     def transcript(self, name):
         path = os.path.join(self.path("log"), name + ".jsonl")

@@ -816,6 +816,97 @@ saving_leaves_the_validation_time_alone(struct env *e)
     {                                                                                              \
 #name, name                                                                                \
     }
+/* ---- blocks that change their owner ---- */
+
+#define CHANNELS                                                                                   \
+    "{\"client_signal\":\"100GBE\",\"channels\":[{\"och_id\":42,\"mode\":\"M\","                   \
+    "\"optical_spectrum\":{\"spectrum_name\":\"OCh042\"}}]}"
+
+static const char *
+channel_of(const struct lp_subscription *sub)
+{
+    return lp_json_str(json_array_get(json_object_get(sub->root, "channels"), 0),
+                       "subscription_instance_id", NULL);
+}
+
+static struct lp_subscription *
+joining(struct env *e, const char *channel)
+{
+    char input[200];
+
+    (void)snprintf(input, sizeof input,
+                   "{\"client_signal\":\"100GBE\",\"shared_channels\":[\"%s\"]}", channel);
+    return stored(e, "Optical Digital Service 100G", input, LP_LC_INITIAL);
+}
+
+static enum lp_code
+give(struct env *e, struct lp_subscription *from, struct lp_subscription *to)
+{
+    struct lp_unit *unit = lp_unit_new();
+    enum lp_code rc = lp_subscription_give(unit, from, to, "channels", "shared_channels",
+                                           e->catalog, &e->context, &e->err);
+
+    if (rc == LP_OK)
+        rc = lp_subscription_save(unit, to, e->catalog, &e->context, NULL, &e->err);
+    if (rc == LP_OK)
+        rc = lp_subscription_save(unit, from, e->catalog, &e->context, NULL, &e->err);
+    if (rc == LP_OK)
+        rc = lp_store_commit(e->db.store, unit, &e->err);
+    lp_unit_free(unit);
+    return rc;
+}
+
+static void
+is_held_by(struct env *e, const char *scope, const char *value, const char *owner)
+{
+    char holder[LP_UUID_LEN + 1];
+
+    lp_test_ok(lp_subscription_by_key(e->db.store, NULL, scope, value, holder, &e->err), &e->err);
+    assert_string_equal(holder, owner);
+}
+
+static void
+D50_blocks_go_to_who_stays(struct env *e)
+{
+    struct lp_subscription *first =
+        stored(e, "Optical Digital Service 100G", CHANNELS, LP_LC_INITIAL);
+    char channel[LP_UUID_LEN + 1];
+    struct lp_subscription *second, *third, *again;
+    json_auto_t *past = NULL;
+
+    (void)snprintf(channel, sizeof channel, "%s", channel_of(first));
+    second = joining(e, channel);
+    third = joining(e, channel);
+    lp_test_ok(give(e, first, second), &e->err);
+    again = load(e, second->id); /* the channel has come whole, under its old ids */
+    assert_string_equal(channel_of(again), channel);
+    assert_true(lp_json_same(again->root, second->root));
+    assert_null(json_object_get(again->root, "shared_channels"));
+    lp_subscription_free(again);
+    again = load(e, first->id); /* who gave it away uses it on */
+    assert_null(json_object_get(again->root, "channels"));
+    assert_string_equal(
+        json_string_value(json_array_get(json_object_get(again->root, "shared_channels"), 0)),
+        channel);
+    is_held_by(e, "channel.och_id", "42", second->id);
+    is_held_by(e, "spectrum.name", "OCh042", second->id);
+    lp_test_ok(lp_subscription_at(e->db.store, e->catalog, first->id, 1, &past, &e->err), &e->err);
+    assert_int_equal(json_array_size(json_object_get(
+                         json_object_get(past, "optical_digital_service"), "channels")),
+                     1);                    /* what was, was */
+    set_status(e, again, LP_LC_TERMINATED); /* and may go now */
+    save(e, again);
+    lp_test_ok(give(e, second, third), &e->err);
+    is_held_by(e, "channel.och_id", "42", third->id);
+    lp_subscription_free(again);
+    again = stored(e, "Optical Digital Service 400G", "{}", LP_LC_INITIAL);
+    assert_int_equal(give(e, third, again), LP_PRECONDITION); /* it does not use them */
+    lp_subscription_free(again);
+    lp_subscription_free(first);
+    lp_subscription_free(second);
+    lp_subscription_free(third);
+}
+
 static const struct test_case {
     const char *name;
     void (*run)(struct env *e);
@@ -848,6 +939,7 @@ static const struct test_case {
     CASE(wrong_changes_are_refused),
     CASE(the_newest_import_row_counts),
     CASE(saving_leaves_the_validation_time_alone),
+    CASE(D50_blocks_go_to_who_stays),
 };
 
 struct case_run {

@@ -508,7 +508,7 @@ static void
 look_route(struct lp_request *req)
 {
     unsigned allowed = 0;
-    int match = lp_route_find(&req->target, req->method, &req->route, &allowed, req->params);
+    int match = lp_api_route_find(&req->target, req->method, &req->route, &allowed, req->params);
 
     list_methods(req, allowed);
     if (match == LP_MATCH_NONE)

@@ -69,8 +69,8 @@ path_matches(const struct lp_route *route, const struct lp_http_target *target, 
 }
 
 int
-lp_route_find(const struct lp_http_target *target, int method, const struct lp_route **out,
-              unsigned *allowed, const char *params[static LP_ROUTE_MAX_PARAMS])
+lp_api_route_find(const struct lp_http_target *target, int method, const struct lp_route **out,
+                  unsigned *allowed, const char *params[static LP_ROUTE_MAX_PARAMS])
 {
     size_t count;
     const struct lp_route *rows = lp_routes(&count);

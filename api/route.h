@@ -86,8 +86,8 @@ enum { LP_MATCH_NONE, LP_MATCH_METHOD, LP_MATCH_OK };
  * lp_method). Literal segments win over parameters. params[] receives the decoded path parameters
  * in order.
  */
-int lp_route_find(const struct lp_http_target *target, int method, const struct lp_route **out,
-                  unsigned *allowed, const char *params[static LP_ROUTE_MAX_PARAMS]);
+int lp_api_route_find(const struct lp_http_target *target, int method, const struct lp_route **out,
+                      unsigned *allowed, const char *params[static LP_ROUTE_MAX_PARAMS]);
 /** What a path parameter must look like, by its name; never NULL. */
 const struct lp_param *lp_path_param(const char *name, size_t len);
 /** Names of the parameters in a template, in order. Calls fn for each. */

@@ -71,7 +71,7 @@ find(const char *target_text, int method, const struct lp_route **route, unsigne
     int found;
 
     assert_int_equal(lp_http_target_parse(arena, target_text, &target, &err), LP_OK);
-    found = lp_route_find(&target, method, route, allowed, params);
+    found = lp_api_route_find(&target, method, route, allowed, params);
     lp_arena_free(arena);
     return found;
 }

@@ -676,11 +676,16 @@ static enum lp_code
 take_session(struct lp_restconf *rc, struct lp_err *err)
 {
     struct lp_breakers *breakers = lp_driver_host_breakers(rc->host);
+    struct lp_credential credential;
     enum lp_code code;
 
     if (rc->session != NULL)
         return LP_OK;
-    code = lp_breaker_ask(breakers, rc->element.name, err);
+    /* new credentials close what a refused login opened: look at them first */
+    code = lp_driver_host_credential(rc->host, rc->element.credentials, &credential, err);
+    lp_credential_wipe(&credential);
+    if (code == LP_OK)
+        code = lp_breaker_ask(breakers, rc->element.name, err);
     if (code != LP_OK)
         return code;
     rc->asked = true;

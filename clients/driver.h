@@ -128,7 +128,8 @@ bool lp_port_role_from_name(const char *name, enum lp_port_role *out);
  *   "circuit"   {"name","label","a":{"port"},"z":{"node","port"},"route":[{"node","port"},...],
  *                "low_mhz","high_mhz","carriers":[{"center_mhz","width_mhz"}],"preferred"?:{...}}:
  *                signalled optical circuit whose source is this element. With present=false and
- *                "retire":true (also of its shutters) it goes last, behind what replaces it
+ *                "retire":true (also of its shutters) it goes last, behind what replaces it. "was":
+ *                its former name: a circuit of that name between its ends gets the new one
  *   "shutter"   {"port","circuit","open":bool,"low_mhz"?,"high_mhz"?}: super-channel shutter at one
  *               end of a circuit; the passband that the circuit will have tells the end that is not
  *               its source that the circuit moves, and that its shutter must be opened again
@@ -233,7 +234,9 @@ struct lp_driver {
                              struct lp_err *);
     enum lp_code (*modes)(struct lp_ne *, const struct lp_call *, const char *port, json_t **out,
                           struct lp_err *);
-    /** One object by the reference that plans use ("ots:1-A-1-L1"): normalised attributes. */
+    /** One object by the reference that plans use ("ots:1-A-1-L1"): normalised attributes. Line
+     * systems also know "circuits": {"items":[{"aid","name","label","port","far_node","far_port",
+     * "low_mhz","high_mhz","route":[{"node","port"}...]}]}, whose source the element is. */
     enum lp_code (*read)(struct lp_ne *, const struct lp_call *, const char *object, json_t **out,
                          struct lp_err *);
 

@@ -438,62 +438,46 @@ create_osnc(struct fx_planner *p, const struct circuit *c, const json_t *wanted)
     return rc;
 }
 
-/* The tributary must carry foreign waves; a fiber end of the same plan has seen to it already. */
+/* Does another intent of this plan see to the port's mode? */
+static bool
+is_cared_for(const struct fx_planner *p, const char *port)
+{
+    json_t *intent;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)p->intents, i, intent)
+    {
+        const char *kind = lp_json_str(intent, "kind", "");
+
+        if (strcmp(lp_json_str(intent, "port", ""), port) == 0 && lp_json_true(intent, "present")
+            && (strcmp(kind, "fiber-end") == 0
+                || (strcmp(kind, "port") == 0 && lp_json_true(intent, "manual"))))
+            return true;
+    }
+    return false;
+}
+
+/* The tributary must carry foreign waves. */
 static enum lp_code
 ensure_manual_mode(struct fx_planner *p, const struct circuit *c)
 {
     json_auto_t *wanted = json_pack("{s:s, s:s}", "INTFTYP", "MANUALMODE-2", "ADMIN", "IS");
     const char *object = lp_arena_printf(p->arena, "scg:%s", c->a);
 
-    if (is_planned(p, object, "set"))
+    if (is_cared_for(p, c->a))
         return LP_OK;
     return fx_plan_port(p, object, c->id, LP_PHASE_PREPARE, wanted);
 }
 
 static enum lp_code
-ensure_circuit(struct fx_planner *p, const struct circuit *c)
+remove_osnc(struct fx_planner *p, const struct circuit *c, const char *aid, const json_t *osnc)
 {
-    json_auto_t *wanted = json_object();
-    const char *aid = NULL, *route = NULL;
-    const json_t *osnc = find_by_suffix(c->osncs, c->suffix, &aid);
-    struct fx_op like = {.phase = LP_PHASE_CIRCUIT, .intent = c->id, .flags = LP_OP_TRAFFIC};
-    enum lp_code rc = signal_attrs(p, c->intent, wanted);
-
-    if (rc == LP_OK && osnc != NULL && !same_ends(c, aid, osnc))
-        rc = foreign_ends(p, c, aid, osnc);
-    if (rc == LP_OK)
-        rc = ensure_manual_mode(p, c);
-    if (rc == LP_OK)
-        rc = ensure_route(p, c, &route);
-    if (rc != LP_OK)
-        return rc;
-    (void)lp_json_set_str(wanted, "ADMIN", "IS");
-    if (osnc == NULL) {
-        (void)lp_json_set_str(wanted, "OELAID", route);
-        return create_osnc(p, c, wanted);
-    }
-    (void)lp_json_set_str(wanted, "OELAID", shown(p, route));
-    (void)lp_json_set_str(p->routes, aid, shown(p, route));
-    like.object = lp_arena_printf(p->arena, "osnc:%s", aid);
-    return fx_edit(p, &like, osnc, wanted);
-}
-
-static enum lp_code
-remove_circuit(struct fx_planner *p, const struct circuit *c)
-{
-    const char *aid = NULL, *object;
-    const json_t *osnc = find_by_suffix(c->osncs, c->suffix, &aid);
     json_auto_t *out = json_pack("{s:s}", "ADMIN", "OOS"), *was = NULL;
-    struct fx_op op = {.phase = LP_PHASE_REMOVE, .intent = c->id, .flags = LP_OP_TRAFFIC};
-    enum lp_code rc;
+    const char *object = lp_arena_printf(p->arena, "osnc:%s", aid);
+    struct fx_op op = {
+        .phase = LP_PHASE_REMOVE, .object = object, .intent = c->id, .flags = LP_OP_TRAFFIC};
+    enum lp_code rc = fx_edit(p, &op, osnc, out);
 
-    if (osnc == NULL)
-        return LP_OK; /* gone already: that is what was wanted */
-    if (!same_ends(c, aid, osnc))
-        return foreign_ends(p, c, aid, osnc);
-    object = lp_arena_printf(p->arena, "osnc:%s", aid);
-    op.object = object;
-    rc = fx_edit(p, &op, osnc, out);
     was = fx_creation(FX_OSNC, osnc);
     (void)lp_json_set_str(was, "ADMIN", "OOS");
     op.action = "delete";
@@ -506,6 +490,100 @@ remove_circuit(struct fx_planner *p, const struct circuit *c)
     if (rc == LP_OK)
         rc = wait_for(p, c, LP_PHASE_REMOVE, lp_arena_printf(p->arena, "sch:%s", aid), NULL, NULL);
     return rc;
+}
+
+/* Does another intent of this plan mean the circuit of that name? */
+static bool
+is_anothers(struct fx_planner *p, const struct circuit *c, const char *suffix)
+{
+    json_t *intent;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)p->intents, i, intent)
+    {
+        if (intent != c->intent && strcmp(lp_json_str(intent, "kind", ""), "circuit") == 0
+            && strcmp(fx_suffix(p->arena, lp_json_str(intent, "name", "")), suffix) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Ours under another name: the one it had before (intent member "was"), or, where foreign objects
+ * may be changed, the one that has its ends and its light. */
+static const json_t *
+find_renamed(struct fx_planner *p, const struct circuit *c, const json_t *wanted, const char **aid)
+{
+    const char *was = fx_suffix(p->arena, lp_json_str(c->intent, "was", "")), *key;
+    json_t *osnc;
+
+    json_object_foreach((json_t *)(uintptr_t)c->osncs, key, osnc)
+    {
+        const char *suffix = lp_json_str(osnc, "CKTIDSUFFIX", "");
+        bool same_light = lp_json_same(json_object_get(osnc, "PASSBANDLIST"),
+                                       json_object_get(wanted, "PASSBANDLIST"));
+
+        if (!same_ends(c, key, osnc) || is_anothers(p, c, suffix)
+            || !((suffix[0] != '\0' && strcmp(suffix, was) == 0) || (p->take_over && same_light)))
+            continue;
+        *aid = key;
+        return osnc;
+    }
+    return NULL;
+}
+
+/* The circuit to work on, or NULL when it has to be made. One of the same name between other ends
+ * is in the way. */
+static enum lp_code
+find_circuit(struct fx_planner *p, const struct circuit *c, const json_t *wanted, const char **aid,
+             const json_t **out)
+{
+    const json_t *osnc = find_by_suffix(c->osncs, c->suffix, aid);
+
+    *out = osnc != NULL ? osnc : find_renamed(p, c, wanted, aid);
+    if (osnc == NULL || same_ends(c, *aid, osnc))
+        return LP_OK;
+    *out = NULL;
+    return p->take_over ? remove_osnc(p, c, *aid, osnc) : foreign_ends(p, c, *aid, osnc);
+}
+
+static enum lp_code
+ensure_circuit(struct fx_planner *p, const struct circuit *c)
+{
+    json_auto_t *wanted = json_object();
+    const char *aid = NULL, *route = NULL;
+    const json_t *osnc = NULL;
+    struct fx_op like = {.phase = LP_PHASE_CIRCUIT, .intent = c->id, .flags = LP_OP_TRAFFIC};
+    enum lp_code rc = signal_attrs(p, c->intent, wanted);
+
+    if (rc == LP_OK)
+        rc = find_circuit(p, c, wanted, &aid, &osnc);
+    if (rc == LP_OK)
+        rc = ensure_manual_mode(p, c);
+    if (rc == LP_OK)
+        rc = ensure_route(p, c, &route);
+    if (rc != LP_OK)
+        return rc;
+    (void)lp_json_set_str(wanted, "ADMIN", "IS");
+    if (osnc == NULL) {
+        (void)lp_json_set_str(wanted, "OELAID", route);
+        return create_osnc(p, c, wanted);
+    }
+    (void)lp_json_set_str(wanted, "OELAID", shown(p, route));
+    (void)lp_json_set_str(wanted, "CKTIDSUFFIX", c->suffix);
+    (void)lp_json_set_str(p->routes, aid, shown(p, route));
+    like.object = lp_arena_printf(p->arena, "osnc:%s", aid);
+    return fx_edit(p, &like, osnc, wanted);
+}
+
+static enum lp_code
+remove_circuit(struct fx_planner *p, const struct circuit *c)
+{
+    const char *aid = NULL;
+    const json_t *osnc = find_by_suffix(c->osncs, c->suffix, &aid);
+
+    if (osnc == NULL)
+        return LP_OK; /* gone already: that is what was wanted */
+    return same_ends(c, aid, osnc) ? remove_osnc(p, c, aid, osnc) : foreign_ends(p, c, aid, osnc);
 }
 
 /* ---- routes that nobody uses any more ---- */
@@ -682,6 +760,27 @@ find_sch(struct fx_planner *p, const char *port, const char *suffix, const json_
     return NULL;
 }
 
+/* A name that was changed by hand, or is changed by this plan, may not show at the far end: at one
+ * port the light alone tells who it is. */
+static enum lp_code
+find_by_light(struct fx_planner *p, const struct circuit *c, const char *port, const char **aid)
+{
+    json_auto_t *light = json_pack("[I, I]", (json_int_t)lp_json_int(c->intent, "low_mhz", 0),
+                                   (json_int_t)lp_json_int(c->intent, "high_mhz", 0));
+    const json_t *all = NULL;
+    const char *key;
+    json_t *sch;
+    enum lp_code rc = p->source->all(p->source->ctx, FX_SCH, &all, p->err);
+
+    if (rc == LP_OK)
+        json_object_foreach((json_t *)(uintptr_t)all, key, sch)
+        {
+            if (fx_sch_on(key, port) && lp_json_same(json_object_get(sch, "PROVPBLIST"), light))
+                *aid = key;
+        }
+    return rc;
+}
+
 /* A circuit that is moved is dark afterwards, at both ends. The source knows from its own plan, the
  * other end from the passband that the intent expects. */
 static bool
@@ -751,7 +850,9 @@ shutter(struct fx_planner *p, const struct circuit *c, const char *port, bool op
     if (rc != LP_OK)
         return rc;
     aid = find_sch(p, port, c->suffix, osncs, crosses);
-    if (aid != NULL)
+    if (aid == NULL && open)
+        rc = find_by_light(p, c, port, &aid);
+    if (rc == LP_OK && aid != NULL)
         rc = p->source->get(p->source->ctx, FX_SCH, aid, &sch, p->err);
     if (rc != LP_OK || (sch == NULL && !open))
         return rc;

@@ -382,6 +382,81 @@ read_used(struct fx_ne *fx, const char *port, json_t **out, struct lp_err *err)
     return LP_OK;
 }
 
+/* [[node, interface, node, interface]...] as [{"node","port"}...]. */
+static json_t *
+route_ends(const json_t *hops)
+{
+    json_t *out = json_array(), *hop;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)hops, i, hop)
+    {
+        for (size_t k = 0; k + 1 < json_array_size(hop); k += 2)
+            (void)json_array_append_new(out, json_pack("{s:O, s:O}", "node", json_array_get(hop, k),
+                                                       "port", json_array_get(hop, k + 1)));
+    }
+    return out;
+}
+
+/* The route's name is cut where a circuit shows it. */
+static const json_t *
+route_of_circuit(const json_t *routes, const json_t *osnc)
+{
+    const char *shown = lp_json_str(osnc, "OELAID", ""), *name;
+    json_t *route;
+
+    json_object_foreach((json_t *)(uintptr_t)routes, name, route)
+    {
+        if (shown[0] != '\0' && strncmp(name, shown, 64) == 0)
+            return json_object_get(route, "EXPLICITROUTE");
+    }
+    return NULL;
+}
+
+static const char *
+port_of_sch(struct lp_arena *arena, const char *sch)
+{
+    size_t len = 0;
+    unsigned index;
+
+    return lp_tl1_aid_split(sch, &len, &index) ? lp_arena_strndup(arena, sch, len) : sch;
+}
+
+static void
+add_circuit(struct fx_ne *fx, json_t *made, const char *aid, const json_t *osnc,
+            const json_t *routes)
+{
+    const json_t *band = json_object_get(osnc, "PASSBANDLIST");
+    struct lp_arena *arena = fx->call->arena;
+
+    add_item(made, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o}", "aid", aid, "name",
+                             lp_json_str(osnc, "CKTIDSUFFIX", ""), "label",
+                             lp_json_str(osnc, "LABEL", ""), "port", port_of_sch(arena, aid),
+                             "far_node", lp_json_str(osnc, "REMNODETID", ""), "far_port",
+                             port_of_sch(arena, lp_json_str(osnc, "REMENDPOINT", "")), "low_mhz",
+                             json_integer_value(json_array_get(band, 0)), "high_mhz",
+                             json_integer_value(json_array_get(band, 1)), "route",
+                             route_ends(route_of_circuit(routes, osnc))));
+}
+
+/* "circuits": those whose source is this element, with the ends of their multiplex sections. */
+static enum lp_code
+read_circuits(struct fx_ne *fx, json_t **out, struct lp_err *err)
+{
+    json_auto_t *osncs = NULL, *routes = NULL;
+    const char *aid;
+    json_t *osnc;
+    enum lp_code rc = fx_read_all(fx, FX_OSNC, NULL, &osncs, err);
+
+    if (rc == LP_OK)
+        rc = fx_read_all(fx, FX_OEL, NULL, &routes, err);
+    if (rc != LP_OK)
+        return rc;
+    *out = list_document(fx);
+    json_object_foreach(osncs, aid, osnc) add_circuit(fx, *out, aid, osnc, routes);
+    return LP_OK;
+}
+
 enum lp_code
 fx_read(struct lp_ne *ne, const struct lp_call *call, const char *object, json_t **out,
         struct lp_err *err)
@@ -392,7 +467,9 @@ fx_read(struct lp_ne *ne, const struct lp_call *call, const char *object, json_t
     const char *aid, *at = strchr(object, '@');
     enum lp_code rc = LP_OK;
 
-    if (strncmp(object, "used:", 5) == 0) {
+    if (strcmp(object, "circuits") == 0) {
+        rc = read_circuits(fx, &made, err);
+    } else if (strncmp(object, "used:", 5) == 0) {
         rc = read_used(fx, object + 5, &made, err);
     } else if (strncmp(object, "power:", 6) == 0 && at != NULL) {
         rc = fx_read_power(fx, lp_arena_strndup(call->arena, object + 6, (size_t)(at - object) - 6),

@@ -262,9 +262,21 @@ wish_admin(struct fx_planner *p, const json_t *intent, enum fx_class object, jso
     return fx_bad_intent(p, intent, LP_INVALID, "admin is up, down or maintenance");
 }
 
+/* An add/drop port for waves that are not its vendor's. Nobody needs it: it looks unused. */
+static void
+wish_manual(const json_t *intent, json_t *attrs)
+{
+    if (!lp_json_true(intent, "manual"))
+        return;
+    (void)lp_json_set_str(attrs, "INTFTYP", MANUAL_MODE);
+    (void)lp_json_set_str(attrs, "ADMIN", lp_json_true(intent, "present") ? "IS" : "OOS");
+}
+
 static enum lp_code
 wish_port(struct wishes *w, const json_t *intent, enum fx_class object, json_t *attrs)
 {
+    if (object == FX_SCG)
+        wish_manual(intent, attrs);
     if (!lp_json_true(intent, "present")) {
         (void)lp_json_set_str(attrs, "LABEL", "");
         return LP_OK;

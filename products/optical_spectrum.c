@@ -163,23 +163,28 @@ label_text(const struct lp_conf *conf, const json_t *closure, const char *port, 
     return rc;
 }
 
+/* The port itself. Its id is that of a fiber's end: what a patch cord and a spectrum want of one
+ * port is one object, which stays as long as one of them is there. */
 static enum lp_code
-desire_label(const struct lp_conf *conf, const json_t *closure, const char *port, json_t *out,
-             struct lp_err *err)
+desire_port(const struct lp_conf *conf, const json_t *closure, const char *port, json_t *out,
+            struct lp_err *err)
 {
     const char *name =
         lp_json_str(lp_closure_block(closure, port), LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, NULL);
     struct lp_buf text = LP_BUF_INIT;
+    bool patched = has_patch(closure, port);
     json_t *intent = NULL;
-    enum lp_code rc;
+    enum lp_code rc = LP_OK;
 
-    if (name == NULL || has_patch(closure, port))
+    if (name == NULL)
         return LP_OK;
-    rc = label_text(conf, closure, port, &text, err);
+    if (!patched)
+        rc = label_text(conf, closure, port, &text, err);
     if (rc == LP_OK)
-        intent = json_pack("{s:o, s:s, s:b, s:s, s:s, s:s%}", "id", json_sprintf("port:%s", name),
-                           "kind", "port", "present", 1, "port", name, "role", "ols-add-drop",
-                           "label", text.data == NULL ? "" : text.data, text.len);
+        intent = json_pack("{s:o, s:s, s:b, s:s, s:s, s:b, s:s*}", "id",
+                           json_sprintf("fiber-end:%s", name), "kind", "port", "present", 1, "port",
+                           name, "role", "ols-add-drop", "manual", 1, "label",
+                           patched ? NULL : text.data);
     lp_buf_free(&text);
     if (rc == LP_OK && intent == NULL)
         rc = lp_fail(err, LP_NOMEM, "no memory for an intent");
@@ -200,7 +205,7 @@ spectrum_desired(const struct lp_conf *conf, const json_t *closure, json_t **out
         const char *port = json_string_value(ends_of(root, i));
 
         if (port != NULL)
-            rc = desire_label(conf, closure, port, desired, err);
+            rc = desire_port(conf, closure, port, desired, err);
     }
     if (rc == LP_OK)
         *out = lp_json_take(&desired);

@@ -6,6 +6,7 @@
 
 #include "clients/driver.h"
 #include "model/products_gen.h"
+#include "optical/sections.h"
 
 static const char *
 name_of(const json_t *spectrum)
@@ -40,12 +41,6 @@ find_place(const json_t *closure, const json_t *spectrum, const json_t *id, stru
     return LP_OK;
 }
 
-static const char *
-type_of(const struct place *at)
-{
-    return lp_json_str(at->root, LP_F_OPTICAL_DEVICE_DEVICE_TYPE, "");
-}
-
 static bool
 can(const struct place *at, enum lp_cap cap)
 {
@@ -57,58 +52,68 @@ can(const struct place *at, enum lp_cap cap)
 
 /* ---- the route of a circuit: pairs of ROADM line ports, amplifiers left out ---- */
 
-struct walk {
-    const json_t *closure, *spectrum;
-    json_t *route;
-    bool open; /* a multiplex section has begun */
-};
+enum { PORTS_MOST = 128 /* of a section's path, as the catalog says */ };
 
-/* Ports that begin and end a multiplex section belong to add/drop multiplexers; the amplifiers
- * between them are passed by. */
-static enum lp_code
-walk_port(struct walk *walk, const json_t *id, struct lp_err *err)
+static enum lp_node_role
+role_of(const struct place *at)
 {
-    struct place at;
-    enum lp_code rc = find_place(walk->closure, walk->spectrum, id, &at, err);
-    const char *type;
+    const char *type = lp_json_str(at->root, LP_F_OPTICAL_DEVICE_DEVICE_TYPE, "");
 
-    if (rc != LP_OK)
-        return rc;
-    type = type_of(&at);
-    if (strcmp(type, "Amplifier") == 0 && walk->open)
-        return LP_OK;
-    if (strcmp(type, "ROADM") != 0 && strcmp(type, "Transponder+OADM") != 0)
-        return lp_fail(err, LP_INVALID,
-                       "%.64s: its path runs through port %s of %s, which is no multiplexer (%s)",
-                       name_of(walk->spectrum), at.port, at.node, type);
-    walk->open = !walk->open;
-    return json_array_append_new(walk->route,
-                                 json_pack("{s:s, s:s}", "node", at.node, "port", at.port))
-                   == 0
-               ? LP_OK
-               : lp_fail(err, LP_NOMEM, "no memory for a route");
+    if (strcmp(type, "Amplifier") == 0)
+        return LP_NODE_AMPLIFIER;
+    return strcmp(type, "ROADM") == 0 || strcmp(type, "Transponder+OADM") == 0
+               ? LP_NODE_ROADM
+               : LP_NODE_TRANSPONDER;
+}
+
+static enum lp_code
+path_of(const json_t *closure, const json_t *spectrum, const json_t *path,
+        struct lp_route_port ports[static PORTS_MOST], size_t *count, struct lp_err *err)
+{
+    json_t *id;
+    size_t i;
+
+    *count = 0;
+    json_array_foreach(path, i, id)
+    {
+        struct place at;
+        enum lp_code rc = find_place(closure, spectrum, id, &at, err);
+
+        if (rc == LP_OK && i == PORTS_MOST)
+            rc = lp_fail(err, LP_INVALID, "its path has too many ports");
+        if (rc != LP_OK)
+            return rc;
+        ports[(*count)++] = (struct lp_route_port){
+            .port = at.port, .node = at.node, .site = "", .domain = "", .role = role_of(&at)};
+    }
+    return LP_OK;
+}
+
+static json_t *
+hop(const struct lp_route_port *at)
+{
+    return json_pack("{s:s, s:s}", "node", at->node, "port", at->port);
 }
 
 static enum lp_code
 route_of(const json_t *closure, const json_t *spectrum, const json_t *path, json_t **out,
          struct lp_err *err)
 {
-    json_auto_t *route = json_array();
-    struct walk walk = {closure, spectrum, route, false};
-    enum lp_code rc = LP_OK;
-    json_t *id;
-    size_t i;
+    struct lp_route_port ports[PORTS_MOST];
+    struct lp_oms oms[PORTS_MOST / 2];
+    size_t count, found = 0;
+    enum lp_code rc = path_of(closure, spectrum, path, ports, &count, err);
 
-    json_array_foreach(path, i, id)
-    {
-        rc = walk_port(&walk, id, err);
-        if (rc != LP_OK)
-            return rc;
-    }
-    if (walk.open)
-        return lp_fail(err, LP_INVALID, "%.64s: its path ends between two multiplexers",
-                       name_of(spectrum));
-    *out = lp_json_take(&route);
+    if (rc != LP_OK)
+        return rc;
+    rc = lp_route_oms(ports, count, oms, LP_COUNT(oms), &found, err);
+    if (rc != LP_OK)
+        return lp_err_prefix(err, "%.64s: ", name_of(spectrum));
+    *out = json_array();
+    for (size_t i = 0; i < found; i++)
+        if (json_array_append_new(*out, hop(&ports[oms[i].egress])) != 0
+            || json_array_append_new(*out, hop(&ports[oms[i].ingress])) != 0)
+            return lp_fail(err, LP_NOMEM, "no memory for a route");
     return LP_OK;
 }
 
@@ -260,6 +265,7 @@ static enum lp_code
 derive_circuit(json_t *spectrum, struct lp_err *err)
 {
     const char *name = lp_json_str(spectrum, LP_F_OPTICAL_SPECTRUM_SPECTRUM_NAME, NULL);
+    const char *was = lp_json_str(spectrum, LP_F_OPTICAL_SPECTRUM_CIRCUIT_NAME, NULL);
     char text[128];
 
     if (name == NULL)
@@ -269,6 +275,9 @@ derive_circuit(json_t *spectrum, struct lp_err *err)
     for (char *c = text; *c != '\0'; c++)
         if (*c == ' ')
             *c = '_';
+    if (was != NULL && strcmp(was, text) != 0
+        && lp_json_set_str(spectrum, LP_F_OPTICAL_SPECTRUM_FORMER_CIRCUIT, was) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for a circuit's name");
     if (lp_json_set_str(spectrum, LP_F_OPTICAL_SPECTRUM_CIRCUIT_NAME, text) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for a circuit's name");
     return LP_OK;

@@ -339,18 +339,48 @@ put_list(json_t *block, const char *member, const json_t *route, const char *fro
     return json_object_set_new(block, member, json_deep_copy(json_object_get(route, from)));
 }
 
+/** Routes name fibers by their subscriptions; a block references their root blocks. */
 static enum lp_code
-write_block(json_t *block, const json_t *grant, struct lp_err *err)
+fiber_blocks(struct lp_run *run, const json_t *fibers, json_t **out, struct lp_err *err)
+{
+    json_auto_t *list = json_array();
+    const json_t *id;
+    enum lp_code rc = LP_OK;
+    size_t i;
+
+    json_array_foreach(fibers, i, id)
+    {
+        struct lp_subscription *fiber = NULL;
+
+        rc = lp_run_subscription(run, json_string_value(id), &fiber, err);
+        if (rc == LP_OK
+            && json_array_append(list, json_object_get(fiber->root, "subscription_instance_id"))
+                   != 0)
+            rc = no_memory(err);
+        if (rc != LP_OK)
+            return rc;
+    }
+    *out = lp_json_take(&list);
+    return *out == NULL ? no_memory(err) : LP_OK;
+}
+
+static enum lp_code
+write_block(struct lp_run *run, json_t *block, const json_t *grant, struct lp_err *err)
 {
     const json_t *route = json_object_get(grant, "route");
+    json_t *fibers = NULL;
+    enum lp_code rc = fiber_blocks(run, json_object_get(route, "fibers"), &fibers, err);
     int bad =
         lp_json_set_int(block, LP_F_OPTICAL_SPECTRUM_LOW_MHZ, lp_json_int(grant, "low_mhz", 0));
 
     bad |=
         lp_json_set_int(block, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ, lp_json_int(grant, "high_mhz", 0));
     bad |= put_list(block, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS, route, "ports");
-    bad |= put_list(block, LP_F_OPTICAL_SPECTRUM_ROUTE_FIBERS, route, "fibers");
+    bad |= fibers == NULL
+           || json_object_set_new(block, LP_F_OPTICAL_SPECTRUM_ROUTE_FIBERS, fibers) != 0;
     bad |= lp_json_set_str(block, LP_F_OPTICAL_SPECTRUM_RESERVATION, "reserved");
+    if (rc != LP_OK)
+        return rc;
     return bad ? no_memory(err) : LP_OK;
 }
 
@@ -371,7 +401,7 @@ claim_one(struct lp_run *run, const struct lp_subscription *sub, const json_t *r
         return lp_fail(err, LP_INVALID, "%.120s has no such optical spectrum", sub->description);
     rc = lp_spectrum_claim(run, &claimant, request, &grant, err);
     if (rc == LP_OK)
-        rc = write_block(block, grant, err);
+        rc = write_block(run, block, grant, err);
     if (rc == LP_OK && json_object_set(grant, "block", json_object_get(request, "block")) != 0)
         rc = no_memory(err);
     if (rc == LP_OK)

@@ -12,6 +12,7 @@ extern const struct lp_workflow_set lp_workflows_pop;
 extern const struct lp_workflow_set lp_workflows_optical_device;
 extern const struct lp_workflow_set lp_workflows_optical_fiber;
 extern const struct lp_workflow_set lp_workflows_optical_digital_service;
+extern const struct lp_workflow_set lp_workflows_optical_spectrum;
 extern const struct lp_workflow_set lp_workflows_imports;
 
 /** All of them. */

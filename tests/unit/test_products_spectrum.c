@@ -309,8 +309,9 @@ a_patched_port_keeps_the_label_of_its_patch(void **state)
                         json_pack("{s:s, s:s, s:{s:[s, s]}}", "subscription_id", "p", "type",
                                   "Optical Fiber", "root", "terminations", "mt1", "other"));
     assert_int_equal(lp_product_optical_spectrum.desired(conf, closure, &out, &err), LP_OK);
-    assert_null(intent_of(out, "mil", "port"));
-    assert_non_null(intent_of(out, "fir", "port"));
+    assert_null(json_object_get(intent_of(out, "mil", "port"), "label"));
+    assert_string_equal(lp_json_str(intent_of(out, "mil", "port"), "id", ""), "fiber-end:1-A-3-T1");
+    assert_non_null(json_object_get(intent_of(out, "fir", "port"), "label"));
 }
 
 static void
@@ -319,8 +320,8 @@ T12_a_path_that_begins_at_an_amplifier_is_refused(void **state)
     static const struct {
         const char *path, *why;
     } cases[] = {
-        {"ol1 ol2", "runs through port 1-A-1-L1 of lp.ola, which is no multiplexer (Amplifier)"},
-        {"ml1", "ends between two multiplexers"},
+        {"ol1 ol2", "cannot begin at the amplifier lp.ola"},
+        {"ml1", "ends within the multiplex section from lp.mil"},
         {"gone", "port gone of its route is not there"},
     };
 

@@ -19,8 +19,9 @@ enum {
 /* ---- failing ---- */
 
 static int64_t
-backoff_us(const struct lp_step *step, int64_t in_row)
+backoff_us(const struct lp_conf *conf, const struct lp_step *step, int64_t in_row)
 {
+    int64_t most = lp_conf_live_int(&conf->executor_retry_longest_ms);
     int64_t first = step->backoff_ms[0] != 0 ? step->backoff_ms[0] : FIRST_BACKOFF_MS;
     int64_t longest = step->backoff_ms[1] != 0 ? step->backoff_ms[1] : LONGEST_BACKOFF_MS;
     int64_t delay = first;
@@ -30,6 +31,8 @@ backoff_us(const struct lp_step *step, int64_t in_row)
         delay *= 2;
     if (delay > longest)
         delay = longest;
+    if (delay > most)
+        delay = most;
     lp_random(&dice, sizeof dice);
     return delay * 500 + (int64_t)(dice % 1000) * delay / 2 * 1000 / 1000; /* half to whole */
 }
@@ -41,12 +44,12 @@ retry_later(struct lp_proc *proc, const struct lp_step *step, const struct lp_er
     int64_t in_row = proc->in_row + 1;
 
     __atomic_add_fetch(&proc->engine->stats.retries, 1, __ATOMIC_RELAXED);
-    lp_flush_submit(
-        proc,
-        &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING, .after = LP_AFTER_PARK,
-                  .error = error, .in_row = in_row, .outcome = outcome, .writes = writes,
-                  .wait_kind = "retry", .wait_reason = error->msg,
-                  .wake_at = lp_clock_utc_us(proc->engine->clock) + backoff_us(step, in_row)));
+    lp_flush_submit(proc,
+                    &LP_FLUSH(.row = LP_SS_WAITING, .status = LP_PS_WAITING, .after = LP_AFTER_PARK,
+                              .error = error, .in_row = in_row, .outcome = outcome,
+                              .writes = writes, .wait_kind = "retry", .wait_reason = error->msg,
+                              .wake_at = lp_clock_utc_us(proc->engine->clock)
+                                         + backoff_us(proc->engine->conf, step, in_row)));
 }
 
 void

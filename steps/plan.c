@@ -70,6 +70,39 @@ record_objects(struct lp_run *run, const struct lp_wanted *wanted, struct lp_err
     return LP_OK;
 }
 
+/** What the records of our objects say before this plan changes them: an abort puts it back. */
+static enum lp_code
+remember_objects(struct lp_run *run, const struct lp_wanted *wanted, json_t *delta,
+                 struct lp_err *err)
+{
+    json_auto_t *list = json_array();
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_query(run->store, LP_SQL_OBJECTS_OF,
+                               LP_ARGS(lp_text("subscription", wanted->subject)), &rows, err);
+
+    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
+        const char *text = lp_rows_text(rows, i, "doc");
+        const char *element = lp_rows_text(rows, i, "element_id");
+        const char *intent = lp_rows_text(rows, i, "intent_id");
+        const json_t *now = json_object_get(json_object_get(wanted->mine, element), intent);
+        json_auto_t *doc = NULL;
+
+        if (now == NULL || strcmp(lp_rows_text(rows, i, "state"), "held") != 0)
+            continue;
+        rc = lp_json_load(text, strlen(text), &doc, err);
+        if (rc == LP_OK && !lp_json_same(doc, now)
+            && json_array_append_new(list, json_pack("{s:s, s:s, s:O}", "element", element,
+                                                     "intent", intent, "doc", doc))
+                   != 0)
+            rc = lp_fail(err, LP_NOMEM, "no memory for a plan");
+    }
+    lp_rows_free(rows);
+    if (rc == LP_OK && json_array_size(list) > 0
+        && json_object_set(delta, "objects_before", list) != 0)
+        rc = lp_fail(err, LP_NOMEM, "no memory for a plan");
+    return rc;
+}
+
 static enum lp_code
 keep_plan(struct lp_run *run, const json_t *state, const struct lp_wanted *wanted,
           const struct lp_planned *planned, json_t *delta, struct lp_err *err)
@@ -88,6 +121,8 @@ keep_plan(struct lp_run *run, const json_t *state, const struct lp_wanted *wante
                  LP_ARGS(lp_text("process", run->process_id), lp_text("hash", hash),
                          lp_int("begin", 0), lp_text("status", "planned"), lp_int("now", now)));
     if (!run->dry_run)
+        rc = remember_objects(run, wanted, delta, err);
+    if (rc == LP_OK && !run->dry_run)
         rc = record_objects(run, wanted, err);
     lp_run_audit(run, "plan", json_string(hash));
     if (json_object_set_new(
@@ -153,12 +188,30 @@ static enum lp_code
 plan_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
     const char *id = lp_json_str(state, "subscription_id", NULL);
+    const json_t *entry;
+    size_t i;
 
     (void)delta;
-    (void)err;
-    if (id != NULL)
-        lp_run_write(run, LP_SQL_OBJECTS_UNPLAN,
-                     LP_ARGS(lp_text("subscription", id), lp_text("process", run->process_id)));
+    if (id == NULL)
+        return LP_OK;
+    lp_run_write(run, LP_SQL_OBJECTS_UNPLAN,
+                 LP_ARGS(lp_text("subscription", id), lp_text("process", run->process_id)));
+    json_array_foreach(json_object_get(state, "objects_before"), i, entry)
+    {
+        char *text = NULL;
+        size_t len = 0;
+        enum lp_code rc = lp_json_canonical(json_object_get(entry, "doc"), &text, &len, err);
+
+        if (rc != LP_OK)
+            return rc;
+        lp_run_write(run, LP_SQL_OBJECT_PLAN,
+                     LP_ARGS(lp_text("element", lp_json_str(entry, "element", "")),
+                             lp_text("intent", lp_json_str(entry, "intent", "")),
+                             lp_text("subscription", id), lp_text("doc", text),
+                             lp_text("process", run->process_id),
+                             lp_int("now", lp_clock_utc_us(run->clock))));
+        free(text);
+    }
     return LP_OK;
 }
 

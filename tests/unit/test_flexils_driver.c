@@ -654,7 +654,7 @@ a_silent_no_op_is_found_out(void **state)
     f.node.fault_times = 1000;
     assert_int_equal(run_one(&f, json_array_get(json_object_get(plan, "operations"), 0)),
                      LP_CONFLICT);
-    assert_non_null(strstr(f.err.msg, "did not make it"));
+    assert_non_null(strstr(f.err.msg, "accepted ED-OTS and did not make the change"));
     teardown(&f);
 }
 

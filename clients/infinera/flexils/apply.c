@@ -250,21 +250,23 @@ send_all(struct run *r, const struct fx_request *requests, size_t count)
 /* Reads back until the change shows. A hint of the element that turns out true is no change of
  * ours. */
 static enum lp_code
-verify(struct run *r, enum lp_code sent, const json_t *before, json_t **out)
+verify(struct run *r, enum lp_code sent, const char *command, const json_t *before, json_t **out)
 {
     struct lp_err hint = LP_ERR_INIT;
     json_auto_t *actual = NULL;
     bool held = false;
+    char why[96];
     enum lp_code rc;
 
     lp_err_move(&hint, r->err);
+    (void)snprintf(why, sizeof why, "the element accepted %s and did not make the change", command);
     rc = poll_until(r, look, 1, &held, &actual);
     if (rc == LP_OK && held)
         rc = report(r, sent == LP_OK, before, actual, out);
     else if (rc == LP_OK && sent != LP_OK)
         rc = conflict(r, actual, hint.msg);
     else if (rc == LP_OK)
-        rc = conflict(r, actual, "the element accepted the change and did not make it");
+        rc = conflict(r, actual, why);
     else if (sent == LP_OK && rc == LP_RETRYABLE)
         rc = lp_fail(r->err, LP_UNKNOWN, "%s %s: changed, and could not be read back",
                      r->fx->element.name, r->object);
@@ -375,6 +377,16 @@ before_holds(const struct run *r, const json_t *actual)
     return fx_holds(r->class, tolerant, actual);
 }
 
+/* "ED-OTS": what was sent last. */
+static const char *
+last_code(const struct fx_request *requests, size_t count)
+{
+    const struct fx_verb_row *row =
+        count > 0 ? fx_verb_find(requests[count - 1].object, requests[count - 1].verb) : NULL;
+
+    return row != NULL ? row->code : "the command";
+}
+
 static enum lp_code
 act(struct run *r, const json_t *actual, json_t **out)
 {
@@ -400,7 +412,7 @@ act(struct run *r, const json_t *actual, json_t **out)
         (void)json_object_set(op, "after", after);
         rc = try_other_far_ends(r, op, rc);
     }
-    return rc == LP_OK || is_hint(rc) ? verify(r, rc, actual, out) : rc;
+    return rc == LP_OK || is_hint(rc) ? verify(r, rc, last_code(requests, count), actual, out) : rc;
 }
 
 /* A super-channel that is gone is dark: undoing the opening of its shutter is done. */

@@ -60,6 +60,15 @@ give(json_t *item, const char *as, const json_t *object, const char *name)
 
 /* ---- identity ---- */
 
+/* Older releases do not know the command; any other refusal is one. */
+static bool
+knows_no_such_command(enum lp_code rc, const struct lp_err *err)
+{
+    const char *error = lp_json_str(err->detail, "tl1_error", "");
+
+    return rc == LP_REFUSED && (strcmp(error, "IICM") == 0 || strcmp(error, "ICNV") == 0);
+}
+
 enum lp_code
 fx_probe(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_err *err)
 {
@@ -68,7 +77,7 @@ fx_probe(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_e
     json_t *first;
     enum lp_code rc = fx_read_all(fx, FX_SYS, NULL, &sys, err);
 
-    if (rc == LP_REFUSED) { /* older releases do not know the command */
+    if (knows_no_such_command(rc, err)) {
         lp_err_clear(err);
         rc = LP_OK;
     }

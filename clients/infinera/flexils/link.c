@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clients/infinera/flexils/read.h"
+
 #define REPEAT_WITHIN_US 1000000
 
 /* ---- addresses ---- */
@@ -422,6 +424,25 @@ fx_identify(void *host, const struct lp_tl1_element *element, struct lp_tl1_sess
     return rc;
 }
 
+/* An element that did not tell at the login is asked once more: not having told is no proof that it
+ * is another one. */
+static enum lp_code
+known_serial(struct fx_ne *fx, char serial[static 80], struct lp_err *err)
+{
+    json_auto_t *chassis = NULL;
+    enum lp_code rc;
+
+    lp_driver_host_get_serial(fx->ne.host, fx->element.name, serial, 80);
+    if (serial[0] != '\0')
+        return LP_OK;
+    rc = fx_read_one(fx, FX_EQPT, "1", &chassis, err);
+    if (rc != LP_OK)
+        return rc;
+    (void)snprintf(serial, 80, "%.79s", lp_json_str(chassis, "SERNO", ""));
+    lp_driver_host_set_serial(fx->ne.host, fx->element.name, serial);
+    return LP_OK;
+}
+
 enum lp_code
 fx_verify_identity(struct fx_ne *fx, struct lp_err *err)
 {
@@ -430,7 +451,9 @@ fx_verify_identity(struct fx_ne *fx, struct lp_err *err)
 
     if (fx->verified || fx->element.serial == NULL || fx->element.serial[0] == '\0')
         return LP_OK;
-    lp_driver_host_get_serial(fx->ne.host, fx->element.name, serial, sizeof serial);
+    rc = known_serial(fx, serial, err);
+    if (rc != LP_OK)
+        return rc;
     if (strcmp(serial, fx->element.serial) == 0) {
         fx->verified = true;
         return LP_OK;

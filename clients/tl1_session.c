@@ -690,6 +690,8 @@ dial(struct lp_tl1_session *session, const struct lp_tl1_address *address, struc
         rc = tl1_pool_breaker_check(pool, session->element.name, &credentials, err);
     if (rc == LP_OK) {
         rc = tl1_link_open(&options, &limits, &session->link, err);
+        if (rc != LP_OK)
+            lp_err_prefix(err, "%s: ", session->element.name);
         if (rc == LP_AUTH)
             tl1_pool_breaker_set(pool, session->element.name, &credentials, false);
     }
@@ -794,7 +796,8 @@ lp_tl1_retrieve(struct lp_tl1_session *session, const struct lp_tl1_command *com
     return rc;
 }
 
-/* Operators leave the tag out, or the blocks up to it: "RTRV-SYS" becomes "RTRV-SYS:::T1;". */
+/* Operators leave the tag out, paste the '*' that a plan shows in its place, or leave out the
+ * blocks up to it: "RTRV-SYS" becomes "RTRV-SYS:::T1;". */
 static void
 complete(struct lp_buf *out, const char *text)
 {
@@ -815,6 +818,8 @@ complete(struct lp_buf *out, const char *text)
         lp_buf_char(out, ':');
     while (at < len && text[at] == ' ')
         at++;
+    if (at < len && text[at] == '*' && (at + 1 == len || text[at + 1] == ':'))
+        at++; /* as plans show it */
     if (at == len || text[at] == ':')
         lp_buf_str(out, "T1");
     lp_buf_add(out, text + at, len - at);

@@ -180,7 +180,8 @@ entry_key(struct reader *r, const struct lysc_node *list, const json_t *entry, s
 
         if (text == NULL)
             return false;
-        lp_buf_printf(out, "%s\n", text);
+        lp_buf_str(out, text);
+        lp_buf_char(out, '\n');
     }
     return count > 0 && !out->failed;
 }

@@ -44,7 +44,7 @@ bool yang_value_ok(const struct lp_yang *yang, const struct lysc_node *node, con
 /** The text of a scalar, as YANG writes it, in buf; NULL: not a scalar. */
 const char *yang_scalar(const json_t *value, struct lp_buf *buf);
 
-/** A path that grows and shrinks while a body is walked. */
+/** A path that grows and shrinks while a body is walked; name NULL: the index counts. */
 void yang_push(struct lp_buf *path, const char *name, long index);
 void yang_pop(struct lp_buf *path, size_t len);
 

@@ -346,10 +346,15 @@ yang_scalar(const json_t *value, struct lp_buf *buf)
 void
 yang_push(struct lp_buf *path, const char *name, long index)
 {
-    if (index >= 0)
-        lp_buf_printf(path, "/%ld", index);
-    else
-        lp_buf_printf(path, "/%s", name);
+    char digits[24], *at = digits + sizeof digits - 1; /* of every member: printf would be felt */
+
+    lp_buf_char(path, '/');
+    *at = '\0';
+    while (name == NULL && (index > 0 || *at == '\0')) {
+        *--at = (char)('0' + index % 10);
+        index /= 10;
+    }
+    lp_buf_str(path, name != NULL ? name : at);
 }
 
 void

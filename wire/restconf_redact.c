@@ -177,6 +177,53 @@ encode(struct lp_buf *out, const char *secret, unsigned how)
     }
 }
 
+/* Words of which one stands in everything that has a secret by its shape: names of members, "://"
+ * of URLs, commands with a password. Most bodies have none, and are looked at once. */
+static bool
+word_at(const char *text, size_t left)
+{
+    static const char *const words[] = {"pass", "secr", "priv",  "comm", "token",
+                                        "auth", "://",  "act-u", "ed-p", "user-s"};
+
+    for (size_t i = 0; i < LP_COUNT(words); i++) {
+        size_t n = strlen(words[i]);
+
+        if (n <= left && strncasecmp(text, words[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool
+may_have_secrets(const char *text, size_t len)
+{
+    static const bool begins[256] = {
+        ['p'] = true, ['P'] = true, ['s'] = true, ['S'] = true, ['c'] = true,
+        ['C'] = true, ['t'] = true, ['T'] = true, ['a'] = true, ['A'] = true,
+        [':'] = true, ['e'] = true, ['E'] = true, ['u'] = true, ['U'] = true,
+    };
+    static const bool seconds[256] = {
+        ['a'] = true, ['A'] = true, ['e'] = true, ['E'] = true, ['r'] = true, ['R'] = true,
+        ['o'] = true, ['O'] = true, ['u'] = true, ['U'] = true, ['/'] = true, ['c'] = true,
+        ['C'] = true, ['d'] = true, ['D'] = true, ['s'] = true, ['S'] = true,
+    };
+
+    for (size_t i = 0; i + 1 < len; i++)
+        if (begins[(unsigned char)text[i]] && seconds[(unsigned char)text[i + 1]]
+            && word_at(text + i, len - i))
+            return true;
+    return false;
+}
+
+static bool
+has_any(const char *text, size_t len, const char *const *secrets)
+{
+    for (; *secrets != NULL; secrets++)
+        if (memmem(text, len, *secrets, strlen(*secrets)) != NULL)
+            return true;
+    return false;
+}
+
 void
 lp_restconf_redact(struct lp_buf *out, const char *text, size_t len, const char *const *secrets)
 {
@@ -192,9 +239,13 @@ lp_restconf_redact(struct lp_buf *out, const char *text, size_t len, const char 
             count += encoded[count].data != NULL ? 1 : 0;
         }
     }
-    redact_names(&named, text, len);
-    if (!named.failed && !out->failed && named.data != NULL)
-        lp_tl1_redact(out, named.data, named.len, all);
+    if (!out->failed && !may_have_secrets(text, len) && !has_any(text, len, all)) {
+        lp_buf_add(out, text, len);
+    } else if (!out->failed) {
+        redact_names(&named, text, len);
+        if (!named.failed && named.data != NULL)
+            lp_tl1_redact(out, named.data, named.len, all);
+    }
     out->failed = out->failed || named.failed;
     for (size_t i = 0; i < count; i++) {
         explicit_bzero(encoded[i].data, encoded[i].len);

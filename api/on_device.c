@@ -55,8 +55,8 @@ lp_on_device_get(struct lp_request *req, json_t **out, struct lp_err *err)
 enum lp_code
 lp_on_device_cached(struct lp_request *req, json_t **out, struct lp_err *err)
 {
-    static const char *const kinds[] = {"identity",   "inventory", "ports",
-                                        "neighbours", "spectrum",  "alarms"};
+    static const char *const kinds[] = {"identity", "inventory", "ports", "neighbours",
+                                        "spectrum", "alarms",    "modes"};
     const char *kind = req->params[1];
     char id[LP_UUID_LEN + 1];
     enum lp_code rc = lp_device_find(store_of(req), req->params[0], id, NULL, err);
@@ -67,7 +67,7 @@ lp_on_device_cached(struct lp_request *req, json_t **out, struct lp_err *err)
     if (rc == LP_OK && !known)
         rc = lp_fail_at(err, LP_NOT_FOUND, "path/kind",
                         "nothing called '%.60s' is kept of devices; there are identity, inventory, "
-                        "ports, neighbours, spectrum and alarms",
+                        "ports, neighbours, spectrum, alarms and modes",
                         kind);
     return rc == LP_OK ? lp_device_cached(store_of(req), id, kind, out, err) : rc;
 }

@@ -294,7 +294,7 @@ static const struct lp_route rows[] = {
      .text = "One device, by id, host name, node name or address", .role = LP_ROLE_READ, .status = 200, .response = "Device",
      .errors = "404 409", .handler = lp_on_device_get},
     {.method = LP_GET, .path = "/api/devices/{device}/cached/{kind}", .op = "get_device_cached", .tag = "Devices",
-     .text = "identity, inventory, ports, neighbours, spectrum or alarms as they were last read, with their age. "
+     .text = "identity, inventory, ports, neighbours, spectrum, alarms or modes as they were last read, with their age. "
              "Task task_refresh_device reads them anew",
      .role = LP_ROLE_READ, .status = 200, .response = "Cached", .errors = "404 409", .handler = lp_on_device_cached},
     {.method = LP_PUT, .path = "/api/devices/{device}/mode", .op = "set_device_mode", .tag = "Devices",

@@ -67,11 +67,14 @@ enum reading {
     READ_NEIGHBOURS,
     READ_SPECTRUM,
     READ_ALARMS,
+    READ_MODES,
     READ_COUNT
 };
 static const char *const reading_names[] = {
-    [READ_IDENTITY] = "identity",     [READ_INVENTORY] = "inventory", [READ_PORTS] = "ports",
-    [READ_NEIGHBOURS] = "neighbours", [READ_SPECTRUM] = "spectrum",   [READ_ALARMS] = "alarms"};
+    [READ_IDENTITY] = "identity", [READ_INVENTORY] = "inventory",
+    [READ_PORTS] = "ports",       [READ_NEIGHBOURS] = "neighbours",
+    [READ_SPECTRUM] = "spectrum", [READ_ALARMS] = "alarms",
+    [READ_MODES] = "modes"};
 static_assert(LP_COUNT(reading_names) == READ_COUNT, "a name for every read");
 
 /** LP_OK with *out NULL: this driver cannot. */
@@ -96,6 +99,8 @@ read_one(struct lp_device *device, enum reading what, json_t **out, struct lp_er
         return driver->spectrum == NULL ? LP_OK : driver->spectrum(ne, call, NULL, out, err);
     case READ_ALARMS:
         return driver->alarms == NULL ? LP_OK : driver->alarms(ne, call, out, err);
+    case READ_MODES:
+        return driver->modes == NULL ? LP_OK : driver->modes(ne, call, NULL, out, err);
     case READ_COUNT:
         break;
     }

@@ -48,6 +48,31 @@ item_named(const json_t *items, const char *name)
     return NULL;
 }
 
+/* What is known of the modes that a port names: those of its card in the reading of modes. */
+static json_t *
+modes_of(const json_t *modes, const json_t *item)
+{
+    const char *card = lp_json_str(item, "card_type", "");
+    json_t *out = json_array();
+    const json_t *name, *mode;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(item, "modes"), i, name)
+    {
+        json_array_foreach(json_object_get(modes, "items"), k, mode)
+        {
+            if (strcmp(lp_json_str(mode, "id", ""),
+                       json_is_string(name) ? json_string_value(name) : "")
+                    == 0
+                && strcmp(lp_json_str(mode, "card_type", card), card) == 0) {
+                (void)json_array_append(out, (json_t *)(uintptr_t)mode);
+                break;
+            }
+        }
+    }
+    return out;
+}
+
 static enum lp_code
 add_port(struct lp_form_ctx *ctx, const json_t *block, const json_t *items, const char *role,
          struct lp_trx_ports *out, struct lp_err *err)
@@ -68,8 +93,13 @@ add_port(struct lp_form_ctx *ctx, const json_t *block, const json_t *items, cons
         .card = kept(ctx, item, "card"),
         .card_type = kept(ctx, item, "card_type"),
         .oper = kept(ctx, item, "oper"),
-        .modes = json_object_get(item, "modes"),
     };
+    if (line) {
+        json_t *modes = modes_of(json_object_get(out->doc, "modes"), item);
+
+        (void)json_array_append_new(json_object_get(out->doc, "kept"), modes);
+        port->modes = modes;
+    }
     rc = key_is_held(ctx, line ? "channel.line_port" : "service.client_port", port->id, &held, err);
     port->free = !held;
     if (rc == LP_OK && line)
@@ -91,6 +121,24 @@ age_text(struct lp_form_ctx *ctx, const json_t *doc)
     return text == NULL ? "" : text;
 }
 
+/* The last reading of a kind as a member of doc; none when it was never read. */
+static enum lp_code
+cached(struct lp_form_ctx *ctx, const char *device, const char *kind, json_t *doc,
+       struct lp_err *err)
+{
+    json_t *found = NULL;
+    enum lp_code rc = lp_device_cached(ctx->store, device, kind, &found, err);
+
+    if (rc == LP_NOT_FOUND) {
+        lp_err_clear(err);
+        return LP_OK;
+    }
+    return rc == LP_OK ? (json_object_set_new(doc, kind, found) == 0
+                              ? LP_OK
+                              : lp_fail(err, LP_NOMEM, "no memory for the ports"))
+                       : rc;
+}
+
 enum lp_code
 lp_trx_ports_load(struct lp_form_ctx *ctx, const char *device, const char *role,
                   struct lp_trx_ports *out, struct lp_err *err)
@@ -101,23 +149,22 @@ lp_trx_ports_load(struct lp_form_ctx *ctx, const char *device, const char *role,
     enum lp_code rc =
         lp_subscription_load(ctx->store, ctx->reader, ctx->catalog, device, &sub, err);
 
-    *out = (struct lp_trx_ports){.count = 0};
+    *out = (struct lp_trx_ports){.doc = json_pack("{s:[]}", "kept")};
     if (rc == LP_OK)
-        rc = lp_device_cached(ctx->store, device, "ports", &out->doc, err);
-    if (rc == LP_NOT_FOUND && sub != NULL) {
-        lp_err_clear(err);
-        rc = LP_OK;
-    }
+        rc = cached(ctx, device, "ports", out->doc, err);
+    if (rc == LP_OK)
+        rc = cached(ctx, device, "modes", out->doc, err);
     if (rc != LP_OK) {
         lp_subscription_free(sub);
+        lp_trx_ports_free(out);
         return rc;
     }
     ports = json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS);
-    items = json_object_get(out->doc, "items");
+    items = json_object_get(json_object_get(out->doc, "ports"), "items");
     out->rows = lp_arena_array(ctx->arena, json_array_size(ports) + 1, sizeof *out->rows);
     out->device = lp_arena_strdup(ctx->arena, device);
     out->name = kept(ctx, sub->root, LP_F_OPTICAL_DEVICE_FQDN);
-    out->age = age_text(ctx, out->doc);
+    out->age = age_text(ctx, json_object_get(out->doc, "ports"));
     if (out->rows == NULL || out->device == NULL)
         rc = lp_fail(err, LP_NOMEM, "no memory for the ports");
     json_array_foreach(ports, i, block)

@@ -23,7 +23,7 @@ struct lp_trx_ports {
     const char *device; /* subscription id */
     const char *name;   /* host name */
     const char *age;    /* "read 3 min ago" or "never read" */
-    json_t *doc;        /* keeps modes alive */
+    json_t *doc;        /* the readings: keeps modes alive */
 };
 
 /** The ports of role trx-line or trx-client (role NULL: both) of a device. */

@@ -18,20 +18,31 @@ DOMAIN = ".example.net"
 
 
 class Network(lightpathd.Case):
+    NODES, TOPOLOGY, BASE = NODES, None, "127.78.0.1"
+
+    @classmethod
+    def secrets(cls):
+        """What the credentials file says."""
+        return f"[infinera-flexils]\nuser = {flexsim.USER}\npassword = {flexsim.PASSWORD}\n"
+
+    @classmethod
+    def pop_code(cls, node):
+        return node[3:].upper()
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="lpn")
-        cls.sim = flexsim.Sim(arguments=("--address-base", "127.78.0.1"))
+        cls.sim = flexsim.Sim(cls.TOPOLOGY, arguments=("--address-base", cls.BASE))
         secrets = os.path.join(cls.folder.name, "credentials")
         with open(secrets, "w", encoding="ascii") as out:
             os.fchmod(out.fileno(), 0o600)
-            out.write(f"[infinera-flexils]\nuser = {flexsim.USER}\npassword = {flexsim.PASSWORD}\n")
+            out.write(cls.secrets())
         cls.settings = {"devices.credentials": secrets, "devices.tl1_transport": "tcp", "devices.poll_ms": "50",
                         "naming.domain": DOMAIN[1:]}
         super().setUpClass()
         cls.cli_once("process", "start", "create_partner", "--set", "partner_name=Net", "--watch")
-        cls.file("pops", "code,full_name,latitude,longitude", *(f"{n[3:].upper()},{n[3:].upper()} City,45.{i},9.{i}"
-                                                                for i, n in enumerate(NODES)))
+        codes = sorted({cls.pop_code(node) for node in cls.NODES})
+        cls.file("pops", "code,full_name,latitude,longitude", *(f"{code},{code} City,45.{i},9.{i}" for i, code in enumerate(codes)))
         cls.cli_once("pop", "import", cls.path("pops"), "--owner", "Net", "--watch")
 
     @classmethod

@@ -815,7 +815,7 @@ open_after_move(struct fx_planner *p, const struct circuit *c, const char *port,
 {
     json_auto_t *assumed = json_pack("{s:s, s:s}", "ADMIN", "IS", "SHUTTERSTATE", "CLOSED");
     const char *cross = lp_arena_printf(p->arena, "ocrs:%s@%s", port, c->suffix);
-    enum lp_code rc = wait_for(p, c, LP_PHASE_CIRCUIT, cross, expected, NULL);
+    enum lp_code rc = wait_for(p, c, LP_PHASE_CONNECT, cross, expected, NULL);
 
     return rc == LP_OK ? fx_edit(p, like, assumed, wanted) : rc;
 }
@@ -829,8 +829,8 @@ open_later(struct fx_planner *p, const struct circuit *c, const struct fx_op *li
     json_auto_t *there = json_object();
     enum lp_code rc = LP_OK;
 
-    if (!is_planned(p, like->object, "wait"))
-        rc = wait_for(p, c, LP_PHASE_CIRCUIT, like->object, there, NULL);
+    if (!is_planned(p, like->object, "wait")) /* behind whatever its source makes: any phase later */
+        rc = wait_for(p, c, LP_PHASE_CONNECT, like->object, there, NULL);
     return rc == LP_OK ? fx_edit(p, like, assumed, wanted) : rc;
 }
 

@@ -82,7 +82,7 @@ hang_down(const uint64_t *high, const uint64_t *low, size_t low_units, size_t wo
 static bool
 pair_last(const struct lp_starts *starts, size_t words, size_t at[2])
 {
-    size_t plain[2], swapped[2]; /* plain: the first carrier on top */
+    size_t plain[2] = {0}, swapped[2] = {0}; /* plain: the first carrier on top */
     bool has_plain = hang_down(starts->bits[0], starts->bits[1], starts->units[1], words, plain);
     bool has_swapped =
         hang_down(starts->bits[1], starts->bits[0], starts->units[0], words, swapped);

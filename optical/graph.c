@@ -479,6 +479,20 @@ lp_graph_seal(struct lp_graph *graph, struct lp_err *err)
 
 /* ---- taking ---- */
 
+static void
+give_within(const struct lp_graph *graph, uint32_t link, const struct lp_range *range,
+            uint64_t *out)
+{
+    const struct lp_range *limit = &graph->links[link].limit;
+    struct lp_range part = *range;
+
+    if (limit->high_mhz > limit->low_mhz) {
+        part.low_mhz = part.low_mhz > limit->low_mhz ? part.low_mhz : limit->low_mhz;
+        part.high_mhz = part.high_mhz < limit->high_mhz ? part.high_mhz : limit->high_mhz;
+    }
+    lp_bits_give(&graph->band, out, &part);
+}
+
 void
 lp_graph_bits_without(const struct lp_graph *graph, uint32_t link, uint32_t holder, uint64_t *out)
 {
@@ -491,7 +505,7 @@ lp_graph_bits_without(const struct lp_graph *graph, uint32_t link, uint32_t hold
     /* What is ours is free, whatever light is seen there: it is ours too. */
     for (uint32_t t = graph->link_taken[link]; t != NONE; t = graph->takings[t].next_of_link)
         if (graph->takings[t].holder == holder)
-            lp_bits_give(&graph->band, out, &graph->takings[t].range);
+            give_within(graph, link, &graph->takings[t].range, out);
 }
 
 static enum lp_code

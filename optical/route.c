@@ -443,9 +443,10 @@ lp_search_ways_done(const struct lp_search *s, uint16_t ways)
 }
 
 static bool
-is_way(const struct lp_waypoint *way, uint32_t link, uint32_t node)
+is_way(const struct lp_route_request *request, uint16_t at, bool is_link, uint32_t index)
 {
-    return way->index == (way->is_link ? link : node);
+    return at < request->way_count && request->ways[at].is_link == is_link
+           && request->ways[at].index == index;
 }
 
 /* In this order: what comes later must not be passed before its turn, because it cannot come again;
@@ -464,7 +465,9 @@ lp_search_way(const struct lp_search *s, uint16_t before, uint32_t link, uint32_
                             | (by_node != 0 ? 1u << (by_node - 1) : 0));
         return true;
     }
-    while (at < request->way_count && is_way(&request->ways[at], link, node))
+    if (is_way(request, at, true, link))
+        at++;
+    if (is_way(request, at, false, node)) /* a link is passed before the node behind it */
         at++;
     *after = at;
     if (by_link > at || by_node > at)
@@ -585,7 +588,7 @@ begin(struct lp_search *s, const struct lp_graph *graph, const struct lp_route_r
     s->request = request;
     s->space = space;
     s->work = work;
-    s->only = s->has_reach = false;
+    s->only = s->has_reach = s->has_noise = false;
     s->most = request->most == 0 ? 5 : request->most;
     s->noise_most = UINT64_MAX;
     if (!graph->sealed || request->cost >= LP_COST_COUNT || s->most > LP_ROUTE_MOST

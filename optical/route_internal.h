@@ -38,12 +38,12 @@ struct lp_route_space {
     size_t nodes, links, risks, words, labels_room, masks_room,
         heap_room; /* what it was made for */
     uint8_t *node_mark, *link_mark, *risk_mark, *verdict, *node_way, *link_way, *has_starts,
-        *has_own, *queued;
+        *has_own, *queued, *sure;
     uint16_t *own_longest;
     uint32_t *node_seen, *queue;
     uint64_t *dist; /* per waypoint still to come: exact cost of the rest, by node */
     uint64_t *starts, *own_bits, *reach;
-    struct lp_heap heap;
+    struct lp_heap heap, back_heap;
     struct lp_label *labels;
     uint64_t *masks;
     uint32_t seen_stamp;
@@ -65,9 +65,9 @@ struct lp_search {
     size_t units[LP_MOST_CARRIERS];
     uint64_t root[LP_MOST_CARRIERS][LP_BAND_MOST_WORDS]; /* slots of the band, aligned */
     uint64_t noise_most;
-    uint64_t far; /* unsettled nodes lie at least so far off */
-    bool only;    /* links without LP_MARK_ONLY do not exist */
-    bool has_reach;
+    uint64_t frontier;         /* nodes whose distance is not sure lie at least so far off */
+    bool only;                 /* links without LP_MARK_ONLY do not exist */
+    bool has_reach, has_noise; /* bounds that were made meanwhile */
     size_t label_count, mask_count;
 };
 

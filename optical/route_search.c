@@ -13,9 +13,9 @@
 
 #include "optical/route_internal.h"
 
-#define NONE        LP_GRAPH_NONE
-#define REACH_AFTER 64 /* partial routes looked at before the second bound is worth its time */
-#define NO_MASK     UINT32_MAX
+#define NONE     LP_GRAPH_NONE
+#define PATIENCE 256 /* partial routes looked at before further bounds are worth their time */
+#define NO_MASK  UINT32_MAX
 
 /* ---- cost of the rest ---- */
 
@@ -24,35 +24,33 @@ relax(struct lp_search *s, uint64_t *dist, uint32_t node, uint64_t cost)
 {
     if (cost < dist[node]) {
         dist[node] = cost;
-        lp_heap_push(&s->space->heap, cost, node);
+        lp_heap_push(&s->space->back_heap, cost, node);
     }
 }
 
-/* From the seeds in the heap backwards. With a stop node: as soon as its distance is sure, nothing
- * farther is looked at; the others lie at least as far off. */
+/* Backwards from what is in the heap, until the distance of a node is sure (NONE: of all). It can
+ * go on from there later: most searches never ask about most nodes. */
 static void
-spread(struct lp_search *s, uint64_t *dist, uint32_t stop)
+spread(struct lp_search *s, uint64_t *dist, uint32_t until)
 {
     const struct lp_graph *graph = s->graph;
-    struct lp_heap *heap = &s->space->heap;
+    struct lp_heap *heap = &s->space->back_heap;
 
-    while (heap->count > 0) {
+    while (heap->count > 0 && (until == NONE || s->space->sure[until] == 0)) {
         const struct lp_heap_item top = lp_heap_pop(heap);
         uint32_t node = (uint32_t)top.tie;
         if (top.key != dist[node])
             continue; /* it came nearer in the meantime */
-        if (node == stop) {
-            s->far = top.key;
-            break;
-        }
+        s->frontier = top.key;
+        s->space->sure[node] = 1;
         for (uint32_t a = graph->first[node]; a < graph->first[node + 1]; a++) {
-            uint32_t other = graph->arcs[a].head;
             uint64_t cost = top.key + s->back_cost[a];
-            if (cost < dist[other] && lp_link_fine(s, graph->arcs[a].link))
-                relax(s, dist, other, cost);
+            if (cost < dist[graph->arcs[a].head] && lp_link_fine(s, graph->arcs[a].link))
+                relax(s, dist, graph->arcs[a].head, cost);
         }
     }
-    heap->count = 0;
+    if (heap->count == 0)
+        s->frontier = LP_FAR; /* what was not reached never will be */
 }
 
 static uint64_t *
@@ -90,14 +88,16 @@ spread_from_way(struct lp_search *s, const struct lp_waypoint *way, const uint64
 }
 
 /* Layer n: cost of the rest when n waypoints were passed (in order); in any order, layer way_count
- * is the plain rest and layer i the rest through waypoint i. */
+ * is the plain rest and layer i the rest through waypoint i. Without waypoints the one layer grows
+ * on demand. */
 static void
 measure_rest(struct lp_search *s)
 {
     size_t ways = s->request->way_count;
     uint64_t *plain = rest_of(s, ways);
 
-    s->far = LP_FAR;
+    memset(s->space->sure, 0, s->graph->node_ids.count);
+    s->space->back_heap.count = 0;
     clear_dist(s, plain);
     relax(s, plain, s->z_node, 0);
     spread(s, plain, ways == 0 ? s->a_node : NONE);
@@ -106,20 +106,26 @@ measure_rest(struct lp_search *s)
                         rest_of(s, i));
 }
 
+/* At least so much; exact where is_sure() says so. */
 static uint64_t
 rest(const struct lp_search *s, uint32_t node, uint16_t ways)
 {
+    size_t way_count = s->request->way_count;
     uint64_t most;
 
-    if (!s->request->any_order) {
-        most = rest_of(s, ways)[node];
-        return most < s->far ? most : s->far;
-    }
-    most = rest_of(s, s->request->way_count)[node];
-    for (size_t i = 0; i < s->request->way_count; i++)
+    if (way_count == 0)
+        return s->space->sure[node] != 0 ? s->space->dist[node] : s->frontier;
+    most = rest_of(s, s->request->any_order ? way_count : ways)[node];
+    for (size_t i = 0; s->request->any_order && i < way_count; i++)
         if ((ways & 1u << i) == 0 && rest_of(s, i)[node] > most)
             most = rest_of(s, i)[node];
     return most;
+}
+
+static bool
+is_sure(const struct lp_search *s, uint32_t node)
+{
+    return s->request->way_count > 0 || s->space->sure[node] != 0;
 }
 
 /* ---- slots with which the end can be reached ---- */
@@ -174,6 +180,62 @@ measure_reach(struct lp_search *s)
         }
     }
     s->has_reach = true;
+}
+
+/* ---- noise that the rest adds at least ---- */
+
+static uint64_t *
+noise_rest(const struct lp_search *s)
+{
+    return rest_of(s, LP_ROUTE_MOST_WAYS + 1);
+}
+
+/* With a plain queue: both heaps are in use, and it is rarely needed. */
+static void
+measure_noise(struct lp_search *s)
+{
+    const struct lp_graph *graph = s->graph;
+    struct lp_route_space *space = s->space;
+    size_t nodes = graph->node_ids.count, at = 0, waiting = 1;
+    uint64_t *noise = noise_rest(s);
+
+    clear_dist(s, noise);
+    memset(space->queued, 0, nodes);
+    noise[s->z_node] = 0;
+    space->queue[0] = s->z_node;
+    while (waiting > 0) {
+        uint32_t node = space->queue[at];
+        at = at + 1 == nodes ? 0 : at + 1;
+        waiting--;
+        space->queued[node] = 0;
+        for (uint32_t a = graph->first[node]; a < graph->first[node + 1]; a++) {
+            uint32_t other = graph->arcs[a].head;
+            uint64_t sum = noise[node] + graph->noise[graph->arcs[a].link];
+            if (sum >= noise[other] || !lp_link_fine(s, graph->arcs[a].link))
+                continue;
+            noise[other] = sum;
+            if (space->queued[other] != 0)
+                continue;
+            space->queued[other] = 1;
+            space->queue[(at + waiting) % nodes] = other;
+            waiting++;
+        }
+    }
+    s->has_noise = true;
+}
+
+/* Too noisy already, or with the quietest rest; that is measured once it mattered. */
+static bool
+is_noisy(struct lp_search *s, uint64_t noise, uint32_t node)
+{
+    if (s->noise_most == UINT64_MAX)
+        return false;
+    if (noise > s->noise_most) {
+        if (!s->has_noise)
+            measure_noise(s);
+        return true;
+    }
+    return s->has_noise && noise_rest(s)[node] > s->noise_most - noise;
 }
 
 /* ---- partial routes ---- */
@@ -268,6 +330,16 @@ mark_seen(struct lp_search *s, const struct lp_label *label)
     space->node_seen[s->a_node] = space->seen_stamp;
 }
 
+/* Of equals the longer prefix comes first: it is nearer to an answer. */
+static void
+enqueue(struct lp_search *s, uint32_t index, uint64_t rest_cost)
+{
+    const struct lp_label *label = &s->space->labels[index];
+
+    lp_heap_push(&s->space->heap, label->cost + rest_cost,
+                 (uint64_t)(UINT16_MAX - label->depth) << 32 | index);
+}
+
 static void
 push(struct lp_search *s, const struct lp_label *label, uint64_t rest_cost)
 {
@@ -278,10 +350,7 @@ push(struct lp_search *s, const struct lp_label *label, uint64_t rest_cost)
         return;
     }
     space->labels[s->label_count] = *label;
-    /* Of equals the longer prefix comes first: it is nearer to an answer. */
-    lp_heap_push(&space->heap, label->cost + rest_cost,
-                 (uint64_t)(UINT16_MAX - label->depth) << 32 | s->label_count);
-    s->label_count++;
+    enqueue(s, (uint32_t)s->label_count++, rest_cost);
 }
 
 /* One arc further, if no rule forbids it. */
@@ -309,7 +378,7 @@ extend(struct lp_search *s, uint32_t index, uint32_t node, uint32_t a)
         && (!lp_search_way(s, from->ways, arc->link, arc->head, &next.ways)
             || (arc->head == s->z_node && !lp_search_ways_done(s, next.ways))))
         rule = LP_RULE_WAYPOINT;
-    if (rule == LP_RULE_COUNT && next.noise > s->noise_most)
+    if (rule == LP_RULE_COUNT && is_noisy(s, next.noise, arc->head))
         rule = LP_RULE_MARGIN;
     if (rule != LP_RULE_COUNT) {
         s->result->removed[rule]++;
@@ -408,21 +477,75 @@ stay_inside(struct lp_search *s)
         s->result->removed[rule]++;
 }
 
-/* False: the slots of this label lead nowhere. */
+/* The end can still be reached without coming back to a device. */
+static bool
+can_escape(struct lp_search *s, const struct lp_label *label)
+{
+    const struct lp_graph *graph = s->graph;
+    struct lp_route_space *space = s->space;
+    size_t waiting = 1;
+
+    mark_seen(s, label);
+    space->queue[0] = node_of(s, label);
+    if (space->queue[0] == s->z_node)
+        return true;
+    for (size_t at = 0; at < waiting; at++) {
+        uint32_t node = space->queue[at];
+        for (uint32_t a = graph->first[node]; a < graph->first[node + 1]; a++) {
+            uint32_t head = graph->arcs[a].head;
+            if (space->node_seen[head] == space->seen_stamp
+                || !lp_link_fine(s, graph->arcs[a].link))
+                continue;
+            if (head == s->z_node)
+                return true;
+            space->node_seen[head] = space->seen_stamp;
+            space->queue[waiting++] = head;
+        }
+    }
+    return false;
+}
+
+/* False: this label leads nowhere. */
 static bool
 is_alive(struct lp_search *s, struct lp_label *label)
 {
-    if (s->carriers == 0 || label->arc == NONE || narrow(s, label))
-        return true;
-    s->result->removed[LP_RULE_CONTINUITY]++;
-    return false;
+    bool is_long = s->result->looked_at > PATIENCE;
+
+    if (is_long && s->carriers > 0 && !s->has_reach && !s->request->regenerate)
+        measure_reach(s);
+    if (is_noisy(s, label->noise, node_of(s, label))) {
+        s->result->removed[LP_RULE_MARGIN]++;
+        return false;
+    }
+    if (s->carriers > 0 && label->arc != NONE && !narrow(s, label)) {
+        s->result->removed[LP_RULE_CONTINUITY]++;
+        return false;
+    }
+    return !is_long || can_escape(s, label);
+}
+
+/* Its place in the heap came from a bound that was not sure yet: it may have to wait longer. */
+static bool
+must_wait(struct lp_search *s, uint32_t index, uint64_t key)
+{
+    const struct lp_label *label = &s->space->labels[index];
+    uint32_t node = node_of(s, label);
+
+    if (is_sure(s, node))
+        return false;
+    spread(s, s->space->dist, node);
+    if (!is_sure(s, node))
+        return true; /* no way from there */
+    if (label->cost + s->space->dist[node] <= key)
+        return false;
+    enqueue(s, index, s->space->dist[node]);
+    return true;
 }
 
 void
 lp_search_run(struct lp_search *s)
 {
     struct lp_heap *heap = &s->space->heap;
-    bool may_bound = s->carriers > 0 && !s->request->regenerate;
 
     if (!plant(s))
         return;
@@ -430,18 +553,21 @@ lp_search_run(struct lp_search *s)
         stay_inside(s);
         return;
     }
+    heap->count = 0;
     measure_rest(s);
     if (rest(s, s->a_node, s->space->labels[0].ways) != LP_FAR)
         lp_heap_push(heap, 0, 0);
     while (heap->count > 0 && s->result->count < s->most) {
-        uint32_t index = (uint32_t)lp_heap_pop(heap).tie;
+        const struct lp_heap_item top = lp_heap_pop(heap);
+        uint32_t index = (uint32_t)top.tie;
         struct lp_label *label = &s->space->labels[index];
+        if (must_wait(s, index, top.key))
+            continue;
         if (s->result->looked_at == s->work) {
             s->result->complete = false;
             break;
         }
-        if (++s->result->looked_at == REACH_AFTER && may_bound)
-            measure_reach(s);
+        s->result->looked_at++;
         if (!is_alive(s, label))
             continue;
         if (node_of(s, label) == s->z_node && label->arc != NONE)
@@ -449,5 +575,4 @@ lp_search_run(struct lp_search *s)
         else
             expand(s, index);
     }
-    heap->count = 0;
 }

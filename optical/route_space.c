@@ -22,6 +22,7 @@ drop(struct lp_route_space *space)
     free(space->has_starts);
     free(space->has_own);
     free(space->queued);
+    free(space->sure);
     free(space->own_longest);
     free(space->node_seen);
     free(space->queue);
@@ -30,6 +31,7 @@ drop(struct lp_route_space *space)
     free(space->own_bits);
     free(space->reach);
     free(space->heap.items);
+    free(space->back_heap.items);
     free(space->labels);
     free(space->masks);
     memset(space, 0, sizeof(*space));
@@ -83,14 +85,16 @@ make(struct lp_route_space *space, size_t work)
         {&space->has_starts, links, 1},
         {&space->has_own, links, 1},
         {&space->queued, nodes, 1},
+        {&space->sure, nodes, 1},
         {&space->own_longest, links, sizeof(uint16_t)},
         {&space->node_seen, nodes, sizeof(uint32_t)},
         {&space->queue, nodes, sizeof(uint32_t)},
-        {&space->dist, nodes * (LP_ROUTE_MOST_WAYS + 1), sizeof(uint64_t)},
+        {&space->dist, nodes * (LP_ROUTE_MOST_WAYS + 2), sizeof(uint64_t)},
         {&space->starts, links * masks, sizeof(uint64_t)},
         {&space->own_bits, links * space->words, sizeof(uint64_t)},
         {&space->reach, nodes * masks, sizeof(uint64_t)},
-        {&space->heap.items, space->heap_room, sizeof(struct lp_heap_item)},
+        {&space->heap.items, space->labels_room, sizeof(struct lp_heap_item)},
+        {&space->back_heap.items, 2 * links + LP_ROUTE_MOST_WAYS, sizeof(struct lp_heap_item)},
         {&space->labels, space->labels_room, sizeof(struct lp_label)},
         {&space->masks, (work + 1) * masks, sizeof(uint64_t)},
     };
@@ -115,7 +119,6 @@ lp_space_fit(struct lp_route_space *space, const struct lp_graph *graph, size_t 
     space->words = graph->words;
     space->labels_room = labels;
     space->masks_room = work;
-    space->heap_room = labels > 2 * links + nodes ? labels : 2 * links + nodes;
     if (make(space, work)) {
         memset(space->node_seen, 0, (nodes + 1) * sizeof(*space->node_seen));
         memset(space->has_own, 0, links + 1);

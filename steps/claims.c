@@ -333,55 +333,48 @@ block_at(json_t *root, const json_t *path)
     return at;
 }
 
-static int
-put_list(json_t *block, const char *member, const json_t *route, const char *from)
-{
-    return json_object_set_new(block, member, json_deep_copy(json_object_get(route, from)));
-}
-
-/** Routes name fibers by their subscriptions; a block references their root blocks. */
+/** Documents refer to blocks: the fibers of a route are named by their subscriptions. */
 static enum lp_code
-fiber_blocks(struct lp_run *run, const json_t *fibers, json_t **out, struct lp_err *err)
+fiber_blocks(struct lp_run *run, const json_t *fibers, json_t *out, struct lp_err *err)
 {
-    json_auto_t *list = json_array();
-    const json_t *id;
+    const json_t *fiber;
     enum lp_code rc = LP_OK;
     size_t i;
 
-    json_array_foreach(fibers, i, id)
+    json_array_foreach(fibers, i, fiber)
     {
-        struct lp_subscription *fiber = NULL;
+        struct lp_rows *rows = NULL;
 
-        rc = lp_run_subscription(run, json_string_value(id), &fiber, err);
+        if (rc == LP_OK)
+            rc = lp_query(run->store, LP_SQL_ROUTE_BLOCK,
+                          LP_ARGS(lp_text("id", json_string_value(fiber))), &rows, err);
+        if (rc == LP_OK && lp_rows_count(rows) != 1)
+            rc = lp_fail(err, LP_CONFLICT, "fiber %.36s of the route is gone",
+                         json_string_value(fiber));
         if (rc == LP_OK
-            && json_array_append(list, json_object_get(fiber->root, "subscription_instance_id"))
-                   != 0)
+            && json_array_append_new(out, json_string(lp_rows_text(rows, 0, "instance_id"))) != 0)
             rc = no_memory(err);
-        if (rc != LP_OK)
-            return rc;
+        lp_rows_free(rows);
     }
-    *out = lp_json_take(&list);
-    return *out == NULL ? no_memory(err) : LP_OK;
+    return rc;
 }
 
 static enum lp_code
 write_block(struct lp_run *run, json_t *block, const json_t *grant, struct lp_err *err)
 {
     const json_t *route = json_object_get(grant, "route");
-    json_t *fibers = NULL;
-    enum lp_code rc = fiber_blocks(run, json_object_get(route, "fibers"), &fibers, err);
+    json_auto_t *fibers = json_array();
+    enum lp_code rc = fiber_blocks(run, json_object_get(route, "fibers"), fibers, err);
     int bad =
         lp_json_set_int(block, LP_F_OPTICAL_SPECTRUM_LOW_MHZ, lp_json_int(grant, "low_mhz", 0));
 
     bad |=
         lp_json_set_int(block, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ, lp_json_int(grant, "high_mhz", 0));
-    bad |= put_list(block, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS, route, "ports");
-    bad |= fibers == NULL
-           || json_object_set_new(block, LP_F_OPTICAL_SPECTRUM_ROUTE_FIBERS, fibers) != 0;
+    bad |= json_object_set_new(block, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS,
+                               json_deep_copy(json_object_get(route, "ports")));
+    bad |= json_object_set(block, LP_F_OPTICAL_SPECTRUM_ROUTE_FIBERS, fibers);
     bad |= lp_json_set_str(block, LP_F_OPTICAL_SPECTRUM_RESERVATION, "reserved");
-    if (rc != LP_OK)
-        return rc;
-    return bad ? no_memory(err) : LP_OK;
+    return rc != LP_OK ? rc : bad ? no_memory(err) : LP_OK;
 }
 
 static enum lp_code
@@ -801,46 +794,67 @@ is_claimed(const json_t *claims, const char *holder, const char *fiber, int64_t 
     return low >= high;
 }
 
-static void
-compare_block(struct comparing *c, const json_t *block)
+static enum lp_code
+fiber_of_block(struct lp_run *run, const char *block, char *id, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_query(run->store, LP_SQL_BLOCK_OWNER,
+                               LP_ARGS(lp_text("instance_id", block)), &rows, err);
+
+    if (rc == LP_OK)
+        (void)snprintf(id, LP_UUID_LEN + 1, "%s",
+                       lp_rows_count(rows) == 1 ? lp_rows_text(rows, 0, "subscription_id") : "?");
+    lp_rows_free(rows);
+    return rc;
+}
+
+static enum lp_code
+compare_block(struct comparing *c, const json_t *block, struct lp_err *err)
 {
     const char *holder = lp_json_str(block, "subscription_instance_id", "");
     int64_t low = lp_json_int(block, LP_F_OPTICAL_SPECTRUM_LOW_MHZ, 0);
     int64_t high = lp_json_int(block, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ, 0);
+    char text[200], id[LP_UUID_LEN + 1];
     const json_t *fiber;
-    char text[200];
+    enum lp_code rc = LP_OK;
     size_t i;
 
     json_array_foreach(json_object_get(block, LP_F_OPTICAL_SPECTRUM_ROUTE_FIBERS), i, fiber)
     {
-        const char *id = json_is_string(fiber) ? json_string_value(fiber) : "";
-
-        if (is_claimed(c->claims, holder, id, low, high))
+        if (rc == LP_OK)
+            rc = fiber_of_block(c->run, json_is_string(fiber) ? json_string_value(fiber) : "", id,
+                                err);
+        if (rc != LP_OK || is_claimed(c->claims, holder, id, low, high))
             continue;
         (void)snprintf(text, sizeof text,
                        "%" PRId64 "-%" PRId64 " MHz on fiber %.36s is not claimed", low, high, id);
         (void)json_array_append_new(c->found, json_string(text));
     }
+    return rc;
 }
 
 /** Blocks that hold a route, wherever they stand in the document. */
-static void
-walk_blocks(struct comparing *c, const json_t *at)
+static enum lp_code
+walk_blocks(struct comparing *c, const json_t *at, struct lp_err *err)
 {
     const char *name;
     json_t *value;
     size_t i;
+    enum lp_code rc = LP_OK;
 
     if (json_object_get(at, LP_F_OPTICAL_SPECTRUM_ROUTE_FIBERS) != NULL)
-        compare_block(c, at);
+        rc = compare_block(c, at, err);
     json_object_foreach((json_t *)(uintptr_t)at, name, value)
     {
-        walk_blocks(c, value);
+        if (rc == LP_OK)
+            rc = walk_blocks(c, value, err);
     }
     json_array_foreach(at, i, value)
     {
-        walk_blocks(c, value);
+        if (rc == LP_OK)
+            rc = walk_blocks(c, value, err);
     }
+    return rc;
 }
 
 static enum lp_code
@@ -906,8 +920,9 @@ compare(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *e
         return rc;
     c.sub = sub;
     c.claims = claims;
-    walk_blocks(&c, sub->root);
-    rc = compare_light(&c, err);
+    rc = walk_blocks(&c, sub->root, err);
+    if (rc == LP_OK)
+        rc = compare_light(&c, err);
     return rc == LP_OK && json_array_size(found) > 0 ? say(&c, err) : rc;
 }
 

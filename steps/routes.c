@@ -228,6 +228,8 @@ ask(struct lp_net *net, struct asked *asked, struct lp_err *err)
     request->now_us = lp_clock_utc_us(net->source->clock);
     request->max_age_us = lp_conf_live_int(&conf->spectrum_max_age_s) * 1000000;
     request->required_osnr_cdb = (int32_t)lp_json_int(net->wish, "required_osnr_cdb", 0);
+    if (request->required_osnr_cdb == 0)
+        request->keep_order = true; /* without a mode there is no margin to go by */
     request->allow_negative_margin = lp_json_true(net->wish, "negative_margin");
     return rc;
 }

@@ -56,3 +56,7 @@ WHERE c.element_id = :device AND c.kind = 'spectrum'
 -- Which fibers a subscription has light on.
 -- name: route_fibers_of
 SELECT DISTINCT fiber_id FROM spectrum_claims WHERE subscription_id = :id ORDER BY fiber_id
+
+-- The block behind a fiber's subscription, which documents refer to.
+-- name: route_block
+SELECT b.instance_id FROM blocks b WHERE b.subscription_id = :id AND b.parent_id IS NULL

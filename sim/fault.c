@@ -26,11 +26,15 @@ sim_fault_info(enum sim_fault fault)
 
 /* ---- reading ---- */
 
+/* A pattern under one of two names: what is a verb in TL1 is a method in HTTP. */
 static enum lp_code
-text_member(const json_t *doc, const char *name, char **out, struct lp_err *err)
+text_member(const json_t *doc, const char *name, const char *other, char **out, struct lp_err *err)
 {
     const char *text = "*";
-    enum lp_code rc = lp_json_opt_string(doc, name, &text, err);
+    enum lp_code rc = lp_json_opt_string(doc, other, &text, err);
+
+    if (rc == LP_OK)
+        rc = lp_json_opt_string(doc, name, &text, err);
 
     if (rc != LP_OK)
         return rc;
@@ -41,7 +45,7 @@ text_member(const json_t *doc, const char *name, char **out, struct lp_err *err)
 static enum lp_code
 match_read(const json_t *doc, struct sim_rule *rule, struct lp_err *err)
 {
-    static const char *const members[] = {"verb", "tid", "aid", "path", "method"};
+    static const char *const members[] = {"verb", "tid", "aid", "path", "method", "element"};
     json_auto_t *all = NULL;
     enum lp_code rc;
 
@@ -51,10 +55,10 @@ match_read(const json_t *doc, struct sim_rule *rule, struct lp_err *err)
         doc = all = json_object();
     rc = lp_json_only(doc, members, LP_COUNT(members), err);
     if (rc == LP_OK)
-        rc = text_member(doc, "verb", &rule->verb, err);
+        rc = text_member(doc, "verb", "method", &rule->verb, err);
     if (rc == LP_OK)
-        rc = text_member(doc, "tid", &rule->tid, err);
-    return rc == LP_OK ? text_member(doc, "aid", &rule->aid, err) : rc;
+        rc = text_member(doc, "tid", "element", &rule->tid, err);
+    return rc == LP_OK ? text_member(doc, "aid", "path", &rule->aid, err) : rc;
 }
 
 static enum lp_code

@@ -6,6 +6,9 @@
  *    "when":  {"nth": 2, "times": 1, "prob": 0.0, "every": 1, "after_ms": 0, "state": "executed"},
  *    "do":    {"fault": "drop-mid-reply", "at_byte": 120}}
  *
+ * Over HTTP the verb is the method, the tid the element's name, the aid the path (percent-encoded,
+ * up to '?'); "method", "element" and "path" say the same.
+ *
  * Rules are tried in order, the first that fires wins. Patterns are as in a shell (* ? []). Each
  * rule counts the exchanges that it matches. Every firing is kept in a journal.
  * Threads: one owner.

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "sim/flexils/server.h"
+#include "sim/rest/web.h"
 
 #define MAX_REQUEST (16u * 1024 * 1024)
 
@@ -411,6 +412,12 @@ op_nodes(struct sim_server *server, const json_t *request, json_t *reply, struct
                              "serial", node->serial, "gateway", node->gateway, "commands",
                              (json_int_t)node->commands, "writes", (json_int_t)node->writes));
     }
+    {
+        json_t *boxes = sim_box_rows(server->net);
+
+        (void)json_array_extend(nodes, boxes);
+        json_decref(boxes);
+    }
     (void)json_object_set_new(reply, "nodes", nodes);
     (void)json_object_set_new(reply, "ports", sim_server_ports(server));
     return LP_OK;
@@ -433,6 +440,12 @@ op_spans(struct sim_server *server, const json_t *request, json_t *reply, struct
                                               s->node[1]->name, s->port[1]->aid, "length_m",
                                               s->length_m, "loss_cdb", s->loss_cdb, "cut", s->cut));
     }
+    {
+        json_t *patches = sim_patch_rows(server->net);
+
+        (void)json_array_extend(spans, patches);
+        json_decref(patches);
+    }
     (void)json_object_set_new(reply, "spans", spans);
     return LP_OK;
 }
@@ -444,7 +457,8 @@ op_stats(struct sim_server *server, const json_t *request, json_t *reply, struct
 
     (void)request;
     (void)err;
-    (void)lp_json_set_int(reply, "elements", (int64_t)server->net->node_count);
+    (void)lp_json_set_int(reply, "elements",
+                          (int64_t)(server->net->node_count + server->net->box_count));
     (void)lp_json_set_int(reply, "exchanges", (int64_t)server->exchanges);
     (void)lp_json_set_int(reply, "connections_total", (int64_t)server->connections);
     (void)lp_json_set_int(reply, "connections", (int64_t)server->conn_count);
@@ -637,6 +651,32 @@ op_disconnect(struct sim_server *server, const json_t *request, json_t *reply, s
     return rc;
 }
 
+/* Another password for a user of the network, everywhere. */
+static enum lp_code
+op_password(struct sim_server *server, const json_t *request, json_t *reply, struct lp_err *err)
+{
+    const char *user = NULL, *password = NULL;
+    char *copy;
+    size_t i;
+    enum lp_code rc = lp_json_get_string(request, "user", &user, err);
+
+    (void)reply;
+    if (rc == LP_OK)
+        rc = lp_json_get_string(request, "password", &password, err);
+    if (rc != LP_OK)
+        return rc;
+    for (i = 0; i < server->net->user_count && strcmp(server->net->users[i].name, user) != 0; i++)
+        continue;
+    copy = i == server->net->user_count ? NULL : strdup(password);
+    if (copy == NULL)
+        return lp_fail(err, LP_NOT_FOUND, "there is no user '%.64s'", user);
+    pthread_mutex_lock(&server->users_lock);
+    free(server->net->users[i].password);
+    server->net->users[i].password = copy;
+    pthread_mutex_unlock(&server->users_lock);
+    return LP_OK;
+}
+
 static enum lp_code
 op_stop(struct sim_server *server, const json_t *request, json_t *reply, struct lp_err *err)
 {
@@ -652,20 +692,20 @@ static const struct op {
     enum lp_code (*run)(struct sim_server *server, const json_t *request, json_t *reply,
                         struct lp_err *err);
 } ops[] = {
-    {"state", op_state},     {"hash", op_state},
-    {"count", op_count},     {"sessions", op_sessions},
-    {"nodes", op_nodes},     {"spans", op_spans},
-    {"stats", op_stats},     {"set", op_set},
-    {"delete", op_delete},   {"command", op_command},
-    {"alarm", op_alarm},     {"cut", op_cut},
-    {"repair", op_cut},      {"loss", op_loss},
-    {"light", op_light},     {"power", op_power},
-    {"faults", op_faults},   {"faults-clear", op_faults_clear},
-    {"journal", op_journal}, {"reset", op_reset},
-    {"options", op_option},  {"latency", op_latency},
-    {"clock", op_clock},     {"replace", op_replace},
-    {"restart", op_restart}, {"disconnect", op_disconnect},
-    {"stop", op_stop},
+    {"state", op_state},       {"hash", op_state},
+    {"count", op_count},       {"sessions", op_sessions},
+    {"nodes", op_nodes},       {"spans", op_spans},
+    {"stats", op_stats},       {"set", op_set},
+    {"delete", op_delete},     {"command", op_command},
+    {"alarm", op_alarm},       {"cut", op_cut},
+    {"repair", op_cut},        {"loss", op_loss},
+    {"light", op_light},       {"power", op_power},
+    {"faults", op_faults},     {"faults-clear", op_faults_clear},
+    {"journal", op_journal},   {"reset", op_reset},
+    {"options", op_option},    {"latency", op_latency},
+    {"clock", op_clock},       {"replace", op_replace},
+    {"restart", op_restart},   {"disconnect", op_disconnect},
+    {"password", op_password}, {"stop", op_stop},
 };
 
 enum lp_code
@@ -680,14 +720,15 @@ sim_control(struct sim_server *server, const json_t *request, json_t **reply, st
     rc = lp_json_get_string(request, "op", &name, err);
     if (rc != LP_OK)
         return rc;
-    for (i = 0; i < LP_COUNT(ops) && strcmp(ops[i].name, name) != 0; i++)
-        continue;
-    if (i == LP_COUNT(ops))
-        return lp_fail(err, LP_INVALID, "there is no '%.64s'", name);
     *reply = json_pack("{s:b}", "ok", 1);
     if (*reply == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for a reply");
-    rc = ops[i].run(server, request, *reply, err);
+    if (!sim_box_control(server, name, request, *reply, &rc, err)) {
+        for (i = 0; i < LP_COUNT(ops) && strcmp(ops[i].name, name) != 0; i++)
+            continue;
+        rc = i == LP_COUNT(ops) ? lp_fail(err, LP_INVALID, "there is no '%.64s'", name)
+                                : ops[i].run(server, request, *reply, err);
+    }
     if (rc != LP_OK) {
         json_decref(*reply);
         *reply = NULL;

@@ -1056,6 +1056,15 @@ g30_load(struct sim_net *net, struct sim_box *box, const json_t *doc, struct lp_
     return LP_OK;
 }
 
+static void
+g30_replaced(struct sim_box *box)
+{
+    const json_t *list =
+        json_object_get(json_object_get(ne_of(box), "inventory-data"), "inventory");
+
+    (void)lp_json_set_str(json_array_get(list, 0), "serial-number", box->serial);
+}
+
 static const struct sim_schema *const roots[] = {&g30_ne, NULL};
 static const struct sim_model model = {
     .roots = roots, .rule = g30_rule, .create = crs_create, .remove = crs_remove};
@@ -1070,4 +1079,5 @@ const struct sim_box_kind sim_kind_g30 = {.name = "G30",
                                           .settle = g30_settle,
                                           .operation = g30_operation,
                                           .writes = g30_operation_writes,
-                                          .restarted = g30_restarted};
+                                          .restarted = g30_restarted,
+                                          .replaced = g30_replaced};

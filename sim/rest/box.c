@@ -14,7 +14,7 @@
 const struct sim_box_kind *
 sim_box_kind_find(const char *name)
 {
-    static const struct sim_box_kind *const kinds[] = {&sim_kind_g30};
+    static const struct sim_box_kind *const kinds[] = {&sim_kind_g30, &sim_kind_g42};
     size_t i;
 
     for (i = 0; i < LP_COUNT(kinds); i++)

@@ -52,6 +52,8 @@ struct sim_box_kind {
                   struct sim_web_answer *answer);
     /** An announced restart takes place now; NULL: nothing changes by it. */
     void (*restarted)(struct sim_net *net, struct sim_box *box);
+    /** box->serial is another one; NULL: it is shown nowhere. */
+    void (*replaced)(struct sim_box *box);
     /** Is the operation a write? NULL: every one. */
     bool (*writes)(const char *operation);
 };

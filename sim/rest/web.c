@@ -477,7 +477,7 @@ ignore_in(json_t *value, const char *attr)
         if (leaf)
             seen++;
         if (attr != NULL ? strcmp(sim_plain_name(key), attr) == 0
-                         : leaf && leaves > 1 && seen > leaves / 2
+                         : leaf && leaves > 1 && seen > (leaves + 1) / 2
                                && !(len > 3 && strcmp(key + len - 3, "-id") == 0)
                                && strcmp(key, "name") != 0)
             (void)json_object_del(value, key);

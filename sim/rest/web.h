@@ -40,6 +40,13 @@ void sim_web_free(struct sim_conn *conn);
 void sim_web_sweep(struct sim_server *server);
 /** For sim_net.box_emit: a notification (taken over) to every stream of the element. */
 void sim_web_emit(void *server, struct sim_box *box, json_t *event);
+/** A request of the control socket that is about one of these elements or about a patch; false: it
+ * is not. */
+bool sim_box_control(struct sim_server *server, const char *op, const json_t *body, json_t *reply,
+                     enum lp_code *rc, struct lp_err *err);
+/** What there is, for "nodes" and "spans". */
+json_t *sim_box_rows(const struct sim_net *net);
+json_t *sim_patch_rows(const struct sim_net *net);
 /** Gives every element its certificate. */
 enum lp_code sim_web_identities(struct sim_server *server, struct lp_err *err) LP_MUST_CHECK;
 

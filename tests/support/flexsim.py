@@ -289,7 +289,7 @@ class Sim:
         body = {module + ":input": {key.replace("_", "-"): value for key, value in values.items()}}
         status, value, _ = self.http(name, "POST", "/restconf/operations/" + operation, body)
         assert status in (expect if isinstance(expect, tuple) else (expect,)), (status, value)
-        return None if value is None else next(iter(value.values()))
+        return value if value is None or status >= 400 else next(iter(value.values()))
 
     def transcript(self, name):
         path = os.path.join(self.path("log"), name + ".jsonl")

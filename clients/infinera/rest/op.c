@@ -174,6 +174,8 @@ make_plain(struct ir_planner *p, const struct ir_op *op, json_t **out)
                            "intent", op->intent, "before", or_null(op->before), "after",
                            or_null(op->after), "flags", lp_ops_flags(op->flags), "text", text.data,
                            "timeout_ms", (json_int_t)timeout);
+    if (op->hints != NULL)
+        (void)json_object_set_new(made, "hints", json_deep_copy(op->hints));
     rc = made == NULL ? lp_fail(p->err, LP_NOMEM, "no memory for a plan") : add_commands(p, made);
     lp_buf_free(&id);
     lp_buf_free(&text);
@@ -218,6 +220,7 @@ make_inverse(struct ir_planner *p, const struct ir_op *op, json_t **out)
     undo.before = op->restore != NULL ? NULL : op->after;
     undo.after = op->before;
     undo.restore = NULL;
+    undo.hints = NULL;
     undo.text = NULL;
     undo.purpose = "to undo";
     if (strcmp(op->action, "create") == 0)

@@ -169,7 +169,8 @@ struct ir_op {
     const json_t *before, *after; /* or NULL; before NULL of a "set": whatever is there by then */
     /** What undoing a "set" or "delete" writes instead of `before`; or NULL. */
     const json_t *restore;
-    unsigned flags; /* enum lp_op_flag */
+    const json_t *hints; /* what the element may choose freely, and we would like; or NULL */
+    unsigned flags;      /* enum lp_op_flag */
     int64_t timeout_ms;
     const char *text; /* or NULL: made from the rest */
 };

@@ -78,11 +78,14 @@ ir_xc_remove(struct ir_planner *p, const char *client, const char *intent)
 static enum lp_code
 connect(struct xc *x, const json_t *wanted)
 {
+    const char *slots = lp_json_str(x->intent, "slots", NULL);
+    json_auto_t *hints = slots != NULL ? json_pack("{s:s}", "slots", slots) : NULL;
     struct ir_op op = x->like;
 
     op.phase = LP_PHASE_CONNECT;
     op.action = "create";
     op.after = wanted;
+    op.hints = hints;
     op.text = lp_arena_printf(x->p->arena, "connect client %s to line %s (%s)", x->client,
                               lp_json_str(wanted, "line", "?"), lp_json_str(wanted, "label", ""));
     return ir_add(x->p, &op);

@@ -30,7 +30,8 @@ static const char usage[] =
     "lightpath-sim flexils|g30|g42|tnms TOPOLOGY ...  (the same, for elements of one kind)\n"
     "lightpath-sim topology --sites FILE --links FILE [--spacing KM] [--prefix TEXT] [--user "
     "NAME]\n"
-    "    [--password TEXT] [--subtended] [--seed N] [--csv nodes|fibers]\n"
+    "    [--password TEXT] [--subtended] [--seed N] [--g30 CODE,CODE...]\n"
+    "    [--csv nodes|fibers|patches]\n"
     "lightpath-sim control SOCKET 'JSON'...\n"
     "lightpath-sim check TOPOLOGY\n"
     "see lightpath-sim(1)\n";
@@ -127,7 +128,8 @@ enum {
     OPT_USER,
     OPT_PASSWORD,
     OPT_SUBTENDED,
-    OPT_CSV
+    OPT_CSV,
+    OPT_G30
 };
 
 static const struct option flexils_long[] = {
@@ -395,6 +397,7 @@ static const struct option topology_long[] = {
     {"subtended", no_argument, NULL, OPT_SUBTENDED},
     {"seed", required_argument, NULL, OPT_SEED},
     {"csv", required_argument, NULL, OPT_CSV},
+    {"g30", required_argument, NULL, OPT_G30},
     {NULL, 0, NULL, 0},
 };
 
@@ -424,9 +427,25 @@ topology_arg(struct sim_generate_options *o, int option, const char **csv)
         o->user = optarg;
     else if (option == OPT_PASSWORD)
         o->password = optarg;
+    else if (option == OPT_G30)
+        o->g30 = optarg;
     else
         *csv = optarg;
     return true;
+}
+
+/* The table that is asked for; -1: there is none of this name. */
+static int
+csv_find(const char *name)
+{
+    static const char *const names[] = {
+        [SIM_CSV_NODES] = "nodes", [SIM_CSV_FIBERS] = "fibers", [SIM_CSV_PATCHES] = "patches"};
+    size_t i;
+
+    for (i = 0; i < LP_COUNT(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
 }
 
 static enum lp_code
@@ -436,7 +455,7 @@ topology_put(const struct sim_generate_options *o, const char *csv, struct lp_er
     enum lp_code rc = sim_generate(o, &topology, err);
 
     if (rc == LP_OK && csv != NULL)
-        rc = sim_generate_csv(topology, strcmp(csv, "fibers") == 0, err);
+        rc = sim_generate_csv(topology, (enum sim_csv)csv_find(csv), err);
     else if (rc == LP_OK
              && (json_dumpf(topology, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(8)) != 0
                  || putchar('\n') == EOF || fflush(stdout) != 0))
@@ -461,7 +480,7 @@ topology_main(int argc, char **argv)
         if (option == '?' || !topology_arg(&o, option, &csv))
             return 2;
     if (o.sites == NULL || o.links == NULL || optind != argc
-        || (csv != NULL && strcmp(csv, "nodes") != 0 && strcmp(csv, "fibers") != 0)) {
+        || (csv != NULL && csv_find(csv) < 0)) {
         fputs(usage, stderr);
         return 2;
     }

@@ -12,6 +12,7 @@
 #define LOSS_CDB_PER_KM 22
 #define CONNECTORS_CDB  100
 #define CASCADE_DEGREE  5
+#define PATCH_CDB       50
 #define MAX_FIELDS      32
 #define MAX_LINE        4096
 
@@ -162,7 +163,7 @@ struct work {
     const struct sim_generate_options *options;
     struct table sites, links;
     struct site *site;
-    json_t *nodes, *spans;
+    json_t *nodes, *spans, *patches;
     size_t amplifiers;
 };
 
@@ -393,6 +394,57 @@ links_each(struct work *w, bool build, struct lp_err *err)
     return rc;
 }
 
+static bool
+patch_add(struct work *w, const char *g30, const char *line, const char *roadm, const char *port)
+{
+    char id[128];
+
+    (void)snprintf(id, sizeof id, "%.80s:%.32s", g30, line);
+    return json_array_append_new(w->patches,
+                                 json_pack("{s:s,s:[s,s],s:[s,s],s:i}", "id", id, "a", g30, line,
+                                           "b", roadm, port, "loss_cdb", PATCH_CDB))
+           == 0;
+}
+
+static bool
+g30_add(struct work *w, const struct site *site)
+{
+    char name[80], serial[24];
+
+    (void)snprintf(name, sizeof name, "g30.%.40s", site->code);
+    (void)snprintf(serial, sizeof serial, "RO03%06zu", (size_t)(site - w->site) + 1);
+    return json_array_append_new(w->nodes,
+                                 json_pack("{s:s,s:s,s:s,s:s,s:f,s:f,s:[{s:i,s:s}]}", "name", name,
+                                           "kind", "G30", "site", site->label, "serial", serial,
+                                           "latitude", site->latitude, "longitude", site->longitude,
+                                           "cards", "slot", 1, "type", "CHM2T"))
+               == 0
+           && patch_add(w, name, "port-1/1/1", site->name, "1-E1-1-T7A")
+           && patch_add(w, name, "port-1/1/2", site->name, "1-E1-1-T8A");
+}
+
+static enum lp_code
+g30s_add(struct work *w, struct lp_err *err)
+{
+    const char *at = w->options->g30;
+    enum lp_code rc = LP_OK;
+
+    while (rc == LP_OK && at != NULL && *at != '\0') {
+        const struct site *site;
+        char code[32];
+        size_t n = strcspn(at, ",");
+
+        (void)snprintf(code, sizeof code, "%.*s", n > 31 ? 31 : (int)n, at);
+        site = site_find(w, code);
+        if (site == NULL)
+            rc = lp_fail(err, LP_INVALID, "there is no site '%s' for a G30", code);
+        else if (!g30_add(w, site))
+            rc = lp_fail(err, LP_NOMEM, "no memory for a topology");
+        at += n + (at[n] == ',' ? 1 : 0);
+    }
+    return rc;
+}
+
 static enum lp_code
 generate(struct work *w, struct lp_err *err)
 {
@@ -406,26 +458,31 @@ generate(struct work *w, struct lp_err *err)
     for (i = 0; rc == LP_OK && i < w->sites.rows; i++)
         if (!roadm_add(w, &w->site[i]))
             rc = lp_fail(err, LP_NOMEM, "no memory for a topology");
-    return rc == LP_OK ? links_each(w, true, err) : rc;
+    if (rc == LP_OK)
+        rc = links_each(w, true, err);
+    return rc == LP_OK ? g30s_add(w, err) : rc;
 }
 
 enum lp_code
 sim_generate(const struct sim_generate_options *options, json_t **out, struct lp_err *err)
 {
-    struct work w = {.options = options, .nodes = json_array(), .spans = json_array()};
+    struct work w = {
+        .options = options, .nodes = json_array(), .spans = json_array(), .patches = json_array()};
     enum lp_code rc = options->spacing_km < 1
                           ? lp_fail(err, LP_INVALID, "the spacing is below 1 km")
                           : generate(&w, err);
 
     if (rc == LP_OK) {
-        *out = json_pack("{s:s,s:{s:i},s:[{s:s,s:s}],s:O,s:O}", "format", "lightpath-sim flexils 1",
-                         "options", "seed", options->seed, "users", "name", options->user,
-                         "password", options->password, "nodes", w.nodes, "spans", w.spans);
+        *out = json_pack("{s:s,s:{s:i},s:[{s:s,s:s}],s:O,s:O,s:O}", "format",
+                         "lightpath-sim network 1", "options", "seed", options->seed, "users",
+                         "name", options->user, "password", options->password, "nodes", w.nodes,
+                         "spans", w.spans, "patches", w.patches);
         if (*out == NULL)
             rc = lp_fail(err, LP_INVALID, "a name or a password is no UTF-8");
     }
     json_decref(w.nodes);
     json_decref(w.spans);
+    json_decref(w.patches);
     table_free(&w.sites);
     table_free(&w.links);
     free(w.site);
@@ -450,25 +507,35 @@ end_part(const json_t *span, const char *end, size_t n)
     return text == NULL ? "" : text;
 }
 
-enum lp_code
-sim_generate_csv(const json_t *topology, bool fibers, struct lp_err *err)
+static void
+csv_span(const json_t *row, enum sim_csv what)
 {
-    const json_t *rows = json_object_get(topology, fibers ? "spans" : "nodes");
+    printf("%s,%s,%s,%s,%s", lp_json_str(row, "id", ""), end_part(row, "a", 0),
+           end_part(row, "a", 1), end_part(row, "b", 0), end_part(row, "b", 1));
+    if (what == SIM_CSV_FIBERS)
+        printf(",%lld", (long long)lp_json_int(row, "length_m", 0));
+    printf(",%lld", (long long)lp_json_int(row, "loss_cdb", 0));
+    if (what == SIM_CSV_FIBERS)
+        printf(",%s", lp_json_str(row, "fiber", ""));
+    putchar('\n');
+}
+
+enum lp_code
+sim_generate_csv(const json_t *topology, enum sim_csv what, struct lp_err *err)
+{
+    static const struct {
+        const char *rows, *header;
+    } tables[] = {[SIM_CSV_NODES] = {"nodes", "name,kind,site,latitude,longitude"},
+                  [SIM_CSV_FIBERS] = {"spans", "id,a,a_port,b,b_port,length_m,loss_cdb,fiber"},
+                  [SIM_CSV_PATCHES] = {"patches", "id,a,a_port,b,b_port,loss_cdb"}};
+    const json_t *rows = json_object_get(topology, tables[what].rows);
     size_t i;
 
-    puts(fibers ? "id,a,a_port,b,b_port,length_m,loss_cdb,fiber"
-                : "name,kind,site,latitude,longitude");
-    for (i = 0; i < json_array_size(rows); i++) {
-        const json_t *row = json_array_get(rows, i);
-
-        if (!fibers) {
-            csv_node(row);
-            continue;
-        }
-        printf("%s,%s,%s,%s,%s,%lld,%lld,%s\n", lp_json_str(row, "id", ""), end_part(row, "a", 0),
-               end_part(row, "a", 1), end_part(row, "b", 0), end_part(row, "b", 1),
-               (long long)lp_json_int(row, "length_m", 0),
-               (long long)lp_json_int(row, "loss_cdb", 0), lp_json_str(row, "fiber", ""));
-    }
+    puts(tables[what].header);
+    for (i = 0; i < json_array_size(rows); i++)
+        if (what == SIM_CSV_NODES)
+            csv_node(json_array_get(rows, i));
+        else
+            csv_span(json_array_get(rows, i), what);
     return fflush(stdout) == 0 ? LP_OK : lp_fail(err, LP_STORE, "the table cannot be written");
 }

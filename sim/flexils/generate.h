@@ -15,12 +15,15 @@ struct sim_generate_options {
     const char *user, *password;
     bool gateways_only; /* sites with three links or more; the others are subtended */
     int seed;
+    const char *g30; /* NULL, or site codes "MI01,PA01": a G30 with a CHM2T stands there too, its
+                        lines patched to the last two ports of the site's first add/drop card */
 };
 
 enum lp_code sim_generate(const struct sim_generate_options *options, json_t **out,
                           struct lp_err *err) LP_MUST_CHECK;
-/** Sites and fibers of a topology as CSV (what a bulk import takes). */
-enum lp_code sim_generate_csv(const json_t *topology, bool fibers,
+/** Elements, fibers or patches of a topology as CSV (what a bulk import takes). */
+enum sim_csv { SIM_CSV_NODES, SIM_CSV_FIBERS, SIM_CSV_PATCHES };
+enum lp_code sim_generate_csv(const json_t *topology, enum sim_csv what,
                               struct lp_err *err) LP_MUST_CHECK;
 
 #endif

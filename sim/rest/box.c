@@ -14,7 +14,8 @@
 const struct sim_box_kind *
 sim_box_kind_find(const char *name)
 {
-    static const struct sim_box_kind *const kinds[] = {&sim_kind_g30, &sim_kind_g42};
+    static const struct sim_box_kind *const kinds[] = {&sim_kind_g30, &sim_kind_g42,
+                                                       &sim_kind_tnms};
     size_t i;
 
     for (i = 0; i < LP_COUNT(kinds); i++)

@@ -427,7 +427,8 @@ no_such_path(struct sim_why *why, const char *name)
 static bool
 step_schema(const struct sim_model *model, struct sim_place *place, char *name, struct sim_why *why)
 {
-    const char *plain = sim_plain_name(name);
+    const char *plain = sim_plain_name(name), *module;
+    const struct sim_schema *child;
 
     if (!sim_percent_decode(name))
         return sim_refuse(why, 400, "malformed-message", "broken percent-encoding");
@@ -441,17 +442,20 @@ step_schema(const struct sim_model *model, struct sim_place *place, char *name, 
         (void)snprintf(place->member, sizeof place->member, "%s", name);
         return true;
     }
-    if (plain != name
-        && (strncmp(name, place->module, strlen(place->module)) != 0
-            || (size_t)(plain - name) != strlen(place->module) + 1))
-        return no_such_path(why, name);
     place->leaf = sim_schema_leaf(place->schema, plain);
+    child = place->leaf != NULL ? NULL : sim_schema_child(place->schema, plain);
+    module = child != NULL && child->module != NULL ? child->module : place->module;
+    if (plain != name
+        && (strncmp(name, module, strlen(module)) != 0
+            || (size_t)(plain - name) != strlen(module) + 1))
+        return no_such_path(why, name);
+    place->module = module;
     if (place->leaf != NULL) {
         (void)snprintf(place->member, sizeof place->member, "%s", plain);
         return true;
     }
-    place->schema = sim_schema_child(place->schema, plain);
-    if (place->schema == NULL)
+    place->schema = child;
+    if (child == NULL)
         return no_such_path(why, name);
     (void)snprintf(place->member, sizeof place->member, "%s", plain);
     return true;

@@ -382,6 +382,7 @@ broken(struct reply *r)
     case SIM_FAULT_RESTART:
         box->clock_shift_us += sim_rule_int(r->rule, "clock_ms", 0) * 1000;
         (void)json_object_del(box->extra, "tokens");
+        (void)json_object_del(box->extra, "jobs");
         sim_box_down(r->server, box, sim_rule_int(r->rule, "down_ms", 2000) * 1000);
         return true;
     default:

@@ -479,6 +479,80 @@ class Light(WithSim):
             self.fail(f"no convergence, delta {delta}")
 
 
+class Tnms(WithSim):
+    topology = "service"
+    CONTEXT = "/data/tapi-common:context/tapi-equipment:physical-context"
+    MODULE = "tapi-equipment-extensions-cli"
+
+    def login(self, password=flexsim.PASSWORD):
+        status, body, _ = self.sim.http("tnms", "POST", "/auth", f"user={flexsim.USER}&password={password}", user=None,
+                                        headers={"Content-Type": "application/x-www-form-urlencoded"})
+        return status, body
+
+    def ask(self, method, path, body=None, **query):
+        return self.sim.http("tnms", method, path, body, user=None, headers={"Authorization": "Bearer " + self.token}, **query)
+
+    def setUp(self):
+        super().setUp()
+
+        def token():
+            try:
+                return self.login()[1]["access_token"]
+            except OSError:
+                return None  # it still restarts
+        self.token = until(token)
+
+    def test_tokens(self):
+        self.assertEqual(self.login("wrong")[0], 401)
+        self.assertEqual(self.sim.http("tnms", "GET", self.CONTEXT)[0], 401, "no Basic")
+        self.assertEqual(self.ask("GET", self.CONTEXT)[0], 200)
+        self.sim.control(op="clock", advance_ms=61000)
+        self.assertEqual(self.ask("GET", self.CONTEXT)[0], 401)
+
+    def test_devices_and_fibers(self):
+        value = self.ask("GET", self.CONTEXT, fields="device(name;uuid;access-port(uuid;name(value)));physical-span(access-port)")[1]
+        context = value["tapi-equipment:physical-context"]
+        names = {device["name"][0]["value"]: device for device in context["device"]}
+        self.assertEqual(set(names), {"flex.rm01", "flex.cb00", "flex.bo01", "g30.rm01", "g30.bo01"})
+        ports = {port["uuid"]: (name, port["name"][0]["value"]) for name, device in names.items() for port in device["access-port"]}
+        spans = {frozenset(ports[end["access-port-uuid"]] for end in span["access-port"]) for span in context["physical-span"]}
+        self.assertIn(frozenset({("flex.rm01", "Line PTP 1-A-1.L1"), ("flex.cb00", "Line PTP 1-A-1.L1")}), spans)
+        self.assertIn(frozenset({("flex.rm01", "Tributary PTP 1-E1-1.T1A"), ("g30.rm01", "Line PTP 1.1.1")}), spans)
+        one = self.ask("GET", self.CONTEXT + "/device=" + names["flex.rm01"]["uuid"], fields="name;access-port")[1]
+        self.assertEqual(one["tapi-equipment:device"][0]["name"][0]["value"], "flex.rm01")
+
+    def job(self, *commands, policy="ABORT"):
+        context = self.ask("GET", self.CONTEXT, fields="device(name;uuid)")[1]["tapi-equipment:physical-context"]
+        uuid = [device["uuid"] for device in context["device"] if device["name"][0]["value"] == "flex.rm01"][0]
+        status, out, _ = self.ask("POST", f"/operations/{self.MODULE}:run-cli-script/", {self.MODULE + ":input": {
+            "device-list": [uuid], "commands": list(commands), "channel": "TL1", "error-policy": policy}})
+        self.assertEqual(status, 200, out)
+        seen = []
+
+        def finished():
+            answer = self.ask("POST", f"/operations/{self.MODULE}:get-cli-script-result/", {self.MODULE + ":input": {"id": out[self.MODULE + ":output"]["id"]}})[1]
+            seen.append(answer[self.MODULE + ":output"])
+            return seen[-1]["status"] in ("FINISHED", "FAILED") and seen[-1]
+        result = until(finished)
+        self.assertIn(seen[0]["status"], ("PENDING", "RUNNING"))
+        return result["status"], [(row["status"], row["output"]) for row in result["device-results"][0]["responses"]]
+
+    def test_scripts(self):
+        login, logout = "ACT-USER:flex.rm01:svc_orch:WF01::s3cr3t;", "CANC-USER:flex.rm01:svc_orch:WF03;"
+        status, rows = self.job(login, "RTRV-OTS:flex.rm01::WF02::::;", logout)
+        self.assertEqual((status, [row[0] for row in rows]), ("FINISHED", ["FINISHED"] * 3))
+        self.assertIn("1-A-1-L1:OTS:", rows[1][1])
+        self.assertIn("M  WF02 COMPLD", rows[1][1])
+        status, rows = self.job("RTRV-OTS:flex.rm01::WF02::::;", login)
+        self.assertEqual((status, len(rows)), ("FAILED", 1))
+        status, rows = self.job("RTRV-OTS:flex.rm01::WF02::::;", login, policy="CONTINUE")
+        self.assertEqual((status, [row[0] for row in rows]), ("FINISHED", ["FAILED", "FINISHED"]))
+        self.assertNotIn("s3cr3t", json.dumps(self.sim.transcript("tnms")))
+        self.sim.faults({"match": {"path": "*result*"}, "do": {"fault": "restart", "down_ms": 50}})
+        with self.assertRaises((OSError, flexsim.http.client.HTTPException)):
+            self.job(login)
+
+
 def status_of(case, **do):
     case.sim.faults({"match": {"verb": "GET"}, "do": do})
     return case.sim.http("g30.a", "GET", "/restconf/data/ne:ne", depth=1)

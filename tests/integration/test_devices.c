@@ -831,6 +831,75 @@ many_processes_few_sessions(struct lp_run_env *env)
                 > 0);
 }
 
+static atomic_bool held_back;
+static char held_element[LP_UUID_LEN + 1];
+
+static void
+hold_back(const char *element, const char *object)
+{
+    (void)object;
+    while (strcmp(element, held_element) == 0 && atomic_load(&held_back))
+        usleep(1000);
+}
+
+static void
+start_line(struct lp_run_env *env, const char *name, const char *block,
+           char id[static LP_UUID_LEN + 1])
+{
+    const char *blocks[] = {block, NULL};
+
+    lp_device_env_line(name, "x", blocks);
+    lp_device_env_start(env, "make_line", NULL, false, id);
+    lp_test_until(env,
+                  "SELECT count(*) FROM process_steps WHERE process_id = :id AND key = 'make' AND "
+                  "status = 'success'",
+                  id, 1);
+}
+
+/** Four threads; one writes to an element and does not come back, twenty more want that element.
+ * They are parked: the threads that are left do other work meanwhile. */
+static void
+who_waits_for_an_element_holds_no_thread(struct lp_run_env *env)
+{
+    enum { LINES = 20 };
+    char ids[LINES][LP_UUID_LEN + 1], other[LP_UUID_LEN + 1], name[40];
+
+    lp_run_env_stop(env);
+    env->conf_lines[env->conf_count++] = "executor.threads=4";
+    lp_run_env_start(env);
+    two_sites(env);
+    snprintf(held_element, sizeof held_element, "%s", a.id);
+    atomic_store(&held_back, true);
+    lp_fake_before_write = hold_back;
+    for (int i = 0; i < LINES; i++) {
+        snprintf(name, sizeof name, "line%d", i);
+        start_line(env, name, a.block, ids[i]);
+    }
+    lp_test_until(env,
+                  "SELECT count(*) FROM processes WHERE wait_kind = 'lock' AND status = 'waiting' "
+                  "AND id <> :id",
+                  "", LINES - 1);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "other%d", i);
+        start_line(env, name, b.block, other);
+        lp_test_wait(env, other, "completed");
+    }
+    assert_int_equal(count(env,
+                           "SELECT count(*) FROM device_objects WHERE state = 'held' AND "
+                           "element_id = :id",
+                           a.id),
+                     0); /* it is still held */
+    atomic_store(&held_back, false);
+    for (int i = 0; i < LINES; i++)
+        lp_test_until(env,
+                      "SELECT count(*) FROM processes WHERE id = :id AND status IN ('completed', "
+                      "'failed', 'inconsistent_data')",
+                      ids[i], 1);
+    assert_true(lp_fake_seen().sessions_most <= 2);
+    assert_int_equal(lp_fake_seen().writers_most, 1);
+    assert_int_equal(lp_fake_seen().sessions_now, 0);
+}
+
 /* ---- a crash inside apply ---- */
 
 static char kept[100]; /* what the elements hold outlives the program */
@@ -942,6 +1011,7 @@ static struct device_case cases[] = {
     CASE(D47_inventory_is_cached),
     CASE(D42_commands_obey_the_role),
     CASE(many_processes_few_sessions),
+    CASE(who_waits_for_an_element_holds_no_thread),
     CASE(a_crash_before_the_write_converges),
     CASE(a_crash_behind_the_write_converges),
 };

@@ -155,7 +155,7 @@ def tcp(address, port):
 
 
 class Sim:
-    def __init__(self, topology=None, arguments=(), ssh=False, options=None, setup=(), program=PROGRAM):
+    def __init__(self, topology=None, arguments=(), ssh=False, options=None, setup=(), program=PROGRAM, transcript=True):
         self.folder = tempfile.TemporaryDirectory(prefix="lp")
         if topology is None:
             with open(RING) as ring:
@@ -169,7 +169,7 @@ class Sim:
         self.error = open(self.path("stderr"), "w+")
         self.process = subprocess.Popen([program, "network", self.path("topology.json"), "--tcp", "0",
                                          "--https", "0", "--ca", self.path("ca.pem"), "--ports", self.path("ports"),
-                                         "--control", self.path("c"), "--transcript", self.path("log"),
+                                         "--control", self.path("c"), *(("--transcript", self.path("log")) if transcript else ()),
                                          "--ssh", "0" if ssh else "-1", *arguments], stderr=self.error)
         end = time.monotonic() + LIMIT
         while not os.path.exists(self.path("ports")):

@@ -922,6 +922,32 @@ D12_every_key_of_a_fiber_end_is_compared(void **state)
     }
 }
 
+/* D13: a passband has a low edge and a higher one; an empty one, and one upside down, are refused
+ * before anything is asked of the element for them, and nothing is planned. */
+static void
+D13_an_empty_passband_is_refused(void **state)
+{
+    static const char *const refused[] = {
+        "[{\"id\":\"c\",\"present\":true," CIRCUIT("a", "193450000", "193450000") "}]",
+        "[{\"id\":\"c\",\"present\":true," CIRCUIT("a", "193550000", "193450000") "}]",
+        "[{\"id\":\"x\",\"kind\":\"cross-connect\",\"present\":true,\"name\":\"LP-17\",\"label\":"
+        "\"x\","
+        "\"from\":\"1-A-3-T1\",\"to\":\"1-A-4-S1\",\"low_mhz\":193450000,\"high_mhz\":193450000}]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(refused); i++) {
+        json_auto_t *made = NULL;
+        struct fixture f;
+
+        setup(&f);
+        assert_int_equal(make_plan(&f, refused[i], &made), LP_INVALID);
+        assert_non_null(strstr(f.err.msg, "low_mhz must lie below high_mhz"));
+        assert_int_equal(f.node.writes, 0);
+        teardown(&f);
+    }
+}
+
 /* D29: two ways between the same two nodes are two routes. */
 static void
 D29_parallel_routes_have_their_own_names(void **state)
@@ -1102,6 +1128,7 @@ main(void)
         cmocka_unit_test(D17_frequencies_are_integers),
         cmocka_unit_test(D30_names_are_compared_whole),
         cmocka_unit_test(D12_every_key_of_a_fiber_end_is_compared),
+        cmocka_unit_test(D13_an_empty_passband_is_refused),
         cmocka_unit_test(D29_parallel_routes_have_their_own_names),
         cmocka_unit_test(D58_fsm_and_frm_cards_know_no_maintenance),
         cmocka_unit_test(a_taken_far_end_is_passed_over),

@@ -24,12 +24,22 @@ struct lp_api_options {
     const char *version;
 };
 
+/** Routes and light, from rooms that the API does not look into: names or ids as in requests,
+ * wishes and answers as in docs/http-api.md. Called on handler threads. */
+struct lp_api_light {
+    enum lp_code (*routes)(void *arg, json_t *wish, json_t **out, struct lp_err *err);
+    enum lp_code (*show)(void *arg, const char *fiber_or_device, json_t **out, struct lp_err *err);
+    enum lp_code (*differences)(void *arg, const char *fiber, json_t **out, struct lp_err *err);
+    void *arg;
+};
+
 struct lp_api_services {
     struct lp_engine *engine;
     struct lp_store *store;
     const struct lp_catalog *catalog;
     const struct lp_queue *queue; /* for the doctor; or NULL */
     const char *store_url;        /* the same */
+    struct lp_api_light light;    /* all NULL: not to be had */
 };
 
 /** Binds and listens. LP_CONFLICT: port or socket in use; LP_PRECONDITION: an address beyond

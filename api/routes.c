@@ -35,6 +35,24 @@ static const struct lp_param find_query[] = {
     {.name = "query", .required = true, .min = 1, .max = 255, .text = "a port, host name, circuit id, code, customer, ticket, frequency or wavelength, exactly as written"},
     {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most hits of each kind; 50 without"},
 };
+static const struct lp_param route_query[] = {
+    {.name = "from", .required = true, .min = 1, .max = 300, .text = "port or device: an id, a host name, or DEVICE:PORT"},
+    {.name = "to", .required = true, .min = 1, .max = 300, .text = "the other end"},
+    {.name = "low_mhz", .type = LP_PARAM_INT, .min = 184500000, .max = 197500000, .text = "low edge of the passband"},
+    {.name = "high_mhz", .type = LP_PARAM_INT, .min = 184500000, .max = 197500000, .text = "its high edge, which does not belong to it"},
+    {.name = "width_mhz", .type = LP_PARAM_INT, .min = 6250, .max = 13000000, .text = "without edges: any passband of this width"},
+    {.name = "policy", .min = 1, .max = 16, .text = "first-fit (without) or last-fit"},
+    {.name = "include", .min = 1, .max = 4000, .text = "devices and fibers it runs through, in this order; ids or names, separated by commas"},
+    {.name = "exclude", .min = 1, .max = 4000, .text = "devices and fibers it avoids"},
+    {.name = "exclude_risks", .min = 1, .max = 4000, .text = "shared risks it avoids"},
+    {.name = "cost", .min = 1, .max = 16, .text = "hops (without), length, latency, loss or margin"},
+    {.name = "required_osnr_cdb", .type = LP_PARAM_INT, .min = 1, .max = 10000, .text = "what the mode needs, in 0.01 dB: gives margins"},
+    {.name = "negative_margin", .type = LP_PARAM_BOOL, .text = "offer routes without margin too"},
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 16, .text = "most routes"},
+};
+static const struct lp_param difference_query[] = {
+    {.name = "fiber", .min = 1, .max = 255, .text = "only this fiber: id or name"},
+};
 static const struct lp_param domain_query[] = {
     {.name = "filter_owner_relations", .type = LP_PARAM_BOOL, .text = "leave instances of the subscription itself out of in_use_by_ids; true without"},
 };
@@ -314,6 +332,15 @@ static const struct lp_route rows[] = {
     {.method = LP_GET, .path = "/api/find", .op = "find", .tag = "Network",
      .text = "What is called exactly so: by port, circuit, customer, ticket or wavelength", .role = LP_ROLE_READ, QUERY(find_query),
      .status = 200, .response = "Found", .handler = lp_on_search},
+    {.method = LP_GET, .path = "/api/routes", .op = "find_routes", .tag = "Network",
+     .text = "Routes between two ports or devices, best first, with what is free on them; without any, why", .role = LP_ROLE_READ,
+     QUERY(route_query), .status = 200, .response = "Routes", .errors = "404 409", .handler = lp_on_route_list},
+    {.method = LP_GET, .path = "/api/spectrum/differences", .op = "get_spectrum_differences", .tag = "Network",
+     .text = "Light that no claim explains, and lit claims without light, by the last readings", .role = LP_ROLE_READ,
+     QUERY(difference_query), .status = 200, .response = "SpectrumDifferences", .errors = "404 409", .handler = lp_on_spectrum_differences},
+    {.method = LP_GET, .path = "/api/spectrum/{place}", .op = "get_spectrum", .tag = "Network",
+     .text = "Claims beside the light that was last read, of a fiber or of all fibers at a device", .role = LP_ROLE_READ, .status = 200,
+     .response = "Spectrum", .errors = "404 409", .handler = lp_on_spectrum_get},
 
     /* ---- catalogue ---- */
     {.method = LP_GET, .path = "/api/products/", .op = "list_products", .tag = "Products", .text = "Products",

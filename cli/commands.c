@@ -104,6 +104,18 @@ static const struct cli_option import_options[] = {
     WHY_OPTIONS, WATCH_OPTION};
 static const struct cli_option export_options[] = {
     {.name = "format", .value = "FORMAT", .help = "json or dot (Graphviz); json without", .words = "json dot"}};
+static const struct cli_option path_options[] = {
+    {.name = "low", .value = "MHZ", .help = "low edge of the passband"},
+    {.name = "high", .value = "MHZ", .help = "its high edge, which does not belong to it"},
+    {.name = "width", .value = "MHZ", .help = "without edges: any passband of this width"},
+    {.name = "policy", .value = "POLICY", .help = "first-fit or last-fit", .words = "first-fit last-fit"},
+    {.name = "include", .value = "NAME", .help = "a device or fiber it runs through, in this order; repeatable"},
+    {.name = "exclude", .value = "NAME", .help = "a device or fiber it avoids; repeatable"},
+    {.name = "exclude_risks", .value = "NAME", .help = "a shared risk it avoids; repeatable"},
+    {.name = "cost", .value = "COST", .help = "what makes one better: hops, length, latency, loss or margin",
+     .words = "hops length latency loss margin"},
+    {.name = "osnr", .value = "CDB", .help = "what the mode needs, in 0.01 dB: shows margins"},
+    {.name = "limit", .value = "N", .help = "most routes"}};
 static const struct cli_option token_options[] = {
     {.name = "role", .value = "ROLE", .help = "read, operate or admin", .words = "read operate admin"},
     {.name = "expires", .value = "TIME", .help = "ISO 8601 time after which it is refused; never without"}};
@@ -232,6 +244,13 @@ const struct cli_command cli_commands[] = {
      .run = cli_topology_show},
     {.noun = "topology", .verb = "export", .args = "", .summary = "the network as JSON, or for Graphviz",
      .help = "`lightpath topology export --format dot | sfdp -Tsvg >network.svg` draws it.", OPTIONS(export_options), .run = cli_topology_export},
+    {.noun = "path", .verb = "find", .args = "FROM TO", .min_args = 2, .max_args = 2, .summary = "routes between two ports or devices, best first",
+     .help = "An end is a device, or DEVICE:PORT. What others have claimed and what the elements last saw is not offered.",
+     OPTIONS(path_options), .run = cli_path_find},
+    {.noun = "spectrum", .verb = "show", .args = "FIBER|DEVICE", .min_args = 1, .max_args = 1,
+     .summary = "claims beside the light that was last read, of a fiber or of all fibers at a device", .run = cli_spectrum_show},
+    {.noun = "spectrum", .verb = "differences", .args = "[FIBER]", .max_args = 1,
+     .summary = "light that no claim explains, and lit claims without light", .run = cli_spectrum_differences},
     {.noun = "search", .args = "TEXT", .min_args = 1, .max_args = 1, .summary = "find a port, wavelength, customer, circuit, ticket or anything else",
      .help = "Exact names first, with what uses them; then everything whose words match. A frequency (193.1 THz) or wavelength (1552.52 nm) finds "
              "the ports that carry it.", .run = cli_search},

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "scheduler/notify.h"
 #include "scheduler/sweeper.h"
+#include "steps/routes.h"
 
 struct lp_command_line {
     const char *config; /* or NULL */
@@ -43,11 +44,17 @@ struct lp_daemon {
     struct lp_engine *engine;
     bool engine_runs;
     struct lp_api *api;
+    struct lp_route_source light; /* what the API asks for routes */
     int signal_fd;
     char **retired; /* texts of the configuration that a reload replaced; readers may still hold
                        them */
     size_t retired_count;
 };
+
+/* ---- light.c: routes and light for the API ---- */
+
+/** The source is borrowed for as long as the API runs. */
+struct lp_api_light lp_daemon_light(struct lp_route_source *source);
 
 /* ---- place.c: where things live ---- */
 

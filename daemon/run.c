@@ -271,6 +271,10 @@ serve(struct lp_daemon *daemon, struct lp_err *err)
                                        .store_url = daemon->store_url};
     enum lp_code rc = LP_OK;
 
+    daemon->light = (struct lp_route_source){
+        .store = daemon->store, .conf = daemon->conf, .clock = &daemon->clock};
+    services.light = lp_daemon_light(&daemon->light);
+
     if (daemon->api != NULL)
         rc = lp_api_run(daemon->api, &services, err);
     if (rc == LP_OK && daemon->api != NULL)

@@ -469,6 +469,17 @@ stale(struct search *s, struct lp_buf *text, struct lp_err *err)
     return rc;
 }
 
+/** The code stands beside the message. */
+static const char *
+without_code(const char *text)
+{
+    static const char code[] = "OPT-030: ";
+
+    if (text == NULL)
+        return "no route";
+    return strncmp(text, code, sizeof code - 1) == 0 ? text + sizeof code - 1 : text;
+}
+
 static enum lp_code
 problem_of(struct search *s, json_t **out, struct lp_err *err)
 {
@@ -482,11 +493,8 @@ problem_of(struct search *s, json_t **out, struct lp_err *err)
     if (s->result->removed[LP_RULE_STALE] > 0)
         rc = stale(s, &old, err);
     bad |= lp_json_set_str(problem, "code", old.len > 0 ? "OPT-031" : "OPT-030") != 0;
-    bad |= lp_json_set_str(problem, "message",
-                           old.len > 0         ? old.data
-                           : text.data == NULL ? "no route"
-                                               : text.data)
-           != 0;
+    bad |=
+        lp_json_set_str(problem, "message", old.len > 0 ? old.data : without_code(text.data)) != 0;
     lp_buf_free(&text);
     lp_buf_free(&old);
     if (rc == LP_OK && bad)

@@ -64,6 +64,16 @@ enum lp_code lp_route_again(const struct lp_route_source *source, const json_t *
  */
 enum lp_code lp_route_stands(const struct lp_route_source *source, const json_t *route,
                              struct lp_err *err) LP_MUST_CHECK;
+/**
+ * Names of people become ids, in place: `from` and `to` may be a host name or another name of a
+ * device, or "DEVICE PORT" or "DEVICE:PORT"; `include` and `exclude` list devices and fibers by id
+ * or name (`exclude` becomes exclude_nodes and exclude_fibers). LP_NOT_FOUND, LP_CONFLICT: several.
+ */
+enum lp_code lp_wish_names(const struct lp_route_source *source, json_t *wish,
+                           struct lp_err *err) LP_MUST_CHECK;
+/** A fiber by id or name; id has LP_UUID_LEN + 1 bytes. */
+enum lp_code lp_fiber_named(const struct lp_route_source *source, const char *text, char *id,
+                            struct lp_err *err) LP_MUST_CHECK;
 /** Canonical id of a route document's content. */
 void lp_route_id(const json_t *route, char id[static LP_UUID_LEN + 1]);
 

@@ -60,3 +60,7 @@ SELECT DISTINCT fiber_id FROM spectrum_claims WHERE subscription_id = :id ORDER 
 -- The block behind a fiber's subscription, which documents refer to.
 -- name: route_block
 SELECT b.instance_id FROM blocks b WHERE b.subscription_id = :id AND b.parent_id IS NULL
+
+-- name: route_port_named
+SELECT v.instance_id FROM block_values v JOIN blocks b ON b.instance_id = v.instance_id
+WHERE v.name = 'port_name' AND v.value = :port AND v.subscription_id = :device AND b.block = 'OpticalDevicePort'

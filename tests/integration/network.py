@@ -213,6 +213,24 @@ class Life(Network):
         found = self.json("search", "1-A-1-L1")["exact"]["subscriptions"]
         self.assertTrue(any(f["matched"].startswith("uses Port 1-A-1-L1") for f in found), found)
 
+    def test_9_routes_and_light_are_shown(self):
+        ends = "lp.mil1.example.net", "florence.example.net"
+        routes = self.json("path", "find", *ends, "--low", "193450000", "--high", "193550000")["routes"]
+        self.assertEqual([(r["length_m"], r["oms_hops"], len(r["fibers"])) for r in routes], [(62000, 1, 1)])
+        self.assertEqual(routes[0]["first_free"], {"low_mhz": 193450000, "high_mhz": 193550000})
+        text = self.cli("path", "find", *ends, "--width", "50000", "--policy", "last-fit").stdout
+        self.assertIn("196075000-196125000", text)
+        fiber = "lp.mil1.example.net 1-A-1-L1 --- florence.example.net 1-A-2-L1"
+        none = self.cli("path", "find", *ends, "--exclude", fiber, code=4).stderr
+        self.assertIn("no route from lp.mil1 to lp.fir1", none)
+        self.assertIn("1 by exclusion", none)
+        self.assertIn("there is no device 'nowhere'", self.cli("path", "find", ends[0], "nowhere", code=4).stderr)
+        shown = self.json("spectrum", "show", ends[0])["fibers"]
+        self.assertEqual([(f["fiber"], f["claims"], f["observed"]) for f in shown], [(fiber, [], [])])
+        self.assertIsInstance(shown[0]["age_us"], int)
+        self.assertIn("191325000-196125000  free", self.cli("spectrum", "show", fiber).stdout)
+        self.assertEqual(self.cli("spectrum", "differences").stdout, "None on 1 fibers whose light is known.\n")
+
     def test_9_termination_cleans_the_ends(self):
         fiber, device = self.ident("Optical Fiber", "lp.mil1"), self.ident("Optical Device", "lp.mil1")
         self.assertIn("in use by other subscriptions", self.cli("process", "start", "terminate_optical_device", device, code=2).stderr)

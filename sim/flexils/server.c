@@ -265,7 +265,7 @@ conn_read_tls(struct sim_server *server, struct sim_conn *conn)
 {
     char bytes[16384];
     bool wants_write = false;
-    ssize_t n;
+    ssize_t n = -1;
 
     while (!conn->dead && (n = sim_tls_read(conn->tls, bytes, sizeof bytes, &wants_write)) > 0)
         sim_web_bytes(server, conn, bytes, (size_t)n);

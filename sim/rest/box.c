@@ -215,11 +215,12 @@ patch_read(struct sim_net *net, struct sim_patch *patch, const json_t *doc, stru
         rc = lp_fail(err, LP_INVALID, "no end is a line port of a transponder");
     for (end = 0; rc == LP_OK && end < 2; end++) {
         const struct sim_patch_end *e = &patch->end[end];
-        int near;
+        int near = end;
 
         if ((e->box != NULL ? sim_patch_of_line(net, e->box, e->line, &near)
                             : sim_patch_of_port(net, e->node, e->port->aid, &near))
-            != patch)
+                != patch
+            || near != end)
             rc = lp_fail(err, LP_INVALID, "a port has two patches");
     }
     return rc;

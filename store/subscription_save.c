@@ -479,9 +479,11 @@ give_block(struct lp_unit *unit, const struct lp_instance *inst, const char *par
                 LP_ARGS(lp_text("giver", from->id), lp_text("taker", to->id),
                         lp_text("parent_id", parent), lp_text("instance_id", inst->id)));
     lp_unit_add(unit, LP_SQL_BLOCK_GIVE_KEYS,
-                LP_ARGS(lp_text("taker", to->id), lp_text("instance_id", inst->id)));
+                LP_ARGS(lp_text("giver", from->id), lp_text("taker", to->id),
+                        lp_text("instance_id", inst->id)));
     lp_unit_add(unit, LP_SQL_BLOCK_GIVE_VALUES,
-                LP_ARGS(lp_text("taker", to->id), lp_text("instance_id", inst->id)));
+                LP_ARGS(lp_text("giver", from->id), lp_text("taker", to->id),
+                        lp_text("instance_id", inst->id)));
     lp_unit_add(unit, LP_SQL_BLOCK_HISTORY_ADD,
                 LP_ARGS(lp_text("instance_id", inst->id),
                         lp_int("subscription_version", to->version + 1), lp_text("doc", text),

@@ -79,10 +79,10 @@ SET subscription_id = CASE WHEN subscription_id = CAST(:giver AS text) THEN CAST
 WHERE instance_id = :instance_id
 
 -- name: block_give_keys
-UPDATE block_keys SET subscription_id = :taker WHERE instance_id = :instance_id
+UPDATE block_keys SET subscription_id = :taker WHERE subscription_id = :giver AND instance_id = :instance_id
 
 -- name: block_give_values
-UPDATE block_values SET subscription_id = :taker WHERE instance_id = :instance_id
+UPDATE block_values SET subscription_id = :taker WHERE subscription_id = :giver AND instance_id = :instance_id
 
 -- name: block_history_add
 INSERT INTO block_history (instance_id, version, subscription_id, subscription_version, block, doc, process_id, actor, at)

@@ -18,7 +18,7 @@ DOMAIN = ".example.net"
 
 
 class Network(lightpathd.Case):
-    NODES, TOPOLOGY, BASE = NODES, None, "127.78.0.1"
+    NODES, TOPOLOGY, BASE, MORE = NODES, None, "127.78.0.1", {}
 
     @classmethod
     def secrets(cls):
@@ -38,7 +38,7 @@ class Network(lightpathd.Case):
             os.fchmod(out.fileno(), 0o600)
             out.write(cls.secrets())
         cls.settings = {"devices.credentials": secrets, "devices.tl1_transport": "tcp", "devices.poll_ms": "50",
-                        "naming.domain": DOMAIN[1:]}
+                        "naming.domain": DOMAIN[1:], **cls.MORE}
         super().setUpClass()
         cls.cli_once("process", "start", "create_partner", "--set", "partner_name=Net", "--watch")
         codes = sorted({cls.pop_code(node) for node in cls.NODES})

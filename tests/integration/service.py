@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -116,7 +117,9 @@ class Services(network.Network):
 
     def done(self, workflow, pages, *wanted):
         process = self.daemon.start_process(workflow, pages)
-        return self.daemon.wait_process(process, *(wanted or ("completed",)), limit=120)
+        ended = self.daemon.wait_process(process, "completed", "failed", "suspended", "inconsistent_data", limit=120)
+        self.assertIn(ended["last_status"], wanted or ("completed",), ended["failed_reason"])
+        return ended
 
     def on(self, service, workflow, *pages, wanted=("completed",)):
         return self.done(workflow, [{"subscription_id": service}, *pages], *wanted)
@@ -127,37 +130,221 @@ class Services(network.Network):
     def root(self, service):
         return self.json("subscription", "show", service)["optical_digital_service"]
 
-    def claims(self):
-        rows = self.json("spectrum", "show") if False else []
-        return rows
-
     # ---- what the elements were told ----
 
     def mark(self):
         return {node: len(self.sim.transcript(node)) for node in self.NODES}
 
     def writes(self, mark):
-        """{element: [command]}: what changed something since the mark; TL1 tags as *, bodies of PATCH sorted."""
-        told = {}
+        """[(time, element, command)] in order of time: what changed something since the mark. TL1 without its tag."""
+        told = []
         for node in self.NODES:
             for line in self.sim.transcript(node)[mark[node]:]:
-                if line.get("dir") == "in" and line.get("writes"):
-                    told.setdefault(node, []).append(self.command(line))
-        return told
+                text = line.get("dir") == "in" and self.command(line)
+                if text:
+                    told.append((line["t_us"], node, text))
+        return sorted(told)
 
     @staticmethod
     def command(line):
-        if line["protocol"] == "https":
-            path = line["path"].replace("/restconf/data/ne:ne", "")
-            return f"{line['method']} {path} {json.dumps(line.get('body'), sort_keys=True)}"
-        return json.dumps(line)
+        if line.get("protocol") == "https":
+            if not line["writes"]:
+                return None
+            path = urllib.parse.unquote(line["path"]).replace("/restconf/data/ne:ne", "")
+            body = line.get("body")
+            if isinstance(body, dict):
+                body = next(iter(body.values()))
+                body = body[0] if isinstance(body, list) else body
+            return f"{line['method']} {path} {json.dumps(body, sort_keys=True)}"
+        parts = line["text"].rstrip(";").split(":")
+        if not re.match(r"(ENT|ED|DLT|RMV|RST|SET|OPR)-", parts[0]):
+            return None
+        return ":".join(parts[:3] + ["*"] + parts[4:]).rstrip(":")
+
+    def told(self, mark):
+        """{element: [command]}."""
+        out = {}
+        for _, node, text in self.writes(mark):
+            out.setdefault(node, []).append(text)
+        return out
+
+    def och(self, node):
+        return self.sim.get(node, "ne:ne/shelf=1/slot=1/card/port=1/och-os", depth=2)
+
+
+def client_port(port, service, remote):
+    label = f"{service} remote:{remote}{DOMAIN} port-1/1/{port}"
+    at = f"PATCH /shelf=1/slot=1/card/port={port}"
+    return [f'{at} {{"port-id": {port}, "port-mode": "100GBE"}}',
+            f'{at} {{"admin-status": "up", "port-id": {port}, "service-label": "{label}"}}',
+            f'{at}/eth100g {{"admin-status": "up", "client-shutdown": "no", "eth-fec-type": "auto", "loopback-enable": "disabled", '
+            f'"service-label": "{label}", "test-signal-enable": "NONE"}}']
+
+
+def cross(port, service, odu):
+    line = ("/ne:ne/shelf[shelf-id='1']/slot[slot-id='1']/card/port[port-id='1']/och-os/otuc3/odu[odutype-L1='oduc3'][oduid-L1='1']"
+            f"[odutype-L2='odu4'][oduid-L2='{odu}'][odutype-L3='unused'][oduid-L3='0'][odutype-L4='unused'][oduid-L4='0']")
+    client = (f"/ne:ne/shelf[shelf-id='1']/slot[slot-id='1']/card/port[port-id='{port}']/eth100g/odu[odutype-L1='odu4'][oduid-L1='1']"
+              "[odutype-L2='unused'][oduid-L2='0'][odutype-L3='unused'][oduid-L3='0'][odutype-L4='unused'][oduid-L4='0']")
+    return f'PATCH /services/CRS={line},{client} {{"dst-tp": "{client}", "service-label": "{service}", "src-tp": "{line}"}}'
+
+
+LINE = ['PATCH /shelf=1/slot=1/card/port=1 {"admin-status": "down", "port-id": 1}',
+        'PATCH /shelf=1/slot=1/card/port=1 {"port-id": 1, "port-mode": "16QAM_300G"}',
+        'PATCH /shelf=1/slot=1/card/port=1 {"admin-status": "up", "port-id": 1, "service-label": "OCh042 rm01-bo01"}',
+        'PATCH /shelf=1/slot=1/card/port=1/och-os {"admin-status": "up", "frequency": 193500000, "loopback-enable": "disabled", '
+        '"loopback-type": "none", "rx-frequency": 193500000, "service-label": "OCh042 rm01-bo01"}',
+        'PATCH /shelf=1/slot=1/card/port=1/och-os {"laser-enable": "enabled"}']
+FIRST = "f007c01 OCh042 rm01-bo01"
+
+
+def shutter(node, port):
+    return [f"RMV-SCH:{node}:{port}-1:*", f"ED-SCH:{node}:{port}-1:*:::SHUTTERSTATE=OPEN", f"RST-SCH:{node}:{port}-1:*"]
+
+
+def circuit(oel):
+    return [f'ENT-OEL:flex.rm01:{oel}:*:::LABEL="flex.rm01-flex.bo01",SRCNODENAME=flex.rm01,DSTNODENAME=flex.bo01,MODULATION=PM-NONE,ENCODMOD=None,'
+            'RATE=NA,SPECTYPE=NA,CARDTYPE=UNKNOWN,FREQSLOTPLANTYPE=FREQ-SLOT-PLAN-NONE,COMPCARDTYPELIST=UNKNOWN,VALIDFRANGELIST=191325000&196125000,'
+            'SRCPOWEROFFSET=0,DSTPOWEROFFSET=0,EXPLICITROUTE=flex.rm01&1-A-1-L1&flex.bo01&1-A-1-L1,OELSOURCE=MANUAL,GAURDBAND=0,NUMFECITRNS=4:IS',
+            f"OPR-VALROUTE-OEL:flex.rm01:{oel}:*",
+            f'ENT-OSNC:flex.rm01:1-E1-1-T1A-1:*:::LABEL="f007c01",REMENDPOINT=1-E1-1-T2A-1,REMNODETID=flex.bo01,OELAID={oel},RESTORABLE=NONE,'
+            'CKTIDSUFFIX="OCh042_rm01-bo01",PREPROV=TRUE,PASSBANDLIST=193462500&193537500,CARRIERLIST=193500000&75000,AUTORETUNELMSCH=DISABLED,'
+            'SRCRXSCHOFFSET=0,DSTRXSCHOFFSET=0,FAULTSOAKTIMER=5,BAUDRATE=NA,MODULATION=PM-NONE,FREQSLOTPLANTYPE=FREQ-SLOT-PLAN-NONE,'
+            'SRCSCHPOWEROFFSET=0,DSTSCHPOWEROFFSET=0,ROUTETYPE=OEL,INTRACARRSPECSHAPING=ENABLED,DIGITRIGGER=FALSE,RESTORATIONTRIGGER=OPTICALSF:IS']
 
 
 class Life(Services):
+    """The end-to-end trace: create, a second client, changes and drift, the end."""
+
+    MORE = ALIGNED
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.dark = cls.sim.hash()
+
+    def expect(self, mark, expected):
+        told = self.told(mark)
+        self.assertEqual(set(told), set(expected))
+        for node, commands in expected.items():
+            self.assertEqual(sorted(told[node]), sorted(commands), node)
+
     def test_1_the_trace(self):
         mark = self.mark()
         self.done(CREATE, self.pages(3, och_ids=[42], flow_id=7, client_id=1))
-        print(json.dumps(self.writes(mark), indent=1))
+        writes = self.writes(mark)
+        oel = next(text.split(":")[2] for _, _, text in writes if text.startswith("ENT-OEL"))
+        self.assertLessEqual(len(oel), 64)
+        self.expect(mark, {
+            "g30.rm01": LINE + client_port(3, FIRST, "g30.bo01") + [cross(3, FIRST, 1)],
+            "g30.bo01": LINE + client_port(3, FIRST, "g30.rm01") + [cross(3, FIRST, 1)],
+            "flex.rm01": circuit(oel) + shutter("flex.rm01", "1-E1-1-T1A"),
+            "flex.bo01": shutter("flex.bo01", "1-E1-1-T2A")})
+        order = [text for _, _, text in writes]
+        opened = [i for i, text in enumerate(order) if "SHUTTERSTATE=OPEN" in text]
+        lasers = [i for i, text in enumerate(order) if '"laser-enable": "enabled"' in text]
+        self.assertLess(next(i for i, text in enumerate(order) if text.startswith("ENT-OSNC")), min(opened))
+        self.assertEqual(lasers, [len(order) - 2, len(order) - 1])
+
+    def test_2_the_far_end_sees_light(self):
+        for node in ("g30.rm01", "g30.bo01"):
+            self.assertGreater(float(self.och(node)["rx-optical-power"]), -40)
+            self.assertEqual(self.och(node)["oper-status"], "up")
+        service = self.service(FIRST)
+        self.on(service, "validate_optical_digital_service")
+        channel = self.root(service)["channels"][0]
+        self.assertEqual((channel["center_mhz"], channel["width_mhz"], channel["signal_mhz"], channel["capacity_gbps"]),
+                         (193500000, 75000, 75000, 300))
+        spectrum = channel["optical_spectrum"]
+        self.assertEqual((spectrum["circuit_name"], spectrum["reservation"], len(spectrum["route_ports"])), ("OCh042_rm01-bo01", "lit", 6))
+
+    def test_3_who_joins_brings_only_himself(self):
+        mark = self.mark()
+        self.done(CREATE, self.joining(4))
+        second = "f007c02 OCh042 rm01-bo01"
+        self.expect(mark, {
+            "g30.rm01": client_port(4, second, "g30.bo01") + [cross(4, second, 2)],
+            "g30.bo01": client_port(4, second, "g30.rm01") + [cross(4, second, 2)],
+            "flex.rm01": ['ED-OSNC:flex.rm01:1-E1-1-T1A-1:*:::LABEL="f007c01+f007c02"']})
+
+    def test_4_what_cannot_be_is_refused(self):
+        first = self.first_page
+        self.refused([{"product": self.product("100G")}, first(device_z=self.g30["g30.rm01"])], "OPT-010")
+        self.refused([{"product": self.product("100G")}, first(flow_id=7, client_id=2)], "OPT-040: f007c02 is in use by")
+        self.refused([{"product": self.product("100G")}, first(och_ids=[42, 43])], "OPT-041")
+        self.refused([{"product": self.product("400G")}, first(och_ids=[42])], "100 of 300 Gb/s free: 400 are needed")
+        self.refused(self.joining(3), "client_port_a")  # it is taken
+        self.refused(self.pages(5, och_ids=[50]), "0 ports that fit")  # no line is left
+
+    def test_5_D20_either_direction_is_the_same_pair(self):
+        reversed_ends = {"device_a": self.g30["g30.bo01"], "device_z": self.g30["g30.rm01"]}
+        reply = self.daemon.post(f"/api/processes/{CREATE}", [{"product": self.product("100G")}, self.first_page(och_ids=[42], **reversed_ends)])
+        self.assertEqual(reply.status, 510, reply)
+        self.assertIn("exchanged", reply.body.decode())
+        self.assertIn("Client port A (g30.rm01", reply.body.decode())
+
+    def test_6_drift_is_named_and_repaired(self):
+        service = self.service(FIRST)
+        port = "ne:ne/shelf=1/slot=1/card/port"
+        drifts = [("g30.rm01", f"{port}=1", {"ne:port": [{"port-id": 1, "service-label": "x"}]}, "service-label"),
+                  ("g30.bo01", f"{port}=1/och-os", {"ne:och-os": {"laser-enable": "disabled"}}, "laser-enable"),
+                  ("g30.rm01", f"{port}=3", {"ne:port": [{"port-id": 3, "service-label": "y"}]}, "service-label"),
+                  ("g30.bo01", f"{port}=3/eth100g", {"ne:eth100g": {"client-shutdown": "yes"}}, "client-shutdown")]
+        for node, path, body, name in drifts:
+            with self.subTest(node=node, name=name):
+                before = self.sim.hash()
+                self.sim.patch(node, path, body)
+                process = self.on(service, "validate_optical_digital_service", wanted=("failed", "inconsistent_data"))
+                self.assertIn(node, process["failed_reason"])
+                self.assertIn(name, process["failed_reason"])
+                self.cli("process", "abort", process["process_id"], "--yes")
+                self.on(service, "reconcile_optical_digital_service")
+                self.assertEqual(self.sim.hash(), before)
+
+    def test_7_D24_others_are_named_and_confirmed(self):
+        service, before = self.service(FIRST), self.root(self.service(FIRST))
+        move = {"centers_mhz": [194000000], "widths_mhz": [100000]}
+        pages = [{"subscription_id": service}, move, {}]
+        reply = self.daemon.post("/api/processes/modify_optical_digital_service", pages)
+        self.assertEqual(reply.status, 510, reply)
+        self.assertIn("f007c02", reply.body.decode())
+        self.refused(pages + [{"confirm": "yes"}], "OPT-012", "modify_optical_digital_service")
+        self.refused([pages[0], {"centers_mhz": [194000001]}], "OPT-020", "modify_optical_digital_service")
+        self.refused([pages[0], {"widths_mhz": [40000]}], "OPT-022", "modify_optical_digital_service")
+        self.refused([pages[0], {"widths_mhz": [50000]}], "OPT-024", "modify_optical_digital_service")
+        self.refused([pages[0], {"mode": "QPSK_100G"}], "2 services with 200 Gb/s", "modify_optical_digital_service")
+        process = self.daemon.start_process("modify_optical_digital_service", pages + [{"confirm": "MODIFY"}])
+        self.daemon.wait_process(process, "suspended", limit=120)  # traffic of active services: approved by a person
+        self.cli("plan", "approve", process)
+        self.daemon.wait_process(process, "completed", limit=120)
+        self.assertEqual(self.och("g30.bo01")["frequency"], 194000000)
+        self.assertGreater(float(self.och("g30.bo01")["rx-optical-power"]), -40)
+        after = self.root(service)["channels"][0]
+        self.assertEqual((after["center_mhz"], after["width_mhz"]), (194000000, 100000))
+        self.assertEqual(after["subscription_instance_id"], before["channels"][0]["subscription_instance_id"])
+        second = self.service("f007c02")
+        self.on(second, "validate_optical_digital_service")
+
+    def test_8_D50_who_stays_inherits(self):
+        first, second, mark = self.service(FIRST), self.service("f007c02"), self.mark()
+        process = self.daemon.start_process("terminate_optical_digital_service", [{"subscription_id": first}])
+        self.through(process)
+        told = self.told(mark)
+        self.assertEqual(told.pop("flex.rm01"), ['ED-OSNC:flex.rm01:1-E1-1-T1A-1:*:::LABEL="f007c02"'])
+        self.assertEqual(set(told), {"g30.rm01", "g30.bo01"})
+        for commands in told.values():
+            self.assertFalse([c for c in commands if "port=1/" in c or "port=1 " in c], commands)  # the line is not touched
+        root = self.root(second)
+        self.assertEqual(root["channels"][0]["och_id"], 42)
+        self.on(second, "validate_optical_digital_service")
+        self.through(self.daemon.start_process("terminate_optical_digital_service", [{"subscription_id": second}]))
+        self.assertEqual(self.sim.hash(), self.dark)
+
+    def through(self, process):
+        """Approves what is asked, until the end."""
+        if self.daemon.wait_process(process, "completed", "suspended", limit=120)["last_status"] == "suspended":
+            self.cli("plan", "approve", process)
+            self.daemon.wait_process(process, "completed", limit=120)
 
 
 if __name__ == "__main__":

@@ -215,7 +215,7 @@ use_reason(struct facts *facts, const struct lp_workflow *workflow, json_t *reas
 {
     enum lp_code rc;
 
-    if (workflow->target != LP_TARGET_TERMINATE)
+    if (workflow->target != LP_TARGET_TERMINATE || workflow->hands_over)
         return LP_OK;
     rc = facts_users(facts, err);
     if (rc != LP_OK || json_array_size(facts->users) == 0)

@@ -191,6 +191,23 @@ machine_made(const json_t *page, const char *name)
            && json_object_get(json_object_get(page, "properties"), "subscription_id") != NULL;
 }
 
+/* What a page says to people may be why it cannot be filled. */
+static void
+tell_labels(struct cli *cli, const json_t *page)
+{
+    const char *name;
+    json_t *schema;
+
+    json_object_foreach(json_object_get(page, "properties"), name, schema)
+    {
+        json_auto_t *flat = cli_schema_flat(page, schema);
+        const char *text = lp_json_str(flat, "default", NULL);
+
+        if (strcmp(lp_json_str(flat, "format", ""), "label") == 0 && text != NULL)
+            fprintf(cli->err.file, "%s\n", text);
+    }
+}
+
 static enum lp_code
 fill_field(struct cli *cli, const json_t *page, const char *name, const json_t *schema,
            json_t *input, struct filling *how, struct lp_err *err)
@@ -210,8 +227,10 @@ fill_field(struct cli *cli, const json_t *page, const char *name, const json_t *
         return ask_one(cli, page, name, flat, input, err);
     }
     if (needed && !given) {
-        if (how->missing++ == 0)
+        if (how->missing++ == 0) {
+            tell_labels(cli, page);
             fprintf(cli->err.file, "Missing:\n");
+        }
         list_missing(cli, flat, name);
     } else if (!given && cli_schema_required(page, name))
         json_object_set(input, name, json_object_get(flat, "default"));

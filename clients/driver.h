@@ -132,7 +132,8 @@ bool lp_port_role_from_name(const char *name, enum lp_port_role *out);
  *                its former name: a circuit of that name between its ends gets the new one
  *   "shutter"   {"port","circuit","open":bool,"low_mhz"?,"high_mhz"?}: super-channel shutter at one
  *               end of a circuit; the passband that the circuit will have tells the end that is not
- *               its source that the circuit moves, and that its shutter must be opened again
+ *               its source that the circuit moves, and that its shutter must be opened again.
+ *               "moved":true says so where the route alone changes
  *   "cross-connect" {"from","to","label","name","low_mhz","high_mhz","carriers"}: local, optical
  *   "line"      {"port","mode","center_mhz","label","laser":bool,"power_cdbm"?,
  *                "carriers"?:[{"port","center_mhz"},...]}: a coherent line port, or (carriers) the

@@ -176,10 +176,12 @@ desire_circuit(const struct section *s, struct lp_err *err)
         return rc;
     (void)snprintf(where, sizeof where, "%s-%s:%s", s->a.port, s->z.node, s->z.port);
     intent = signal_intent(s->spectrum, "circuit", where);
-    if (json_object_update_new(intent, json_pack("{s:s, s:{s:s}, s:{s:s, s:s}, s:o, s:o}", "label",
-                                                 s->label, "a", "port", s->a.port, "z", "node",
-                                                 s->z.node, "port", s->z.port, "route", route,
-                                                 "carriers", carriers_of(s->spectrum)))
+    if (json_object_update_new(
+            intent,
+            json_pack("{s:s*, s:s, s:{s:s}, s:{s:s, s:s}, s:o, s:o}", "was",
+                      lp_json_str(s->spectrum, LP_F_OPTICAL_SPECTRUM_FORMER_CIRCUIT, NULL), "label",
+                      s->label, "a", "port", s->a.port, "z", "node", s->z.node, "port", s->z.port,
+                      "route", route, "carriers", carriers_of(s->spectrum)))
         != 0) {
         json_decref(intent);
         return lp_fail(err, LP_NOMEM, "no memory for an intent");
@@ -310,6 +312,17 @@ open_section(struct cutter *cut, const struct place *at, const json_t *id)
     json_array_append_new(cut->sections, section);
 }
 
+/* An empty list is the same as none, and is stored as none. */
+static void
+close_section(struct cutter *cut)
+{
+    json_t *section = json_array_get(cut->sections, json_array_size(cut->sections) - 1);
+
+    if (json_array_size(cut->path) == 0)
+        json_object_del(section, LP_F_OPTICAL_SPECTRUM_SECTION_PATH_PORTS);
+    cut->ends = cut->path = NULL;
+}
+
 /* Sections reach from one add/drop port to the next; everything between is a line port, and all of
  * it belongs to one platform. */
 static enum lp_code
@@ -340,7 +353,7 @@ cut_at(struct cutter *cut, json_t *id, struct lp_err *err)
         return lp_fail(err, LP_INVALID, "%.64s: port %s of %s (%s) cannot be part of a route",
                        name_of(cut->spectrum), at.port, at.node, role);
     json_array_append(cut->ends, id);
-    cut->ends = cut->path = NULL;
+    close_section(cut);
     return LP_OK;
 }
 
@@ -361,8 +374,11 @@ keep_ids(const json_t *spectrum, json_t *sections)
         if (before == NULL)
             continue;
         before = json_copy(before);
-        for (size_t k = 0; k < LP_COUNT(members); k++)
-            json_object_set(before, members[k], json_object_get(section, members[k]));
+        for (size_t k = 0; k < LP_COUNT(members); k++) {
+            json_object_del(before, members[k]);
+            if (json_object_get(section, members[k]) != NULL)
+                json_object_set(before, members[k], json_object_get(section, members[k]));
+        }
         json_array_set_new(sections, i, before);
     }
 }

@@ -12,6 +12,7 @@
  * clients/driver.h. State keys these steps read and write:
  *   take_over   true: foreign objects in the way are changed to what is wanted (adoption); always
  *               so in RECONCILE
+ *   moved       true: circuits of the subject change their way, so shutters must be opened again
  *   make_before_break  true: what is ours and desired no more goes behind everything else
  *   force       {"reason": text}: TERMINATE without the element (dead chassis): nothing is planned
  *               and nothing sent; what is given up is listed

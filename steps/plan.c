@@ -164,6 +164,27 @@ note_elements(struct lp_run *run, const struct lp_wanted *wanted)
     }
 }
 
+/** Circuits that change their way are dark afterwards, though nothing else about them shows it. */
+static void
+mark_moved(const struct lp_wanted *wanted)
+{
+    const char *id;
+    json_t *intents, *intent;
+    size_t i;
+
+    json_object_foreach(wanted->elements, id, intents) json_array_foreach(intents, i, intent)
+    {
+        json_t *copy;
+
+        if (strcmp(lp_json_str(intent, "kind", ""), "shutter") != 0
+            || !lp_json_true(intent, "present"))
+            continue;
+        copy = json_copy(intent); /* the one that is recorded stays as it is */
+        json_object_set_new(copy, "moved", json_true());
+        json_array_set_new(intents, i, copy);
+    }
+}
+
 static enum lp_code
 plan_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
@@ -173,6 +194,8 @@ plan_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *
 
     if (rc != LP_OK)
         return rc;
+    if (lp_json_true(state, "moved"))
+        mark_moved(&wanted);
     rc = lp_planning(run, &wanted, lp_take_over(run, state), &planned, err);
     if (rc == LP_OK) {
         rc = keep_plan(run, state, &wanted, &planned, delta, err);

@@ -14,6 +14,8 @@ static enum lp_code
 take_drift(enum lp_code rc, struct lp_err *part, json_t *differences, struct lp_buf *text,
            struct lp_err *err)
 {
+    static const char *const lists[] = {"differences", "spectrum"};
+
     if (rc == LP_OK)
         return LP_OK;
     if (rc != LP_DRIFT) {
@@ -21,7 +23,8 @@ take_drift(enum lp_code rc, struct lp_err *part, json_t *differences, struct lp_
         return rc;
     }
     lp_buf_printf(text, "%s%s", text->len == 0 ? "" : "; ", part->msg);
-    json_array_extend(differences, json_object_get(part->detail, "differences"));
+    for (size_t i = 0; i < LP_COUNT(lists); i++)
+        json_array_extend(differences, json_object_get(part->detail, lists[i]));
     lp_err_clear(part);
     return LP_OK;
 }
@@ -62,6 +65,75 @@ const struct lp_step lp_step_check_spectrum = {
     .run = check_run,
     .no_undo = "reads only",
     .only_reads = true,
+};
+
+/* ---- ask_again ---- */
+
+/* Subscriptions of the fibers whose root blocks are referenced. */
+static enum lp_code
+fibers_of(struct lp_run *run, const json_t *blocks, json_t *out, struct lp_err *err)
+{
+    const json_t *id;
+    enum lp_code rc = LP_OK;
+    size_t i;
+
+    json_array_foreach(blocks, i, id)
+    {
+        struct lp_rows *rows = NULL;
+
+        rc = lp_query(run->store, LP_SQL_BLOCK_OWNER,
+                      LP_ARGS(lp_text("instance_id", json_string_value(id))), &rows, err);
+        if (rc == LP_OK && lp_rows_count(rows) == 0)
+            rc = lp_fail(err, LP_NOT_FOUND, "fiber %.36s of its route is gone",
+                         json_string_value(id));
+        if (rc == LP_OK)
+            json_array_append_new(out, json_string(lp_rows_text(rows, 0, "subscription_id")));
+        lp_rows_free(rows);
+        if (rc != LP_OK)
+            break;
+    }
+    return rc;
+}
+
+static json_t *
+request_of(const json_t *root, const json_t *route)
+{
+    return json_pack("[{s:i, s:[], s:{s:O, s:O, s:b, s:[O]}, s:O}]", "slot", 0, "block", "wish",
+                     "low_mhz", json_object_get(root, LP_F_OPTICAL_SPECTRUM_LOW_MHZ), "high_mhz",
+                     json_object_get(root, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ), "adopt", 1, "own",
+                     json_object_get(root, "subscription_instance_id"), "route", route);
+}
+
+static enum lp_code
+ask_again_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    struct lp_subscription *sub = NULL;
+    json_auto_t *fibers = json_array(), *route = NULL;
+    char id[LP_UUID_LEN + 1];
+    enum lp_code rc = lp_run_target(run, state, &sub, err);
+
+    if (rc == LP_OK)
+        rc = fibers_of(run, json_object_get(sub->root, LP_F_OPTICAL_SPECTRUM_ROUTE_FIBERS), fibers,
+                       err);
+    if (rc != LP_OK || json_array_size(fibers) == 0)
+        return rc; /* inside one element nothing is claimed */
+    route = json_pack("{s:O, s:O, s:[]}", "ports",
+                      json_object_get(sub->root, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS), "fibers",
+                      fibers, "patches");
+    lp_route_id(route, id);
+    if (lp_json_set_str(route, "id", id) != 0
+        || json_object_set_new(delta, "spectrum_requests", request_of(sub->root, route)) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for a request");
+    return LP_OK;
+}
+
+const struct lp_step lp_step_ask_again = {
+    .key = "ask_again",
+    .title = "Ask for the light it should have",
+    .kind = LP_STEP_ACTION,
+    .effects = LP_EFFECT_NONE,
+    .run = ask_again_run,
+    .no_undo = "reads only",
 };
 
 /* ---- settle_name ---- */

@@ -28,24 +28,90 @@ add_difference(json_t *list, const json_t *header, const json_t *op, const char 
                                     (int)lp_operation_has(op, "traffic-affecting")));
 }
 
+/* One object may be changed in several steps, out of service and back: what counts is where it
+ * stands and where it shall end. net = {"element object": {"op", "attributes": {name: {"from",
+ * "to"}}}}. */
 static void
-add_operation(json_t *list, const json_t *header, const json_t *op)
+add_step(json_t *net, const char *key, json_t *op)
 {
     json_t *before = json_object_get(op, "before"), *after = json_object_get(op, "after"), *value;
+    json_t *entry = json_object_get(net, key), *attributes;
     const char *name;
-    size_t had = json_array_size(list);
 
-    if (json_is_object(before) && json_is_object(after))
-        json_object_foreach(after, name, value)
-        {
-            json_t *now = json_object_get(before, name);
+    if (entry == NULL) {
+        entry = json_pack("{s:O, s:{}}", "op", op, "attributes");
+        json_object_set_new(net, key, entry);
+    }
+    attributes = json_object_get(entry, "attributes");
+    json_object_foreach(after, name, value)
+    {
+        json_t *attribute = json_object_get(attributes, name);
 
-            if (!lp_json_same(now, value))
-                add_difference(list, header, op, name, value, now);
+        if (attribute == NULL)
+            json_object_set_new(
+                attributes, name,
+                json_pack("{s:O?, s:O}", "from", json_object_get(before, name), "to", value));
+        else
+            json_object_set(attribute, "to", value);
+    }
+}
+
+static void
+add_net(json_t *list, const json_t *header, const json_t *net)
+{
+    const char *key, *name;
+    json_t *entry, *attribute;
+
+    json_object_foreach((json_t *)(uintptr_t)net, key, entry)
+        json_object_foreach(json_object_get(entry, "attributes"), name, attribute)
+    {
+        json_t *from = json_object_get(attribute, "from"), *to = json_object_get(attribute, "to");
+
+        if (!lp_json_same(from, to))
+            add_difference(list, header, json_object_get(entry, "op"), name, to,
+                           json_is_null(from) ? NULL : from);
+    }
+}
+
+/* As a whole: missing, too much, or an action. A wait for what this plan does is none. */
+static void
+add_whole(json_t *list, const json_t *header, const json_t *op)
+{
+    json_t *before = json_object_get(op, "before"), *after = json_object_get(op, "after");
+    const char *action = lp_json_str(op, "action", "");
+
+    if (strcmp(action, "wait") == 0 || strcmp(action, "action") == 0)
+        return;
+    add_difference(list, header, op, NULL, json_is_null(after) ? NULL : after,
+                   json_is_null(before) ? NULL : before);
+}
+
+static void
+add_operations(json_t *list, const json_t *header, const json_t *operations)
+{
+    json_auto_t *net = json_object();
+    char key[600];
+    json_t *op;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)operations, i, op)
+    {
+        if (!json_is_object(json_object_get(op, "before"))
+            || !json_is_object(json_object_get(op, "after"))) {
+            add_whole(list, header, op);
+            continue;
         }
-    if (json_array_size(list) == had) /* as a whole: missing, too much, or an action */
-        add_difference(list, header, op, NULL, json_is_null(after) ? NULL : after,
-                       json_is_null(before) ? NULL : before);
+        snprintf(key, sizeof key, "%s %s", lp_json_str(op, "element", ""),
+                 lp_json_str(op, "object", ""));
+        add_step(net, key, op);
+    }
+    add_net(list, header, net);
+    json_array_foreach((json_t *)(uintptr_t)operations, i, op)
+    {
+        if (json_array_size(list) == 0) /* nothing but waits: those are what is wrong */
+            add_difference(list, header, op, NULL, json_object_get(op, "after"),
+                           json_object_get(op, "before"));
+    }
 }
 
 static void
@@ -78,12 +144,12 @@ fail_differences(const struct lp_wanted *wanted, const struct lp_planned *planne
                  enum lp_code code, struct lp_err *err)
 {
     const json_t *entry = lp_closure_subscription(wanted->closure, wanted->subject);
-    json_t *list = json_array(), *op;
+    json_t *list = json_array();
     char text[400], all[450] = "";
     size_t i, used = 0, count;
     enum lp_code rc;
 
-    json_array_foreach(planned->operations, i, op) add_operation(list, planned->header, op);
+    add_operations(list, planned->header, planned->operations);
     count = json_array_size(list);
     for (i = 0; i < count && i < TOLD && used < sizeof all; i++) {
         difference_text(json_array_get(list, i), text, sizeof text);

@@ -454,6 +454,9 @@ set_moved(const json_t *root, json_t *output, json_t *changes, json_t *request)
 
         failed |= json_object_set_new(changes, LP_F_OPTICAL_SPECTRUM_LEG, json_integer(1 - leg));
         failed |= json_object_set_new(output, "make_before_break", json_true());
+    } else if (!json_equal(json_object_get(json_object_get(request, "route"), "ports"),
+                           json_object_get(root, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS))) {
+        failed |= json_object_set_new(output, "moved", json_true());
     }
     failed |= json_object_set_new(output, "spectrum_requests", json_pack("[O]", request));
     return failed;
@@ -508,9 +511,10 @@ static const struct lp_step *const validate_steps[] = {
     &lp_step_check_spectrum,
 };
 static const struct lp_step *const reconcile_steps[] = {
-    &lp_step_refresh, &lp_step_plan, &lp_step_approve, &lp_step_apply, &lp_step_verify,
+    &lp_step_refresh,     &lp_step_ask_again,     &lp_step_claim_spectrum, &lp_step_plan,
+    &lp_step_approve,     &lp_step_apply,         &lp_step_verify,         &lp_step_settle_spectrum,
+    &lp_step_settle_name, &lp_step_read_spectrum,
 };
-
 static const struct lp_step *const adopt_steps[] = {
     &lp_step_read_circuits,
     &lp_step_match_circuits,

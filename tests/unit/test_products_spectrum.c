@@ -117,6 +117,7 @@ circuits_are_named_after_the_spectrum(void **state)
         assert_int_equal(lp_spectrum_derive(NULL, root, &err), LP_OK);
     }
     assert_string_equal(lp_json_str(root, "circuit_name", ""), "Blue_line_7.2");
+    assert_string_equal(lp_json_str(root, "former_circuit", ""), "Blue_line_7");
 }
 
 static void
@@ -239,6 +240,7 @@ T12_a_circuit_runs_over_pairs_of_multiplexer_ports(void **state)
     assert_true(json_equal(json_object_get(circuit, "route"), route));
     assert_true(json_equal(json_object_get(circuit, "carriers"), carriers));
     assert_string_equal(lp_json_str(circuit, "name", ""), "s_1");
+    assert_null(json_object_get(circuit, "was"));
     assert_string_equal(lp_json_str(circuit, "label", ""), "SpectrumService");
     assert_non_null(intent_of(out, "mil", "shutter"));
     assert_non_null(intent_of(out, "fir", "shutter"));
@@ -246,6 +248,21 @@ T12_a_circuit_runs_over_pairs_of_multiplexer_ports(void **state)
     assert_null(json_object_get(json_object_get(out, "elements"), "ola"));
     assert_string_equal(lp_json_str(intent_of(out, "mil", "port"), "label", ""),
                         "Remotely connected to lp.fir.example.net 1-A-3-T1 via s 1.");
+}
+
+static void
+a_renamed_circuit_says_what_it_was(void **state)
+{
+    struct lp_err err = LP_ERR_INIT;
+    json_auto_t *root = derived("s 1", "mt1 ml1 fl1 ft1"), *out = NULL;
+    json_auto_t *closure = closure_of(NULL);
+
+    (void)state;
+    json_object_set_new(root, "spectrum_name", json_string("s 2"));
+    assert_int_equal(lp_spectrum_derive(closure, root, &err), LP_OK);
+    out = desired(root);
+    assert_string_equal(lp_json_str(intent_of(out, "mil", "circuit"), "was", ""), "s_1");
+    assert_string_equal(lp_json_str(intent_of(out, "mil", "circuit"), "name", ""), "s_2");
 }
 
 static void
@@ -423,6 +440,7 @@ main(void)
         cmocka_unit_test(a_route_that_cannot_be_cut_is_refused),
         cmocka_unit_test(sections_that_stay_keep_their_blocks),
         cmocka_unit_test(T12_a_circuit_runs_over_pairs_of_multiplexer_ports),
+        cmocka_unit_test(a_renamed_circuit_says_what_it_was),
         cmocka_unit_test(two_ports_of_one_element_are_cross_connected),
         cmocka_unit_test(fixed_optics_are_told_nothing),
         cmocka_unit_test(a_shared_port_names_all_who_use_it),

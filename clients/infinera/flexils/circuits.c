@@ -861,7 +861,7 @@ shutter(struct fx_planner *p, const struct circuit *c, const char *port, bool op
                               : lp_arena_printf(p->arena, "sch:%s@%s", port, c->suffix);
     if (sch == NULL)
         return open_later(p, c, &like, wanted);
-    if (open && will_be_moved(p, c, aid, sch, expected))
+    if (open && (will_be_moved(p, c, aid, sch, expected) || lp_json_true(c->intent, "moved")))
         return open_after_move(p, c, port, &like, expected, wanted);
     return fx_edit(p, &like, sch, wanted);
 }

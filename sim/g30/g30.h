@@ -46,9 +46,8 @@ bool g30_mode_coupled(const char *mode);
 bool g30_mode_fits(const struct g30_where *at, const char *mode);
 
 /** Operations (sim/g30/rpc.c). */
-bool g30_operation(struct sim_net *net, struct sim_box *box, const char *name, const json_t *input,
-                   json_t **out, struct sim_why *why);
-bool g30_operation_writes(const char *name);
+extern const struct sim_operation g30_operations[];
+extern const size_t g30_operation_count;
 void g30_restarted(struct sim_net *net, struct sim_box *box);
 /** {"active", "inactive", ...} */
 json_t *g30_software(const struct sim_box *box);

@@ -121,21 +121,6 @@ rpc_get_pm(struct sim_net *net, struct sim_box *box, const json_t *input, json_t
 
 /* ---- files and software ---- */
 
-/* "FP4.8.0" out of ".../FP4.8.0.tar" or ".../groove_4.8.0.zip". */
-static bool
-version_of(const char *source, char *out, size_t size)
-{
-    const char *at = strrchr(source, '/');
-    int a, b, c;
-
-    for (at = at == NULL ? source : at + 1; *at != '\0'; at++)
-        if (*at >= '0' && *at <= '9' && sscanf(at, "%2d.%2d.%2d", &a, &b, &c) == 3) {
-            (void)snprintf(out, size, "FP%d.%d.%d", a, b, c);
-            return true;
-        }
-    return false;
-}
-
 static bool
 rpc_download(struct sim_net *net, struct sim_box *box, const json_t *input, json_t **out,
              struct sim_why *why)
@@ -153,7 +138,7 @@ rpc_download(struct sim_net *net, struct sim_box *box, const json_t *input, json
         *out = json_pack("{s:s,s:s}", "status", "Successful", "download-result", "completed");
         return true;
     }
-    if (!version_of(source, version, sizeof version))
+    if (!sim_version_of(source, "FP", version, sizeof version))
         return failed(out, "the file is no software image");
     for (i = 0; i < json_array_size(images); i++)
         if (json_string_value(json_array_get(images, i)) != NULL
@@ -597,66 +582,24 @@ rpc_ping(struct sim_net *net, struct sim_box *box, const json_t *input, json_t *
 
 /* ---- the table ---- */
 
-static const struct {
-    const char *name;
-    bool writes;
-    bool (*run)(struct sim_net *net, struct sim_box *box, const json_t *input, json_t **out,
-                struct sim_why *why);
-    const char *members; /* that the input may have */
-} rpcs[] = {
-    {"no-op", false, rpc_no_op, "||"},
-    {"ping", false, rpc_ping, "|ping-dest|ping-count|ping-timeout|ping-pktsize|ping-ifname|"},
-    {"get-pm", false, rpc_get_pm,
+const struct sim_operation g30_operations[] = {
+    {"coriant-rpc:no-op", false, rpc_no_op, "||"},
+    {"coriant-rpc:ping", false, rpc_ping,
+     "|ping-dest|ping-count|ping-timeout|ping-pktsize|ping-ifname|"},
+    {"coriant-rpc:get-pm", false, rpc_get_pm,
      "|pm-bin-type|pm-entity|pmp-type|pm-parameter|pm-time-period|monitoring-date-time|"
      "number-of-records|start-monitoring-date-time|end-monitoring-date-time|start-number-of-bin|"
      "end-number-of-bin|filter|"},
-    {"clear-pm-data", true, rpc_no_op, "|pm-entity|pmp-type|pm-parameter|pm-time-period|"},
-    {"download", true, rpc_download, "|filetype|source|password|"},
-    {"upload", true, rpc_upload, "|filetype|destination|password|shelf|file-description|"},
-    {"activate-file", true, rpc_activate, "|filetype|restart-type|db-action|"},
-    {"restart", true, rpc_restart, "|entity-id|restart-type|fpga-upgrade|dsp-upgrade|"},
-    {"create-rollback-point", true, rpc_point, "|backup|description|"},
-    {"rollback", true, rpc_rollback, "|target-rollback-point|"},
-    {"diff", false, rpc_diff, "|target-rollback-point|candidate|"},
-    {"cli-command", true, rpc_cli, "|commands|echo|error-option|replace|script-file|"},
+    {"coriant-rpc:clear-pm-data", true, rpc_no_op,
+     "|pm-entity|pmp-type|pm-parameter|pm-time-period|"},
+    {"coriant-rpc:download", true, rpc_download, "|filetype|source|password|"},
+    {"coriant-rpc:upload", true, rpc_upload,
+     "|filetype|destination|password|shelf|file-description|"},
+    {"coriant-rpc:activate-file", true, rpc_activate, "|filetype|restart-type|db-action|"},
+    {"coriant-rpc:restart", true, rpc_restart, "|entity-id|restart-type|fpga-upgrade|dsp-upgrade|"},
+    {"coriant-rpc:create-rollback-point", true, rpc_point, "|backup|description|"},
+    {"coriant-rpc:rollback", true, rpc_rollback, "|target-rollback-point|"},
+    {"coriant-rpc:diff", false, rpc_diff, "|target-rollback-point|candidate|"},
+    {"coriant-rpc:cli-command", true, rpc_cli, "|commands|echo|error-option|replace|script-file|"},
 };
-
-static size_t
-rpc_find(const char *name)
-{
-    const char *plain = strncmp(name, "coriant-rpc:", 12) == 0 ? name + 12 : "";
-    size_t i, len = strcspn(plain, "/");
-
-    for (i = 0; i < LP_COUNT(rpcs); i++)
-        if (strlen(rpcs[i].name) == len && strncmp(rpcs[i].name, plain, len) == 0)
-            break;
-    return i;
-}
-
-bool
-g30_operation_writes(const char *name)
-{
-    size_t i = rpc_find(name);
-
-    return i < LP_COUNT(rpcs) && rpcs[i].writes;
-}
-
-bool
-g30_operation(struct sim_net *net, struct sim_box *box, const char *name, const json_t *input,
-              json_t **out, struct sim_why *why)
-{
-    size_t i = rpc_find(name);
-    const char *member;
-    char word[140];
-    json_t *value;
-
-    if (i == LP_COUNT(rpcs))
-        return sim_refuse(why, 404, "invalid-value", "there is no operation %.100s", name);
-    json_object_foreach((json_t *)(uintptr_t)input, member, value)
-    {
-        (void)snprintf(word, sizeof word, "|%.128s|", sim_plain_name(member));
-        if (strstr(rpcs[i].members, word) == NULL)
-            return sim_refuse(why, 400, "unknown-element", "unknown element %.100s", member);
-    }
-    return rpcs[i].run(net, box, input, out, why);
-}
+const size_t g30_operation_count = LP_COUNT(g30_operations);

@@ -1,16 +1,6 @@
 /* The G30's datastore as tables. */
 #include "sim/g30/g30.h"
-
-#define LEAF(n, t, ...)                                                                            \
-    {                                                                                              \
-        .name = (n), .type = SIM_L_##t, __VA_ARGS__                                                \
-    }
-#define LEAVES(array)      .leaves = (array), .leaf_count = LP_COUNT(array)
-#define CONFIG(unset)      .fallback = (unset)
-#define STATE              .state = true
-#define PLAIN              .fallback = NULL
-#define WORDS(list, unset) .values = (list), .fallback = (unset)
-#define RANGE(from, to)    .low = (from), .high = (to)
+#include "sim/rest/table.h"
 
 #define UP_DOWN  "up|down|up-no-alm"
 #define ON_OFF   "enabled|disabled"

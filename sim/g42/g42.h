@@ -50,9 +50,8 @@ bool g42_connected(const struct sim_box *box, const char *name);
 void g42_xcon_gone(struct sim_box *box, const json_t *xcon);
 
 /* ---- operations (sim/g42/rpc.c) ---- */
-bool g42_operation(struct sim_net *net, struct sim_box *box, const char *name, const json_t *input,
-                   json_t **out, struct sim_why *why);
-bool g42_operation_writes(const char *name);
+extern const struct sim_operation g42_operations[];
+extern const size_t g42_operation_count;
 void g42_restarted(struct sim_net *net, struct sim_box *box);
 bool g42_other(struct sim_net *net, struct sim_box *box, const struct sim_http_request *request,
                struct sim_web_answer *answer);

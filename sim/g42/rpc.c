@@ -115,20 +115,6 @@ rpc_get_pm(struct sim_net *net, struct sim_box *box, const json_t *input, json_t
 /* ---- software ---- */
 
 static bool
-version_of(const char *source, char *out, size_t size)
-{
-    const char *at = strrchr(source, '/');
-    int a, b, c;
-
-    for (at = at == NULL ? source : at + 1; *at != '\0'; at++)
-        if (*at >= '0' && *at <= '9' && sscanf(at, "%2d.%2d.%2d", &a, &b, &c) == 3) {
-            (void)snprintf(out, size, "R%d.%d.%d", a, b, c);
-            return true;
-        }
-    return false;
-}
-
-static bool
 rpc_download(struct sim_net *net, struct sim_box *box, const json_t *input, json_t **out,
              struct sim_why *why)
 {
@@ -143,7 +129,7 @@ rpc_download(struct sim_net *net, struct sim_box *box, const json_t *input, json
         *out = json_pack("{s:s}", "download-result", "Success");
         return true;
     }
-    if (!version_of(source, version, sizeof version)) {
+    if (!sim_version_of(source, "R", version, sizeof version)) {
         *out = json_pack("{s:s}", "download-result", "Failed: the file is no software image");
         return true;
     }
@@ -312,13 +298,7 @@ rpc_nothing(struct sim_net *net, struct sim_box *box, const json_t *input, json_
 
 /* ---- the table ---- */
 
-static const struct {
-    const char *name;
-    bool writes;
-    bool (*run)(struct sim_net *net, struct sim_box *box, const json_t *input, json_t **out,
-                struct sim_why *why);
-    const char *members;
-} rpcs[] = {
+const struct sim_operation g42_operations[] = {
     {"ioa-services:create-xcon", true, rpc_xcon,
      "|source|src-parent-odu|src-time-slots|src-instance-id|destination|dst-parent-odu|"
      "dst-time-slots|dst-instance-id|payload-type|direction|label|circuit-id-suffix|"},
@@ -335,45 +315,7 @@ static const struct {
     {"ioa-rpc:kill-session", true, rpc_nothing, "|criteria|session-type|session-user|session-id|"},
     {"ioa-rpc:ping", false, rpc_nothing, "|ping-dest|ping-count|"},
 };
-
-static size_t
-rpc_find(const char *name)
-{
-    size_t i, len = strcspn(name, "/");
-
-    for (i = 0; i < LP_COUNT(rpcs); i++)
-        if (strlen(rpcs[i].name) == len && strncmp(rpcs[i].name, name, len) == 0)
-            break;
-    return i;
-}
-
-bool
-g42_operation_writes(const char *name)
-{
-    size_t i = rpc_find(name);
-
-    return i < LP_COUNT(rpcs) && rpcs[i].writes;
-}
-
-bool
-g42_operation(struct sim_net *net, struct sim_box *box, const char *name, const json_t *input,
-              json_t **out, struct sim_why *why)
-{
-    size_t i = rpc_find(name);
-    const char *member;
-    char word[140];
-    json_t *value;
-
-    if (i == LP_COUNT(rpcs))
-        return sim_refuse(why, 404, "invalid-value", "there is no operation %.100s", name);
-    json_object_foreach((json_t *)(uintptr_t)input, member, value)
-    {
-        (void)snprintf(word, sizeof word, "|%.128s|", sim_plain_name(member));
-        if (strstr(rpcs[i].members, word) == NULL)
-            return sim_refuse(why, 400, "unknown-element", "unknown element %.100s", member);
-    }
-    return rpcs[i].run(net, box, input, out, why);
-}
+const size_t g42_operation_count = LP_COUNT(g42_operations);
 
 /* ---- login by cookie, discovery ---- */
 

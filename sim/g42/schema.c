@@ -1,17 +1,6 @@
 /* The G42's datastore as tables. */
 #include "sim/g42/g42.h"
-
-#define LEAF(n, t, ...)                                                                            \
-    {                                                                                              \
-        .name = (n), .type = SIM_L_##t, __VA_ARGS__                                                \
-    }
-#define LEAVES(array)      .leaves = (array), .leaf_count = LP_COUNT(array)
-#define CONFIG(unset)      .fallback = (unset)
-#define STATE              .state = true
-#define PLAIN              .fallback = NULL
-#define WORDS(list, unset) .values = (list), .fallback = (unset)
-#define RANGE(from, to)    .low = (from), .high = (to)
-#define LONGEST(n)         .high = (n)
+#include "sim/rest/table.h"
 
 #define ADMIN  LEAF("admin-state", ENUM, WORDS("lock|unlock|maintenance", "lock"))
 #define LABEL  LEAF("label", TEXT, CONFIG(""), LONGEST(256))

@@ -463,6 +463,20 @@ sim_line_arrival(struct sim_net *net, const struct sim_box *box, const char *lin
 
 /* ---- pieces ---- */
 
+bool
+sim_version_of(const char *source, const char *prefix, char *out, size_t size)
+{
+    const char *at = strrchr(source, '/');
+    int a, b, c;
+
+    for (at = at == NULL ? source : at + 1; *at != '\0'; at++)
+        if (*at >= '0' && *at <= '9' && sscanf(at, "%2d.%2d.%2d", &a, &b, &c) == 3) {
+            (void)snprintf(out, size, "%s%d.%d.%d", prefix, a, b, c);
+            return true;
+        }
+    return false;
+}
+
 void
 sim_boxes_settle(struct sim_net *net)
 {

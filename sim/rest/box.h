@@ -23,8 +23,18 @@ struct sim_arrival {
     struct sim_carrier far;
 };
 
+struct sim_box;
 struct sim_http_request;
 struct sim_web_answer;
+
+/** An operation; run: false is `why`, *out may stay NULL (204). */
+struct sim_operation {
+    const char *name; /* "module:name" */
+    bool writes;
+    bool (*run)(struct sim_net *net, struct sim_box *box, const json_t *input, json_t **out,
+                struct sim_why *why);
+    const char *members; /* that the input may have: |a|b| */
+};
 
 struct sim_box_kind {
     const char *name; /* "G30", as in a topology */
@@ -44,9 +54,8 @@ struct sim_box_kind {
     /** Brings what follows from the configuration up to date: objects that come and go, readings,
      * alarms. */
     void (*settle)(struct sim_net *net, struct sim_box *box);
-    /** A POST to an operation (name as in the path); false: `why`. *out may stay NULL (204). */
-    bool (*operation)(struct sim_net *net, struct sim_box *box, const char *name,
-                      const json_t *input, json_t **out, struct sim_why *why);
+    const struct sim_operation *operations;
+    const size_t *operation_count;
     /** Requests outside the datastore (login, host-meta); false: none of its paths. */
     bool (*other)(struct sim_net *net, struct sim_box *box, const struct sim_http_request *request,
                   struct sim_web_answer *answer);
@@ -54,8 +63,6 @@ struct sim_box_kind {
     void (*restarted)(struct sim_net *net, struct sim_box *box);
     /** box->serial is another one; NULL: it is shown nowhere. */
     void (*replaced)(struct sim_box *box);
-    /** Is the operation a write? NULL: every one. */
-    bool (*writes)(const char *operation);
 };
 
 struct sim_tls_identity;
@@ -97,6 +104,9 @@ struct sim_patch {
 };
 
 extern const struct sim_box_kind sim_kind_g30, sim_kind_g42, sim_kind_tnms;
+/** "FP4.8.0" out of "sftp://host/img/FP4.8.0.tar", with this in front of the numbers; false: no
+ * version in the file's name. */
+bool sim_version_of(const char *source, const char *prefix, char *out, size_t size);
 /** The kind with this name; NULL. */
 const struct sim_box_kind *sim_box_kind_find(const char *name);
 

@@ -414,24 +414,52 @@ input_of(const struct sim_http_request *r, const char *name, json_t **out, struc
     return sim_refuse(why, 400, "malformed-message", "the input is no object");
 }
 
+static const struct sim_operation *
+operation_find(const struct sim_box *box, const char *path)
+{
+    size_t i, len = strcspn(path, "/");
+
+    for (i = 0; i < *box->kind->operation_count; i++)
+        if (strlen(box->kind->operations[i].name) == len
+            && strncmp(box->kind->operations[i].name, path, len) == 0)
+            return &box->kind->operations[i];
+    return NULL;
+}
+
+/* Does the input hold only what the operation knows? */
+static bool
+input_check(const struct sim_operation *operation, json_t *input, struct sim_why *why)
+{
+    const char *member;
+    char word[140];
+    json_t *value;
+
+    json_object_foreach(input, member, value)
+    {
+        (void)snprintf(word, sizeof word, "|%.128s|", sim_plain_name(member));
+        if (strstr(operation->members, word) == NULL)
+            return sim_refuse(why, 400, "unknown-element", "unknown element %.100s", member);
+    }
+    return true;
+}
+
 static void
 operation_run(struct sim_net *net, struct sim_box *box, const char *path,
               const struct sim_http_request *r, struct sim_web_answer *answer)
 {
-    char name[128], member[160];
+    const struct sim_operation *operation = operation_find(box, path);
+    char member[160];
     json_t *input = NULL, *out = NULL;
-    size_t len = strlen(path);
     struct sim_why why = {.status = 500, .tag = "operation-failed"};
 
-    if (strcmp(r->method, "POST") != 0) {
-        refuse(answer, 405, "operation-not-supported", "operations are posted");
+    if (strcmp(r->method, "POST") != 0 || operation == NULL) {
+        refuse(answer, operation == NULL ? 404 : 405,
+               operation == NULL ? "invalid-value" : "operation-not-supported",
+               operation == NULL ? "there is no such operation" : "operations are posted");
         return;
     }
-    if (len > 0 && path[len - 1] == '/')
-        len--;
-    (void)snprintf(name, sizeof name, "%.*s", len > 120 ? 120 : (int)len, path);
-    if (!input_of(r, name, &input, &why)
-        || !box->kind->operation(net, box, name, input, &out, &why)) {
+    if (!input_of(r, operation->name, &input, &why) || !input_check(operation, input, &why)
+        || !operation->run(net, box, input, &out, &why)) {
         json_decref(input);
         json_decref(out);
         sim_web_refuse(answer, &why);
@@ -441,7 +469,8 @@ operation_run(struct sim_net *net, struct sim_box *box, const char *path,
     answer->status = 204;
     if (out == NULL)
         return;
-    (void)snprintf(member, sizeof member, "%.*s:output", (int)strcspn(name, ":"), name);
+    (void)snprintf(member, sizeof member, "%.*s:output", (int)strcspn(operation->name, ":"),
+                   operation->name);
     sim_web_json(answer, 200, json_pack("{s:o}", member, out));
 }
 
@@ -451,9 +480,10 @@ bool
 sim_web_writes(const struct sim_box *box, const struct sim_http_request *r)
 {
     const char *at = strstr(r->path, "/operations/");
+    const struct sim_operation *operation = at == NULL ? NULL : operation_find(box, at + 12);
 
-    if (at != NULL && strcmp(r->method, "POST") == 0)
-        return box->kind->writes == NULL || box->kind->writes(at + 12);
+    if (operation != NULL && strcmp(r->method, "POST") == 0)
+        return operation->writes;
     return at == NULL && strstr(r->path, "/data") != NULL && strcmp(r->method, "GET") != 0
            && strcmp(r->method, "HEAD") != 0 && strcmp(r->method, "OPTIONS") != 0;
 }

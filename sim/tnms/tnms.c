@@ -458,22 +458,11 @@ script_result(struct sim_net *net, struct sim_box *box, const json_t *input, jso
     return true;
 }
 
-static bool
-tnms_operation(struct sim_net *net, struct sim_box *box, const char *name, const json_t *input,
-               json_t **out, struct sim_why *why)
-{
-    if (strcmp(name, MODULE ":run-cli-script") == 0)
-        return script_start(net, box, input, out, why);
-    if (strcmp(name, MODULE ":get-cli-script-result") == 0)
-        return script_result(net, box, input, out, why);
-    return sim_refuse(why, 404, "invalid-value", "there is no operation %.100s", name);
-}
-
-static bool
-tnms_writes(const char *operation)
-{
-    return strstr(operation, "run-cli-script") != NULL;
-}
+static const struct sim_operation operations[] = {
+    {MODULE ":run-cli-script", true, script_start, "|device-list|commands|channel|error-policy|"},
+    {MODULE ":get-cli-script-result", false, script_result, "|id|"},
+};
+static const size_t operation_count = LP_COUNT(operations);
 
 /* ---- login ---- */
 
@@ -574,6 +563,6 @@ const struct sim_box_kind sim_kind_tnms = {.name = "TNMS",
                                            .sends = no_light,
                                            .listens = no_frequency,
                                            .settle = tnms_settle,
-                                           .operation = tnms_operation,
-                                           .other = tnms_other,
-                                           .writes = tnms_writes};
+                                           .operations = operations,
+                                           .operation_count = &operation_count,
+                                           .other = tnms_other};

@@ -15,10 +15,10 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "sim/flexils/generate.h"
-#include "sim/flexils/server.h"
+#include "sim/generate.h"
 #include "sim/rest/box.h"
 #include "sim/rest/tls.h"
+#include "sim/server.h"
 
 #define MAX_TOPOLOGY (256L * 1024 * 1024)
 

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "sim/flexils/server.h"
+#include "sim/server.h"
 
 void
 sim_put_header(const struct sim_server *server, const struct sim_node *node, const char *sid,

@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "sim/flexils/server.h"
+#include "sim/server.h"
 
 #define MAX_READ_AHEAD (256u * 1024)
 

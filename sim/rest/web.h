@@ -1,13 +1,13 @@
 /**
  * HTTPS in front of the elements of sim/rest/box.h: requests to answers, with the rules of the
- * fault script in between. Runs inside the loop of sim/flexils/server.h.
+ * fault script in between. Runs inside the loop of sim/server.h.
  */
 #ifndef LP_SIM_REST_WEB_H
 #define LP_SIM_REST_WEB_H
 
-#include "sim/flexils/server.h"
 #include "sim/rest/box.h"
 #include "sim/rest/http.h"
+#include "sim/server.h"
 
 struct sim_web_answer {
     int status;

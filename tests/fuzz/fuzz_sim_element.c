@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "sim/flexils/server.h"
+#include "sim/server.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct sim_server *

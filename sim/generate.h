@@ -3,8 +3,8 @@
  * (a, b, length_km). A ROADM stands at each site, amplifiers on the links so that no span is longer
  * than the spacing.
  */
-#ifndef LP_SIM_FLEXILS_GENERATE_H
-#define LP_SIM_FLEXILS_GENERATE_H
+#ifndef LP_SIM_GENERATE_H
+#define LP_SIM_GENERATE_H
 
 #include "base/err.h"
 

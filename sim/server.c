@@ -1,4 +1,4 @@
-#include "sim/flexils/server.h"
+#include "sim/server.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,10 +1,11 @@
 /**
- * FlexILS elements on sockets: listeners, connections, logins, answers in time. One thread and one
- * epoll set drive every element of the network; SSH is decrypted by a few threads of its own that
- * hand plain streams over (sim/ssh.h).
+ * Simulated elements on sockets: listeners, connections, answers in time. One thread and one epoll
+ * set drive every element of the network, whatever it speaks: TL1 (sim/flexils/session.c), HTTPS
+ * (sim/rest/web.h). SSH is decrypted by a few threads of its own that hand plain streams over
+ * (sim/ssh.h).
  */
-#ifndef LP_SIM_FLEXILS_SERVER_H
-#define LP_SIM_FLEXILS_SERVER_H
+#ifndef LP_SIM_SERVER_H
+#define LP_SIM_SERVER_H
 
 #include <pthread.h>
 

@@ -1,4 +1,4 @@
-#include "sim/flexils/generate.h"
+#include "sim/generate.h"
 
 #include <ctype.h>
 #include <math.h>

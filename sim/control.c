@@ -13,8 +13,8 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "sim/flexils/server.h"
 #include "sim/rest/web.h"
+#include "sim/server.h"
 
 #define MAX_REQUEST (16u * 1024 * 1024)
 

@@ -18,7 +18,8 @@ G30 = "Groove G30"
 CREATE = "create_optical_digital_service"
 FIBERS = ("g30.rm01,port-1/1/1,flex.rm01,1-E1-1-T1A,patch,,", "flex.rm01,1-A-1-L1,flex.cb00,1-A-1-L1,span,G.652.D,78000",
           "flex.cb00,1-A-1-L2,flex.bo01,1-A-1-L1,span,G.652.D,71000", "flex.bo01,1-E1-1-T2A,g30.bo01,port-1/1/1,patch,,")
-ALIGNED = {"power.low_cdb": "-1000", "power.high_cdb": "2000"}  # what the simulator receives is in the window, whatever it is
+FAST = {"devices.rest_write_gap_ms": "0"}
+ALIGNED = {**FAST, "power.low_cdb": "-1000", "power.high_cdb": "2000"}  # what the simulator receives is in the window, whatever it is
 
 
 def topology():
@@ -27,6 +28,8 @@ def topology():
 
 
 class Services(network.Network):
+    MORE = FAST
+    FIBERS = FIBERS
     NODES, TOPOLOGY, BASE = ("flex.rm01", "flex.cb00", "flex.bo01", "g30.rm01", "g30.bo01"), topology(), "127.79.0.1"
 
     @classmethod
@@ -49,7 +52,7 @@ class Services(network.Network):
                         f"{entry.get('tcp') or entry['https']},manage")
         cls.cli_once("device", "import", cls.file("devices", "fqdn,pop,platform,type,management_ip,management_port,mode", *rows), "--owner", "Net",
                      "--source", "inventory", "--watch")
-        rows = [re.sub(r"(flex|g30)\.(\w+)", rf"\1.\2{DOMAIN}", row) for row in FIBERS]
+        rows = [re.sub(r"(flex|g30)\.(\w+)", rf"\1.\2{DOMAIN}", row) for row in cls.FIBERS]
         cls.cli_once("fiber", "import", cls.file("fibers", "device_a,port_a,device_z,port_z,kind,types,lengths_m", *rows), "--owner", "Net",
                      "--source", "inventory", "--watch")
         cls.partner = cls.find("Partner", "Net")
@@ -139,6 +142,13 @@ class Services(network.Network):
             seen = self.daemon.wait_process(process, "completed", "failed", "inconsistent_data", limit=120)
         self.assertEqual(seen["last_status"], "completed", seen["failed_reason"])
         return seen
+
+    @classmethod
+    def image(cls):
+        """All that the elements hold, as far as it is configured."""
+        boxes = {node: cls.sim.get(node, "ne:ne", content="config", depth=30) for node in cls.NODES if node.startswith("g30")}
+        lines = {node: cls.sim.control(op="state", ne=node)["state"] for node in cls.NODES if node.startswith("flex")}
+        return json.loads(json.dumps({**boxes, **lines}))
 
     # ---- what the elements were told ----
 
@@ -233,13 +243,6 @@ class Life(Services):
     def setUpClass(cls):
         super().setUpClass()
         cls.dark = cls.image()
-
-    @classmethod
-    def image(cls):
-        """All that the elements hold, as far as it is configured."""
-        boxes = {node: cls.sim.get(node, "ne:ne", content="config", depth=30) for node in cls.NODES if node.startswith("g30")}
-        lines = {node: cls.sim.control(op="state", ne=node)["state"] for node in cls.NODES if node.startswith("flex")}
-        return json.loads(json.dumps({**boxes, **lines}))
 
     @classmethod
     def differences(cls, a, b, path=""):
@@ -365,6 +368,88 @@ class Life(Services):
         self.through(self.daemon.start_process("terminate_optical_digital_service", [{"subscription_id": second}]))
         left = [d for d in self.differences(self.dark, self.image()) if not re.search(self.TUNING, d)]
         self.assertEqual(left, [])
+
+
+
+def two_lines():
+    """A second patch cord at each end."""
+    more = topology()
+    more["patches"] += [{"id": "g30-rm01-2", "a": ["g30.rm01", "port-1/1/2"], "b": ["flex.rm01", "1-E1-1-T3A"], "loss_cdb": 50},
+                        {"id": "g30-bo01-2", "a": ["g30.bo01", "port-1/1/2"], "b": ["flex.bo01", "1-E1-1-T4A"], "loss_cdb": 50}]
+    return more
+
+
+class Days(Services):
+    """Two carriers, two at once, and what goes wrong."""
+
+    TOPOLOGY, BASE = two_lines(), "127.80.0.1"
+    FIBERS = FIBERS + ("g30.rm01,port-1/1/2,flex.rm01,1-E1-1-T3A,patch,,", "flex.bo01,1-E1-1-T4A,g30.bo01,port-1/1/2,patch,,")
+    BOTH = {"line_ports_a": ["port-1/1/1", "port-1/1/2"], "line_ports_z": ["port-1/1/1", "port-1/1/2"]}
+
+    def same(self, before, tuning=Life.TUNING):
+        self.assertEqual([d for d in Life.differences(before, self.image()) if not re.search(tuning, d)], [])
+
+    def claimed(self):
+        """Claims of light of all fibers."""
+        found = []
+        for fiber in self.json("topology", "export")["fibers"]:
+            reply = self.daemon.get(f"/api/spectrum/{fiber['subscription_id']}")
+            self.assertEqual(reply.status, 200, reply)
+            found += [claim for entry in reply.json()["fibers"] for claim in entry["claims"]]
+        return found
+
+    def test_1_D49_abort_in_the_middle_puts_everything_back(self):
+        before = self.image()
+        for rule in ({"match": {"verb": "ENT-OSNC"}, "do": {"fault": "deny", "code": "SROF", "text": "no"}},
+                     {"match": {"verb": "ED-SCH", "tid": "flex.rm01"}, "do": {"fault": "deny", "code": "SROF", "text": "no"}}):
+            with self.subTest(rule=rule):
+                self.sim.faults(rule)
+                try:
+                    process = self.done(CREATE, self.pages(3, carriers=1), "failed")
+                finally:
+                    self.sim.faults()
+                self.cli("process", "abort", process["process_id"], "--rollback", "--yes")
+                self.daemon.wait_process(process["process_id"], "aborted", limit=120)
+                self.same(before, "nothing")
+                self.assertEqual(self.claimed(), [])
+
+    def test_2_D21_two_carriers_each_have_their_light(self):
+        before = self.image()
+        slot = {"centers_mhz": [193500000, 193600000], "widths_mhz": [75000, 75000]}
+        self.done(CREATE, self.pages(3, lines=self.BOTH, slot=slot, och_ids=[33, 34], flow_id=2, client_id=5))
+        service = self.service("f002c05 OCh033+OCh034 rm01-bo01")
+        bands = [(c["optical_spectrum"]["low_mhz"], c["optical_spectrum"]["high_mhz"]) for c in self.root(service)["channels"]]
+        self.assertEqual(bands, [(193462500, 193537500), (193562500, 193637500)])
+        self.assertEqual(len([c for c in self.claimed() if c["state"] == "lit"]), 2 * 2 + 4)  # two spans, and a patch cord at each end
+        for port in (1, 2):
+            och = self.sim.get("g30.bo01", f"ne:ne/shelf=1/slot=1/card/port={port}/och-os", depth=2)
+            self.assertGreater(float(och["rx-optical-power"]), -40)
+        self.on(service, "validate_optical_digital_service")
+        self.refused([{"product": self.product("100G")}, self.first_page(och_ids=[33])], "OPT-041")
+        self.through(self.daemon.start_process("terminate_optical_digital_service", [{"subscription_id": service}]))
+        self.same(before, Life.TUNING + "|required-tx-optical-power")
+        self.assertEqual(self.claimed(), [])
+
+    def test_3_D48_two_at_once_get_different_things(self):
+        started = [self.daemon.start_process(CREATE, [{"product": self.product("100G")}, self.first_page(carriers=1), self.clients(client),
+                                                      {**self.LINES, "line_ports_a": [line], "line_ports_z": [line]}, {}])
+                   for client, line in ((3, "port-1/1/1"), (4, "port-1/1/2"))]
+        for process in started:
+            self.through(process)
+        rows = [s for s in self.json("subscription", "list", "--product", "Optical Digital Service 100G") if s["status"] == "active"]
+        roots = [self.root(s["subscription_id"]) for s in rows]
+        self.assertEqual(len(roots), 2)
+        self.assertEqual(len({r["service_tag"] for r in roots}), 2)
+        self.assertEqual({r["channels"][0]["och_id"] for r in roots}, {1, 2})
+        low, high = sorted((r["channels"][0]["optical_spectrum"]["low_mhz"], r["channels"][0]["optical_spectrum"]["high_mhz"]) for r in roots)
+        self.assertLessEqual(low[1], high[0])
+
+    def test_4_power_is_brought_into_the_window(self):
+        for node in ("g30.rm01", "g30.bo01"):
+            self.assertNotEqual(float(self.och(node)["required-tx-optical-power"]), 0)
+        for service in [s["subscription_id"] for s in self.json("subscription", "list", "--product", "Optical Digital Service 100G")
+                        if s["status"] == "active"]:
+            self.on(service, "validate_optical_digital_service")
 
 
 if __name__ == "__main__":

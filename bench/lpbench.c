@@ -2,11 +2,18 @@
  * Measures our engine with the rows it really writes (steps, attempts, audit, outbox). Prints one
  * JSON object.
  *
- *   lpbench steps  URL INFLIGHT GROUP SECONDS BYTES   no-op steps, 10 a process, BYTES of delta
- * text each lpbench flat   URL STEPS                          one process whose state grows by 200
- * bytes a step lpbench fan    URL CHILDREN    one process with that many children, to its end
- * lpbench parked URL COUNT                          COUNT suspended processes:
- * resident memory they cost
+ *   lpbench steps  URL INFLIGHT GROUP SECONDS BYTES
+ *       no-op steps, 10 a process, BYTES of delta text each
+ *   lpbench apart  URL NAME INFLIGHT SECONDS BYTES WAIT_MS
+ *       the same as one of several executors, each step waiting so long; begins when a line is read
+ *   lpbench flat   URL STEPS
+ *       one process whose state grows by 200 bytes a step
+ *   lpbench fan    URL CHILDREN
+ *       one process with that many children, to its end
+ *   lpbench parked URL COUNT
+ *       COUNT suspended processes: resident memory they cost
+ *   lpbench storm  URL COUNT
+ *       COUNT failed processes resumed at once; meanwhile somebody looks at one of them
  */
 #include <errno.h>
 #include <pthread.h>
@@ -34,6 +41,8 @@ static uint32_t
     *samples; /* ns from the end of a step to the start of the next one of the same process */
 static atomic_bool measuring;
 static size_t flat_steps;
+static long wait_ms;
+static atomic_bool failing; /* the first step of a storm's processes fails */
 static int64_t *flat_at;
 
 static int64_t
@@ -57,6 +66,14 @@ sample(int64_t ns)
         samples[n] = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
 }
 
+static void
+rest(double seconds)
+{
+    struct timespec ts = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+
+    (void)nanosleep(&ts, NULL);
+}
+
 static enum lp_code
 run_step(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
@@ -66,6 +83,8 @@ run_step(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *
     (void)err;
     if (ended != 0)
         sample(begun - ended);
+    if (wait_ms > 0)
+        rest((double)wait_ms / 1e3);
     (void)json_object_set_new_nocheck(delta, "data", json_string_nocheck(filler));
     if (strcmp(run->step->key, "s9") == 0)
         (void)sem_post(&finished);
@@ -110,6 +129,15 @@ build_question(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err
     return LP_OK;
 }
 
+static enum lp_code
+run_storm(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    (void)delta;
+    return atomic_load(&failing) ? lp_fail(err, LP_REFUSED, "not yet") : LP_OK;
+}
+
 #define STEP(n)                                                                                    \
     static const struct lp_step s##n = {.key = "s" #n,                                             \
                                         .title = "Step " #n,                                       \
@@ -127,6 +155,14 @@ STEP(6);
 STEP(7);
 STEP(8);
 STEP(9);
+static const struct lp_step breaks = {.key = "breaks",
+                                      .title = "Fails at first",
+                                      .kind = LP_STEP_ACTION,
+                                      .effects = LP_EFFECT_NONE,
+                                      .run = run_storm,
+                                      .no_undo = "does nothing"};
+static const struct lp_step *const storm_list[] = {&breaks, &s0, &s1, &s2, &s3, &s4,
+                                                   &s5,     &s6, &s7, &s8, &s9};
 static const struct lp_step *const noop_steps[] = {&s0, &s1, &s2, &s3, &s4,
                                                    &s5, &s6, &s7, &s8, &s9};
 static const struct lp_step flat = {.key = "flat",
@@ -223,6 +259,12 @@ static const struct lp_workflow rows[] = {
      .is_task = true,
      .role = LP_ROLE_OPERATE,
      LP_STEPS(parked_list)},
+    {.name = "bench_storm",
+     .description = "Fails until it is resumed",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     .role = LP_ROLE_OPERATE,
+     LP_STEPS(storm_list)},
 };
 static const struct lp_workflow_set set = {rows, LP_COUNT(rows)};
 
@@ -247,7 +289,8 @@ die(const char *what, const struct lp_err *err)
 }
 
 static void
-open_bench(struct bench *b, const char *url, unsigned group)
+open_bench(struct bench *b, const char *url, unsigned group, const char *const *settings,
+           size_t setting_count)
 {
     static const char *const dirs[] = {LP_YANG_DIR};
     static const struct lp_workflow_set *const sets[] = {&set};
@@ -258,7 +301,7 @@ open_bench(struct bench *b, const char *url, unsigned group)
 
     b->log = lp_log_new(2, LP_LOG_ERROR, &b->clock);
     store.log = b->log;
-    if (lp_conf_load(NULL, NULL, 0, &b->conf, &err) != LP_OK
+    if (lp_conf_load(NULL, settings, setting_count, &b->conf, &err) != LP_OK
         || lp_catalog_load(dirs, 1, &b->catalog, &err) != LP_OK
         || lp_store_migrate(&store, &applied, &err) != LP_OK
         || lp_store_open(&store, &b->store, &err) != LP_OK)
@@ -344,14 +387,6 @@ keep_starting(void *arg)
             start(starter->bench, "bench_noop");
     }
     return NULL;
-}
-
-static void
-rest(double seconds)
-{
-    struct timespec ts = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-
-    (void)nanosleep(&ts, NULL);
 }
 
 static uint64_t
@@ -452,6 +487,127 @@ bench_fan(struct bench *b)
                  (double)(now_ns() - begun) / 1e9);
 }
 
+/* ---- several executors ---- */
+
+/* The others wait for the same word, so that all measure the same seconds. */
+static void
+bench_apart(struct bench *b, int inflight, double seconds)
+{
+    char line[16];
+
+    (void)printf("ready\n");
+    (void)fflush(stdout);
+    if (fgets(line, sizeof line, stdin) != NULL)
+        bench_steps(b, inflight, seconds);
+}
+
+/* ---- a storm ---- */
+
+static int64_t
+count_of(struct bench *b, const char *sql)
+{
+    struct lp_rows *found = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    int64_t n;
+
+    if (lp_query_text(b->store, sql, LP_NO_ARGS, &found, &err) != LP_OK)
+        die("count", &err);
+    n = lp_rows_int(found, 0, "n");
+    lp_rows_free(found);
+    return n;
+}
+
+static void
+until_count(struct bench *b, const char *sql, int64_t count)
+{
+    while (count_of(b, sql) < count)
+        rest(0.02);
+}
+
+/* What GET /api/processes/{id} asks, every five milliseconds. */
+struct looker {
+    struct bench *bench;
+    const char *id;
+    pthread_t thread;
+    atomic_bool over;
+    uint32_t *took;
+    size_t count;
+};
+
+static void *
+keep_looking(void *arg)
+{
+    struct looker *l = arg;
+
+    while (!atomic_load(&l->over) && l->count < MAX_SAMPLES) {
+        int64_t begun = now_ns();
+        struct lp_err err = LP_ERR_INIT;
+        json_t *doc = NULL;
+
+        if (lp_engine_process(l->bench->engine, &caller, l->id, &doc, &err) != LP_OK)
+            die("look", &err);
+        json_decref(doc);
+        l->took[l->count++] = (uint32_t)(now_ns() - begun);
+        rest(0.005);
+    }
+    return NULL;
+}
+
+static void
+look(struct looker *l)
+{
+    atomic_store(&l->over, false);
+    l->count = 0;
+    if (pthread_create(&l->thread, NULL, keep_looking, l) != 0)
+        exit(1);
+}
+
+static double
+looked_p99_us(struct looker *l)
+{
+    atomic_store(&l->over, true);
+    (void)pthread_join(l->thread, NULL);
+    qsort(l->took, l->count, sizeof *l->took, by_value);
+    return l->count == 0 ? 0 : (double)l->took[l->count - 1 - l->count / 100] / 1e3;
+}
+
+static void
+bench_storm(struct bench *b, int count)
+{
+    char id[LP_UUID_LEN + 1];
+    struct looker looker = {.bench = b, .id = id, .took = calloc(MAX_SAMPLES, sizeof(uint32_t))};
+    struct lp_err err = LP_ERR_INIT;
+    double quiet, storm, seconds;
+    uint64_t steps;
+    int64_t resumed = 0;
+    int64_t begun;
+
+    if (looker.took == NULL)
+        exit(1);
+    atomic_store(&failing, true);
+    for (int i = 0; i < count; i++)
+        if (lp_engine_start(b->engine, &caller, "bench_storm", NULL, NULL, NULL, id, &err) != LP_OK)
+            die("start", &err);
+    until_count(b, "SELECT count(*) AS n FROM processes WHERE status = 'failed'", count);
+    atomic_store(&failing, false);
+    look(&looker);
+    rest(2);
+    quiet = looked_p99_us(&looker);
+    look(&looker);
+    steps = durable_steps(b);
+    begun = now_ns();
+    if (lp_engine_resume_all(b->engine, &caller, &resumed, &err) != LP_OK)
+        die("resume", &err);
+    until_count(b, "SELECT count(*) AS n FROM processes WHERE status = 'completed'", count);
+    seconds = (double)(now_ns() - begun) / 1e9;
+    storm = looked_p99_us(&looker);
+    (void)printf("{\"resumed\": %lld, \"seconds\": %.2f, \"steps_per_s\": %.0f, "
+                 "\"quiet_p99_us\": %.1f, \"storm_p99_us\": %.1f}\n",
+                 (long long)resumed, seconds, (double)(durable_steps(b) - steps) / seconds, quiet,
+                 storm);
+    free(looker.took);
+}
+
 static long
 resident_kb(void)
 {
@@ -467,34 +623,16 @@ resident_kb(void)
     return kb;
 }
 
-static int64_t
-parked_count(struct bench *b)
-{
-    struct lp_rows *found = NULL;
-    struct lp_err err = LP_ERR_INIT;
-    int64_t n;
-
-    if (lp_query_text(b->store, "SELECT count(*) AS n FROM processes WHERE status = 'suspended'",
-                      LP_NO_ARGS, &found, &err)
-        != LP_OK)
-        die("count", &err);
-    n = lp_rows_int(found, 0, "n");
-    lp_rows_free(found);
-    return n;
-}
+#define PARKED "SELECT count(*) AS n FROM processes WHERE status = 'suspended'"
 
 static void
 park(struct bench *b, int count)
 {
-    int64_t before = parked_count(b);
+    int64_t before = count_of(b, PARKED);
 
     for (int i = 0; i < count; i++)
         start(b, "bench_parked");
-    while (parked_count(b) < before + count) {
-        struct timespec ts = {0, 20000000};
-
-        (void)nanosleep(&ts, NULL);
-    }
+    until_count(b, PARKED, before + count);
 }
 
 static void
@@ -508,39 +646,97 @@ bench_parked(struct bench *b, int count)
     (void)printf("{\"kb\": %ld, \"count\": %d}\n", resident_kb() - before, count);
 }
 
-int
-main(int argc, char **argv)
+static void
+fill(size_t bytes)
 {
-    struct bench b = {.clock = LP_CLOCK_INIT};
-    const char *mode = argc > 3 ? argv[1] : "";
-    bool steps = strcmp(mode, "steps") == 0 && argc == 7;
-    size_t bytes = steps ? strtoul(argv[6], NULL, 10) : 200;
-
-    if (!steps && strcmp(mode, "flat") != 0 && strcmp(mode, "parked") != 0
-        && strcmp(mode, "fan") != 0) {
-        (void)fprintf(stderr, "usage: lpbench steps URL INFLIGHT GROUP SECONDS BYTES | flat URL "
-                              "STEPS | fan URL CHILDREN | parked URL COUNT\n");
-        return 2;
-    }
     filler = malloc(bytes + 1);
     samples = calloc(MAX_SAMPLES, sizeof *samples);
     if (filler == NULL || samples == NULL || sem_init(&finished, 0, 0) != 0)
-        return 1;
+        exit(1);
     for (size_t i = 0; i < bytes; i++) /* compresses about as badly as configuration text */
         filler[i] = (char)('a' + (i * 7919 + i * i / 13) % 26);
     filler[bytes] = '\0';
-    flat_steps = steps ? 0 : strtoul(argv[3], NULL, 10);
-    open_bench(&b, argv[2], steps ? (unsigned)strtoul(argv[4], NULL, 10) : 64);
-    if (steps)
-        bench_steps(&b, (int)strtol(argv[3], NULL, 10), strtod(argv[5], NULL));
-    else if (strcmp(mode, "flat") == 0)
-        bench_flat(&b);
-    else if (strcmp(mode, "fan") == 0)
-        bench_fan(&b);
-    else
-        bench_parked(&b, (int)strtol(argv[3], NULL, 10));
-    close_bench(&b);
-    free(filler);
-    free(samples);
-    return 0;
+}
+
+static void
+run_steps(struct bench *b, char **argv)
+{
+    fill(strtoul(argv[6], NULL, 10));
+    open_bench(b, argv[2], (unsigned)strtoul(argv[4], NULL, 10), NULL, 0);
+    bench_steps(b, (int)strtol(argv[3], NULL, 10), strtod(argv[5], NULL));
+}
+
+static void
+run_apart(struct bench *b, char **argv)
+{
+    char name[128], threads[64];
+    const char *const settings[] = {name, threads};
+
+    (void)snprintf(name, sizeof name, "daemon.name=%s", argv[3]);
+    (void)snprintf(threads, sizeof threads, "executor.threads=%s", argv[4]);
+    wait_ms = strtol(argv[7], NULL, 10);
+    fill(strtoul(argv[6], NULL, 10));
+    open_bench(b, argv[2], 64, settings, LP_COUNT(settings));
+    bench_apart(b, (int)strtol(argv[4], NULL, 10), strtod(argv[5], NULL));
+}
+
+static void
+run_flat_mode(struct bench *b, char **argv)
+{
+    flat_steps = strtoul(argv[3], NULL, 10);
+    fill(200);
+    open_bench(b, argv[2], 64, NULL, 0);
+    bench_flat(b);
+}
+
+static void
+run_fan(struct bench *b, char **argv)
+{
+    flat_steps = strtoul(argv[3], NULL, 10);
+    fill(200);
+    open_bench(b, argv[2], 64, NULL, 0);
+    bench_fan(b);
+}
+
+static void
+run_parked(struct bench *b, char **argv)
+{
+    fill(200);
+    open_bench(b, argv[2], 64, NULL, 0);
+    bench_parked(b, (int)strtol(argv[3], NULL, 10));
+}
+
+static void
+run_storm_mode(struct bench *b, char **argv)
+{
+    fill(2048);
+    open_bench(b, argv[2], 64, NULL, 0);
+    bench_storm(b, (int)strtol(argv[3], NULL, 10));
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int words;
+        void (*run)(struct bench *b, char **argv);
+    } modes[] = {
+        {"steps", 7, run_steps}, {"apart", 8, run_apart},   {"flat", 4, run_flat_mode},
+        {"fan", 4, run_fan},     {"parked", 4, run_parked}, {"storm", 4, run_storm_mode},
+    };
+    struct bench b = {.clock = LP_CLOCK_INIT};
+
+    for (size_t i = 0; i < LP_COUNT(modes); i++)
+        if (argc == modes[i].words && strcmp(argv[1], modes[i].name) == 0) {
+            modes[i].run(&b, argv);
+            close_bench(&b);
+            free(filler);
+            free(samples);
+            return 0;
+        }
+    (void)fprintf(stderr, "usage: lpbench steps URL INFLIGHT GROUP SECONDS BYTES | apart URL NAME "
+                          "INFLIGHT SECONDS BYTES WAIT_MS | flat URL STEPS | fan URL CHILDREN | "
+                          "parked URL COUNT | storm URL COUNT\n");
+    return 2;
 }

@@ -849,7 +849,19 @@ set_session(struct lp_conn *conn, const struct lp_store_options *options, struct
     return rc;
 }
 
+static enum lp_code
+has_schema(struct lp_conn *conn, bool *there, struct lp_err *err)
+{
+    PGresult *res = NULL;
+    enum lp_code rc = exec(conn, "SELECT current_schema() IS NOT NULL", &res, err);
+
+    *there = rc == LP_OK && *PQgetvalue(res, 0, 0) == 't';
+    PQclear(res);
+    return rc;
+}
+
 /* Migrations make the schema they need; CREATE SCHEMA would ask for a right even when it is there.
+ * IF NOT EXISTS fails all the same when two daemons make it at one moment: the slower one finds it.
  */
 static enum lp_code
 make_schema(struct lp_conn *conn, const struct lp_store_options *options, struct lp_err *err)
@@ -857,14 +869,17 @@ make_schema(struct lp_conn *conn, const struct lp_store_options *options, struct
     const char *name = lp_pg_schema(options);
     char *schema = PQescapeIdentifier(conn->pg, name, strlen(name));
     char text[300] = "";
-    PGresult *res = NULL;
-    enum lp_code rc = exec(conn, "SELECT current_schema() IS NOT NULL", &res, err);
+    bool there;
+    enum lp_code rc = has_schema(conn, &there, err);
 
-    if (rc == LP_OK && *PQgetvalue(res, 0, 0) != 't') {
+    if (rc == LP_OK && !there) {
         snprintf(text, sizeof text, "CREATE SCHEMA IF NOT EXISTS %s", schema == NULL ? "" : schema);
         rc = exec(conn, text, NULL, err);
+        if (rc == LP_CONFLICT && has_schema(conn, &there, NULL) == LP_OK && there) {
+            lp_err_clear(err);
+            rc = LP_OK;
+        }
     }
-    PQclear(res);
     PQfreemem(schema);
     return rc;
 }

@@ -559,6 +559,58 @@ a_migration_waits_for_nobody_who_stays(void **state)
     lp_store_env_close(&env);
 }
 
+struct beginner {
+    struct lp_store_options options;
+    pthread_t thread;
+    unsigned applied;
+    enum lp_code rc;
+};
+
+static void *
+begin_with_nothing(void *arg)
+{
+    struct beginner *b = arg;
+    struct lp_err err = LP_ERR_INIT;
+
+    b->rc = lp_store_migrate(&b->options, &b->applied, &err);
+    lp_err_clear(&err);
+    return NULL;
+}
+
+/* CREATE SCHEMA IF NOT EXISTS is no match for two who make it at one moment. */
+static void
+daemons_that_begin_together_all_begin(void **state)
+{
+    enum { DAEMONS = 8, ROUNDS = 5 };
+    struct lp_store_env env;
+
+    (void)state;
+    if (!lp_store_env_has(LP_DIALECT_POSTGRES))
+        skip();
+    lp_store_env_open(&env, LP_DIALECT_POSTGRES);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct beginner all[DAEMONS];
+        unsigned applied = 0;
+        char schema[80], drop[120];
+
+        snprintf(schema, sizeof schema, "%s_b%d", env.schema, round);
+        for (int i = 0; i < DAEMONS; i++) {
+            all[i] = (struct beginner){.options = env.options};
+            all[i].options.schema = schema;
+            assert_int_equal(pthread_create(&all[i].thread, NULL, begin_with_nothing, &all[i]), 0);
+        }
+        for (int i = 0; i < DAEMONS; i++) {
+            pthread_join(all[i].thread, NULL);
+            assert_int_equal(all[i].rc, LP_OK);
+            applied += all[i].applied;
+        }
+        assert_int_equal(applied, lp_store_env_int(&env, "SELECT count(*) FROM schema_migrations"));
+        snprintf(drop, sizeof drop, "DROP SCHEMA %s CASCADE", schema);
+        lp_store_env_exec(&env, drop);
+    }
+    lp_store_env_close(&env);
+}
+
 int
 main(void)
 {
@@ -572,6 +624,7 @@ main(void)
         cmocka_unit_test(a_deadlocked_transaction_is_made_again),
         cmocka_unit_test(two_writers_that_meet_crosswise_both_succeed),
         cmocka_unit_test(a_migration_waits_for_nobody_who_stays),
+        cmocka_unit_test(daemons_that_begin_together_all_begin),
     };
     return LP_RUN_TESTS(tests);
 }

@@ -253,22 +253,18 @@ pg_lock(struct lp_conn *conn, const char *text, const char *refusal, struct lp_e
     return lp_fail(err, LP_CONFLICT, "%s", refusal);
 }
 
-/* Migrations exclude each other. What only expands runs while daemons of the release before work
-   (they hold the schema's lock shared, db_pg.c); anything else wants the schema alone. */
+/* What only expands runs while daemons of the release before work (they hold the schema's lock
+   shared, db_pg.c); anything else wants the schema alone. */
 static enum lp_code
-pg_lock_all(struct lp_conn *conn, const struct applied *applied, struct lp_err *err)
+pg_lock_schema(struct lp_conn *conn, const struct applied *applied, struct lp_err *err)
 {
     bool alone = !applied->any;
-    enum lp_code rc = pg_lock(conn,
-                              "SELECT pg_try_advisory_lock(hashtextextended('lightpath-migrate:' "
-                              "|| current_schema(), 0)) AS got",
-                              "another migration of this database is running", err);
 
     for (const struct lp_migration *m = missing(LP_DIALECT_POSTGRES, applied, 1); m != NULL;
          m = missing(LP_DIALECT_POSTGRES, applied, m->n + 1))
         alone = alone || m->contract || m->n == 1;
-    if (rc != LP_OK || !alone)
-        return rc;
+    if (!alone)
+        return LP_OK;
     return pg_lock(conn,
                    "SELECT pg_try_advisory_lock(hashtextextended('lightpath:' || "
                    "current_schema(), 0)) AS got",
@@ -287,6 +283,25 @@ pg_unlock(struct lp_conn *conn)
         lp_err_clear(&err);
 }
 
+/* Migrations exclude each other. Whoever waited for another one may find everything done, by a
+ * daemon that is at work already. */
+static enum lp_code
+pg_migrate(struct lp_conn *conn, unsigned *count, struct lp_err *err)
+{
+    struct applied applied;
+    enum lp_code rc = pg_lock(conn,
+                              "SELECT pg_try_advisory_lock(hashtextextended('lightpath-migrate:' "
+                              "|| current_schema(), 0)) AS got",
+                              "another migration of this database is running", err);
+
+    if (rc == LP_OK)
+        rc = read_applied(&lp_backend_postgres, conn, &applied, err);
+    if (rc != LP_OK || missing(LP_DIALECT_POSTGRES, &applied, 1) == NULL)
+        return rc;
+    rc = pg_lock_schema(conn, &applied, err);
+    return rc == LP_OK ? apply_under_load(&lp_backend_postgres, conn, count, err) : rc;
+}
+
 static enum lp_code
 migrate_conn(const struct lp_backend *backend, struct lp_conn *conn, unsigned *count,
              struct lp_err *err)
@@ -298,9 +313,7 @@ migrate_conn(const struct lp_backend *backend, struct lp_conn *conn, unsigned *c
         return rc;
     if (backend->dialect != LP_DIALECT_POSTGRES)
         return apply_missing(backend, conn, count, err);
-    rc = pg_lock_all(conn, &applied, err);
-    if (rc == LP_OK)
-        rc = apply_under_load(backend, conn, count, err);
+    rc = pg_migrate(conn, count, err);
     pg_unlock(conn);
     return rc;
 }

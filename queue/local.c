@@ -31,6 +31,7 @@ struct local_queue {
     size_t count, bound;
     unsigned waiting; /* poppers */
     uint64_t wakes, pushed, popped, lost;
+    uint64_t heard; /* wakes that a pop has come back from */
     bool closed;
 };
 
@@ -142,7 +143,7 @@ static void
 wait_for_hint(struct local_queue *q, int lanes, int timeout_ms)
 {
     struct timespec until;
-    uint64_t wakes = q->wakes;
+    uint64_t wakes = q->heard;
     int rc = 0;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -170,6 +171,7 @@ local_pop(struct lp_queue *queue, int timeout_ms, int lanes, char id[static LP_U
     pthread_mutex_lock(&q->lock);
     if (!any(q, lanes) && !q->closed && timeout_ms != 0)
         wait_for_hint(q, lanes, timeout_ms);
+    q->heard = q->wakes;
     closed = q->closed;
     if (!closed)
         hint = take(q, lanes);

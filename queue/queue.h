@@ -36,7 +36,8 @@ struct lp_queue_ops {
      * has waited a little). */
     enum lp_code (*pop)(struct lp_queue *queue, int timeout_ms, int priorities,
                         char id[static LP_UUID_LEN + 1], struct lp_err *err);
-    /** Ends the waits of all poppers once; they ask again for what they want now. */
+    /** Ends the waits of all poppers once; they ask again for what they want now. Remembered when
+     * nobody waits: whoever is on the way to pop has asked before it. */
     void (*wake)(struct lp_queue *queue);
     /** A muted queue takes no hints that others could have: this daemon claims nothing new. */
     void (*mute)(struct lp_queue *queue, bool muted);

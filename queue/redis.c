@@ -666,15 +666,16 @@ raise_fd(int fd)
         ;
 }
 
-/** A pause that a wake ends. */
+/** A pause; a wake ends it, and the pop with it: what it was asked for may be out of date. */
 static enum lp_code
 rest(struct redis_queue *q, int ms, struct lp_err *err)
 {
     struct pollfd fd = {.fd = q->wake_fd, .events = POLLIN};
 
-    if (poll(&fd, 1, ms) > 0)
-        calm(q->wake_fd);
-    return lp_fail(err, LP_NOT_FOUND, "no hint");
+    if (poll(&fd, 1, ms) <= 0)
+        return lp_fail(err, LP_NOT_FOUND, "no hint");
+    calm(q->wake_fd);
+    return lp_fail(err, LP_CANCELLED, "woken");
 }
 
 static enum lp_code

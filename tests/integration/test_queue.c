@@ -156,9 +156,21 @@ wait_in_pop(struct lp_queue *queue, void (*end)(struct lp_queue *queue))
     return popper.rc;
 }
 
+/* Whoever is on its way to pop, with what it wanted before the wake, must not wait for ever. */
+static void
+remembers_a_wake(struct lp_queue *queue)
+{
+    struct popper popper = {.queue = queue, .priorities = LP_QUEUE_INTERACTIVE};
+
+    queue->ops->wake(queue);
+    popper_main(&popper);
+    assert_int_equal(popper.rc, LP_NOT_FOUND);
+}
+
 static void
 ends_waits(struct lp_queue *queue)
 {
+    remembers_a_wake(queue);
     assert_int_equal(wait_in_pop(queue, queue->ops->wake), LP_NOT_FOUND);
     assert_int_equal(wait_in_pop(queue, queue->ops->close), LP_CANCELLED);
 }
@@ -369,6 +381,19 @@ static bool
 no_redis(void)
 {
     return getenv("LIGHTPATH_TEST_REDIS") == NULL;
+}
+
+/* Also while the carrier is away: what was asked for before the wake is out of date. */
+static void
+a_wake_ends_a_wait_for_redis(void **state)
+{
+    struct lp_queue *queue;
+
+    (void)state;
+    queue = redis_queue("127.0.0.1:1", NULL, NULL, 10);
+    remembers_a_wake(queue);
+    ends_waits(queue);
+    queue->ops->free(queue);
 }
 
 static void
@@ -652,6 +677,7 @@ main(void)
         cmocka_unit_test(garbage_in_a_notification_is_counted),
         cmocka_unit_test(a_lost_connection_is_made_again),
         cmocka_unit_test(a_postgres_that_is_away_fails_nothing),
+        cmocka_unit_test(a_wake_ends_a_wait_for_redis),
         cmocka_unit_test(hints_through_redis),
         cmocka_unit_test(a_wrong_password_is_told),
         cmocka_unit_test(bad_days_of_redis),

@@ -82,6 +82,26 @@ nonsense_is_refused(void **state)
     queue->ops->free(queue);
 }
 
+/* The dispatcher asks for interactive hints only while tasks have no room. Room that comes between
+ * that decision and the pop must end the pop, or tasks wait until somebody starts something. */
+static void
+a_wake_is_remembered(void **state)
+{
+    struct lp_queue *queue = lp_queue_local_new(2);
+    struct lp_err err = LP_ERR_INIT;
+    char id[LP_UUID_LEN + 1];
+
+    (void)state;
+    push(queue, "task", 1);
+    queue->ops->wake(queue);
+    assert_int_equal(queue->ops->pop(queue, -1, LP_QUEUE_INTERACTIVE, id, &err), LP_NOT_FOUND);
+    lp_err_clear(&err);
+    assert_int_equal(queue->ops->pop(queue, 0, LP_QUEUE_INTERACTIVE, id, &err), LP_NOT_FOUND);
+    lp_err_clear(&err);
+    assert_string_equal(pop(queue), "task");
+    queue->ops->free(queue);
+}
+
 struct waiter {
     struct lp_queue *queue;
     enum lp_code rc;
@@ -155,6 +175,7 @@ main(void)
         cmocka_unit_test(interactive_comes_first),
         cmocka_unit_test(doubles_and_overflow_are_dropped),
         cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(a_wake_is_remembered),
         cmocka_unit_test(poppers_wait_and_are_woken),
         cmocka_unit_test(many_ids_keep_their_order),
     };

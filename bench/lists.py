@@ -41,7 +41,7 @@ def fill(path, original, first, last):
     copies("subscriptions", "id", lambda i: {"id": id_of(i), "customer_id": id_of(i), "description": f"Organization number {i}",
                                              "created_at": begin + i * 1000})
     copies("blocks", "subscription_id", lambda i: {"instance_id": f"1{id_of(i)[1:]}", "subscription_id": id_of(i),
-                                                   "doc": json.dumps({"partner_name": f"Organization {i}", "roles": ["member"]},
+                                                   "doc": json.dumps({"partner_name": f"Organization {i}", "roles": ["customer"]},
                                                                      separators=(",", ":"))})
     db.commit()
     db.execute("ANALYZE")

@@ -325,7 +325,47 @@ static const struct lp_step clean_up = {.key = "clean_up",
                                         .timeout_ms = 600000,
                                         .no_undo = "what is past its retention time stays deleted",
                                         .run = clean_up_run};
-static const struct lp_step *const clean_up_tasks[] = {&clean_up};
+/** An answer that was not given while an approval would have counted: light that is only reserved
+ * for it is not kept from others any longer. The process is rolled back, as an operator would. */
+static enum lp_code
+expire_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    int64_t hours = lp_conf_live_int(&run->conf->devices_approval_hours), expired = 0;
+    int64_t before = lp_clock_utc_us(run->clock) - hours * INT64_C(3600000000);
+    const struct lp_caller caller = {.actor = "SYSTEM",
+                                     .role = LP_ROLE_OPERATE,
+                                     .correlation_id = run->correlation_id,
+                                     .reason = "nobody approved it in time"};
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_query(run->store, LP_SQL_RUN_EXPIRED_APPROVALS,
+                               LP_ARGS(lp_int("before", before)), &rows, err);
+
+    (void)state;
+    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
+        struct lp_err one = LP_ERR_INIT; /* somebody answered it just now: nothing to do */
+
+        expired += lp_engine_abort(run->priv->proc->engine, &caller, lp_rows_text(rows, i, "id"),
+                                   true, &one)
+                   == LP_OK;
+        lp_err_clear(&one);
+        rc = lp_run_check(run, err);
+    }
+    lp_rows_free(rows);
+    return rc == LP_OK && lp_json_set_int(delta, "expired", expired) != 0
+               ? lp_fail(err, LP_NOMEM, "no memory for a count")
+               : rc;
+}
+
+static const struct lp_step expire = {.key = "expire_approvals",
+                                      .title = "Roll back what nobody approved in time",
+                                      .kind = LP_STEP_ACTION,
+                                      .effects = LP_EFFECT_EXTERNAL,
+                                      .attempts = 3,
+                                      .backoff_ms = {5000, 60000},
+                                      .timeout_ms = 600000,
+                                      .no_undo = "what was rolled back can be started anew",
+                                      .run = expire_run};
+static const struct lp_step *const clean_up_tasks[] = {&clean_up, &expire};
 
 /* ---- task_resume_workflows ---- */
 

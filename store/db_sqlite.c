@@ -193,8 +193,11 @@ run_error(struct lp_conn *conn, const struct lp_sql *sql, struct lp_err *err)
         return unique_error(conn, message, err);
     case SQLITE_CONSTRAINT_FOREIGNKEY:
         return lp_fail_foreign(err, sql == NULL ? NULL : sql->table);
-    case SQLITE_CONSTRAINT_TRIGGER: /* RAISE(ABORT, name of the rule) */
-        return lp_fail_unique(err, message);
+    case SQLITE_CONSTRAINT_TRIGGER: /* RAISE(ABORT, name of a rule of that table) */
+        if (sql != NULL && sql->table != NULL
+            && strncmp(message, sql->table, strlen(sql->table)) == 0)
+            return lp_fail_unique(err, message);
+        break;
     default:
         break;
     }

@@ -434,3 +434,9 @@ UPDATE processes SET status = 'waiting', wait_kind = 'label', wait_reason = CAST
   wake_at = CAST(:now AS bigint), modified_at = CAST(:now AS bigint)
 WHERE id = :id AND lease_epoch = CAST(:epoch AS bigint) AND lease_owner IS NULL AND status IN ('created', 'resumed')
   AND label IS NOT NULL
+
+-- Processes that wait for an answer for too long while they keep light reserved.
+-- name: run_expired_approvals
+SELECT p.id FROM processes p WHERE p.status = 'suspended' AND p.modified_at < :before
+  AND EXISTS (SELECT 1 FROM spectrum_claims c WHERE c.process_id = p.id AND c.state = 'reserved')
+ORDER BY p.created_at, p.id LIMIT 100

@@ -88,6 +88,7 @@ operate(struct storm *s, struct lp_store *store)
     struct held *h = &s->held[lp_test_random(&s->seed) % HOLDERS], next = *h;
     struct work w = {.storm = s, .now = h, .next = &next, .settle = h->fibers > 0};
     struct lp_err err = LP_ERR_INIT;
+    unsigned tries = 0;
     enum lp_code rc;
 
     if (h->fibers > 0 && lp_test_random(&s->seed) % 3 == 0) {
@@ -105,7 +106,10 @@ operate(struct storm *s, struct lp_store *store)
             next.high = next.low + 3 + (unsigned)(lp_test_random(&s->seed) % 9);
         }
     }
-    rc = lp_store_transact(store, work_run, &w, NULL, &err);
+    do { /* a busy machine: it was rolled back, and is done again */
+        lp_err_clear(&err);
+        rc = lp_store_transact(store, work_run, &w, NULL, &err);
+    } while ((rc == LP_CANCELLED || rc == LP_STORE) && tries++ < 100);
     if (rc == LP_OK) {
         s->granted += next.fibers > 0 && h->fibers == 0;
         s->settled += next.fibers > 0 && h->fibers > 0;

@@ -759,6 +759,30 @@ a_change_claims_before_it_gives_back(struct lp_run_env *env)
         count_routes(env, wish(from, to, "{\"low_mhz\":193400000,\"high_mhz\":193500000}")), 2);
 }
 
+/** What nobody approves in time is rolled back by the clean-up, and its light is free again. */
+static void
+a_late_approval_gives_back_the_light(struct lp_run_env *env)
+{
+    char old[LP_UUID_LEN + 1], young[LP_UUID_LEN + 1], task[LP_UUID_LEN + 1];
+    char sql[160];
+
+    ask(env, wish(port(A, "T1A"), port(B, "T1A"), NULL), true);
+    start(env, "make", NULL, "one", old);
+    lp_test_wait(env, old, "suspended");
+    ask(env, wish(port(A, "T1A"), port(B, "T1A"), NULL), true);
+    start(env, "make", NULL, "two", young);
+    lp_test_wait(env, young, "suspended");
+    assert_int_equal(claimed(env, "reserved"), 4);
+    snprintf(sql, sizeof sql, "UPDATE processes SET modified_at = 1 WHERE id = '%s'", old);
+    lp_store_env_exec(&env->db, sql);
+    lp_test_start(env, "task_clean_up_tasks", NULL, task);
+    lp_test_wait(env, task, "completed");
+    lp_test_wait(env, old, "aborted");
+    assert_int_equal(claimed(env, "reserved"), 2);
+    assert_string_equal(lp_test_text(env, "SELECT status FROM processes WHERE id = :id", young),
+                        "suspended");
+}
+
 /** Two that were offered the same light: the second is told who has it, and claims nothing. */
 static void
 the_second_is_told_who_was_first(struct lp_run_env *env)
@@ -870,6 +894,7 @@ static const struct light_case cases[] = {
     CASE(a_life_with_claims),
     CASE(an_abort_gives_back_what_the_process_claimed),
     CASE(a_change_claims_before_it_gives_back),
+    CASE(a_late_approval_gives_back_the_light),
     CASE(the_second_is_told_who_was_first),
     CASE(foreign_light_stops_a_claim),
     {"D48_widths_get_different_light", "D48_widths_get_different_light_pg",

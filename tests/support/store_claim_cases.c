@@ -435,6 +435,7 @@ race(void *arg)
 {
     struct racer *r = arg;
     struct lp_err err = LP_ERR_INIT;
+    unsigned tries = 0;
     char holder[16];
     struct lp_piece pieces[2] = {piece(1, 1000 + 10 * (int64_t)r->n, 2000),
                                  piece(2, 1000, 1600 + (int64_t)r->n)};
@@ -442,7 +443,10 @@ race(void *arg)
 
     (void)snprintf(holder, sizeof holder, "h%u", r->n);
     call.who = who(holder, "p");
-    r->rc = run(r->env, &call, &err);
+    do { /* a busy machine: it was rolled back, and is done again */
+        lp_err_clear(&err);
+        r->rc = run(r->env, &call, &err);
+    } while ((r->rc == LP_CANCELLED || r->rc == LP_STORE) && tries++ < 100);
     (void)snprintf(r->msg, sizeof r->msg, "%s", err.msg);
     lp_err_clear(&err);
     return NULL;

@@ -371,6 +371,10 @@ broken(struct reply *r)
         r->out.len = at < r->out.len ? at : r->out.len;
         r->how->after = ending(r->rule);
         break;
+    case SIM_FAULT_HANG_UP:
+        r->conn->polite = true;
+        r->how->after = SIM_FIN;
+        break;
     case SIM_FAULT_HALF_OPEN:
     case SIM_FAULT_SILENCE:
         r->out.len = 0;

@@ -576,7 +576,7 @@ class Faults(WithSim):
     def test_table_is_complete(self):
         with open(os.path.join(flexsim.ROOT, "sim", "faults.def")) as text:
             rows = set(re.findall(r'^SIM_FAULT\(\w+, +"([a-z-]+)".*"(?:HTTP|TLS):', text.read(), re.M))
-        self.assertEqual(rows, {"status", "body", "redirect", "ignore", "tls"})
+        self.assertEqual(rows, {"status", "body", "redirect", "ignore", "hang-up", "tls"})
 
     def test_statuses(self):
         for status in (400, 401, 403, 409, 412, 429, 500, 502, 503, 504):
@@ -627,6 +627,16 @@ class Faults(WithSim):
             self.assertEqual(self.sim.http("g30.a", "PATCH", self.PATH, self.BODY)[0], 204)
             self.assertEqual(self.label(), expected)
         self.assertEqual(len(self.sim.control(op="journal")["journal"]), 3)
+
+    def test_a_connection_that_ends_between_requests(self):
+        self.sim.faults({"match": {"method": "GET"}, "do": {"fault": "hang-up"}})
+        connection = self.sim.https("g30.a")
+        status, _, headers = self.sim.http("g30.a", "GET", self.PATH, connection=connection, depth=2)
+        self.assertEqual((status, headers["Connection"]), (200, None))
+        connection.auto_open = False
+        with self.assertRaises((OSError, flexsim.http.client.HTTPException)):
+            self.sim.http("g30.a", "GET", self.PATH, connection=connection, depth=2)
+        connection.close()
 
     def test_stale_and_meddled_reads(self):
         self.sim.patch("g30.a", PORT.format(2, 1), self.BODY)

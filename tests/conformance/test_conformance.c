@@ -12,7 +12,8 @@
     "{\"name\":\"" name "\",\"kind\":\"G30\",\"release\":\"FP4.7.2\",\"serial\":\"RO0000000001\"," \
     "\"cards\":[{\"slot\":2,\"type\":\"CHM2T\"}]}"
 #define G42(name)                                                                                  \
-    "{\"name\":\"" name "\",\"kind\":\"G42\",\"serial\":\"GX0000000001\",\"cards\":[{"             \
+    "{\"name\":\"" name                                                                            \
+    "\",\"kind\":\"G42\",\"release\":\"R7.1.1\",\"serial\":\"GX0000000001\",\"cards\":[{"          \
     "\"name\":\"1-4\",\"type\":\"gx:CHM6\",\"subtype\":\"C14\"}]}"
 static const char network[] =
     "{\"format\":\"lightpath-sim network 1\",\"options\":{\"settle_ms\":30,\"seed\":7,"
@@ -40,6 +41,7 @@ static const struct subject {
     const char *object;                 /* something to read */
     const char *counted;                /* and to measure */
     const char *read_text, *write_text; /* as operators type them */
+    const char *release, *file;         /* to upgrade to; or NULL */
     unsigned roles;                     /* bits of enum lp_port_role that its ports have */
 } subjects[] = {
     {.driver = "infinera-flexils",
@@ -81,6 +83,8 @@ static const struct subject {
      .writes = {"P*", "DELETE", NULL},
      .object = "port:port-1/2/1",
      .counted = "och:port-1/2/1",
+     .release = "FP4.8.0",
+     .file = "sftp://repo@192.0.2.10/img/FP4.8.0.tar",
      .read_text = "GET /data/ne:ne?depth=1",
      .write_text = "PATCH /data/ne:ne {\"ne:ne\":{\"ne-site\":\"x\"}}",
      .roles = LP_BIT(LP_PORT_TRX_LINE) | LP_BIT(LP_PORT_TRX_CLIENT)},
@@ -99,6 +103,8 @@ static const struct subject {
      .writes = {"P*", "DELETE", NULL},
      .object = "port:1-4-L1",
      .counted = "oc:1-4-L1-1",
+     .release = "R8.0.2",
+     .file = "sftp://repo@192.0.2.10/img/gx-8.0.2.bin",
      .read_text = "GET /data/ioa-network-element:ne?depth=1",
      .write_text =
          "PATCH /data/ioa-network-element:ne {\"ioa-network-element:ne\":{\"label\":\"x\"}}",
@@ -570,6 +576,69 @@ it_tells_who_it_is(const struct subject *subject)
     bench_close(&b);
 }
 
+/* ---- software ---- */
+
+static json_t *
+stage_plan(struct bench *b, const char *release, const char *stage)
+{
+    json_auto_t *intents =
+        json_pack("[{s:s, s:s, s:b, s:s, s:s, s:[s]}]", "id", "sw", "kind", "software", "present",
+                  1, "release", release, "file", b->subject->file, "stages", stage);
+    json_t *plan = NULL;
+
+    if (b->ne->driver->plan(b->ne, &b->env.call, intents, false, &plan, &b->env.err) != LP_OK)
+        fail_msg("%s %s: %s", b->subject->driver, stage, b->env.err.msg);
+    return plan;
+}
+
+/* Waits are looked at anew until they hold, as a process that parks does. */
+static void
+run_patiently(struct bench *b, const json_t *op)
+{
+    int64_t end = lp_clock_mono_us(&b->env.clock) + 120000000;
+    enum lp_code rc = LP_RETRYABLE;
+
+    while (rc == LP_RETRYABLE && lp_clock_mono_us(&b->env.clock) < end) {
+        json_auto_t *report = NULL;
+
+        lp_err_clear(&b->env.err);
+        driver_env_patience(&b->env, 1);
+        rc = b->ne->driver->apply_op(b->ne, &b->env.call, op, NULL, &report, &b->env.err);
+    }
+    driver_env_patience(&b->env, 240);
+    if (rc != LP_OK)
+        fail_msg("%s %s: %s", b->subject->driver, lp_json_str(op, "id", ""), b->env.err.msg);
+}
+
+/* Each stage by itself; behind each the process may stop. */
+static void
+software_comes_stage_by_stage(const struct subject *subject)
+{
+    static const char *const stages[] = {"load", "activate", "cards"};
+    json_auto_t *identity = NULL;
+    struct bench b;
+
+    if (subject->release == NULL)
+        return;
+    bench_open(&b, subject);
+    for (size_t i = 0; i < LP_COUNT(stages); i++) {
+        json_auto_t *plan = stage_plan(&b, subject->release, stages[i]), *rest = NULL;
+        json_t *op;
+        size_t n;
+
+        json_array_foreach(json_object_get(plan, "operations"), n, op) run_patiently(&b, op);
+        rest = stage_plan(&b, subject->release, stages[i]);
+        assert_int_equal(json_array_size(json_object_get(rest, "operations")), 0);
+    }
+    reopen(&b);
+    assert_int_equal(b.ne->driver->probe(b.ne, &b.env.call, &identity, &b.env.err), LP_OK);
+    assert_string_equal(lp_json_str(identity, "software", ""), subject->release);
+    assert_int_equal(planned(&b, "[{\"id\":\"sw\",\"kind\":\"software\",\"present\":true,"
+                                 "\"release\":\"X1.0\",\"file\":\"f\"}]"),
+                     LP_INVALID); /* no way from here to there */
+    bench_close(&b);
+}
+
 /* An address that another element has by now: nothing is written. */
 static void
 another_element_is_not_written_to(const struct subject *subject)
@@ -621,6 +690,7 @@ FOR_ALL(undoing_restores_what_was)
 FOR_ALL(a_crash_after_each_operation_converges)
 FOR_ALL(what_a_driver_says_it_can_it_can)
 FOR_ALL(it_tells_who_it_is)
+FOR_ALL(software_comes_stage_by_stage)
 FOR_ALL(another_element_is_not_written_to)
 
 /* No driver is left out. */
@@ -668,6 +738,7 @@ main(void)
         cmocka_unit_test(test_undoing_restores_what_was),
         cmocka_unit_test(test_what_a_driver_says_it_can_it_can),
         cmocka_unit_test(test_another_element_is_not_written_to),
+        cmocka_unit_test(test_software_comes_stage_by_stage),
         cmocka_unit_test(test_a_crash_after_each_operation_converges),
     };
 

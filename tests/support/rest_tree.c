@@ -112,7 +112,7 @@ get(void *ctx, const char *path, const struct lp_restconf_query *query, json_t *
 void
 rest_tree_source(struct rest_tree *tree, struct ir_source *out)
 {
-    *out = (struct ir_source){tree, "the element", get};
+    *out = (struct ir_source){.ctx = tree, .name = "the element", .get = get};
 }
 
 /* ---- writing ---- */

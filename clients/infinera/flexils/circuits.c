@@ -829,7 +829,8 @@ open_later(struct fx_planner *p, const struct circuit *c, const struct fx_op *li
     json_auto_t *there = json_object();
     enum lp_code rc = LP_OK;
 
-    if (!is_planned(p, like->object, "wait")) /* behind whatever its source makes: any phase later */
+    if (!is_planned(p, like->object,
+                    "wait")) /* behind whatever its source makes: any phase later */
         rc = wait_for(p, c, LP_PHASE_CONNECT, like->object, there, NULL);
     return rc == LP_OK ? fx_edit(p, like, assumed, wanted) : rc;
 }

@@ -594,7 +594,8 @@ const struct lp_driver lp_driver_infinera_g30 = {
             | LP_DRIVER_CAP(LP_CAP_ODU_XC) | LP_DRIVER_CAP(LP_CAP_OLS_LINE)
             | LP_DRIVER_CAP(LP_CAP_ADD_DROP) | LP_DRIVER_CAP(LP_CAP_POWER_CONTROL)
             | LP_DRIVER_CAP(LP_CAP_PM_CURRENT) | LP_DRIVER_CAP(LP_CAP_PM_HISTORY)
-            | LP_DRIVER_CAP(LP_CAP_ALARMS) | LP_DRIVER_CAP(LP_CAP_RAW),
+            | LP_DRIVER_CAP(LP_CAP_ALARMS) | LP_DRIVER_CAP(LP_CAP_RAW)
+            | LP_DRIVER_CAP(LP_CAP_SW_UPGRADE),
     .longest_write_ms = 240000,
     .open = open_g30,
     .close = ir_close,

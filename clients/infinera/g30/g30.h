@@ -11,6 +11,7 @@
 #include "clients/infinera/rest/rest.h"
 
 extern const struct ir_platform g30_platform;
+extern const struct ir_software g30_software;
 
 /** A port by its name: "port-1/2/3", "port-1/3.2/1", "subport-1/3.2/1.4"; 0 = has none. */
 struct g30_port {

@@ -181,7 +181,8 @@ special_read(const struct ir_source *source, struct lp_arena *arena, const char 
 static bool
 knows(const char *kind)
 {
-    static const char *const kinds[] = {"port", "fiber-end", "line", "client", "odu-xc", "power"};
+    static const char *const kinds[] = {"port",   "fiber-end", "line",    "client",
+                                        "odu-xc", "power",     "software"};
 
     for (size_t i = 0; i < LP_COUNT(kinds); i++) {
         if (strcmp(kinds[i], kind) == 0)
@@ -193,8 +194,8 @@ knows(const char *kind)
 const struct ir_platform g30_platform = {
     .driver = "infinera-g30",
     .platform = "Groove G30",
-    .speaks = "a Groove G30 has ports, fiber ends, lines, clients, ODU cross-connects and transmit "
-              "power, nothing else",
+    .speaks = "a Groove G30 has ports, fiber ends, lines, clients, ODU cross-connects, transmit "
+              "power and software, nothing else",
     .classes = classes,
     .class_count = LP_COUNT(classes),
     .locate = locate,
@@ -202,4 +203,5 @@ const struct ir_platform g30_platform = {
     .plan = g30_plan,
     .special_read = special_read,
     .special_write = g30_xc_write,
+    .software = &g30_software,
 };

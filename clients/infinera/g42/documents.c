@@ -472,7 +472,7 @@ const struct lp_driver lp_driver_infinera_g42 = {
             | LP_DRIVER_CAP(LP_CAP_COUPLED_LINES) | LP_DRIVER_CAP(LP_CAP_ODU_XC)
             | LP_DRIVER_CAP(LP_CAP_POWER_CONTROL) | LP_DRIVER_CAP(LP_CAP_PM_CURRENT)
             | LP_DRIVER_CAP(LP_CAP_PM_HISTORY) | LP_DRIVER_CAP(LP_CAP_ALARMS)
-            | LP_DRIVER_CAP(LP_CAP_RAW),
+            | LP_DRIVER_CAP(LP_CAP_RAW) | LP_DRIVER_CAP(LP_CAP_SW_UPGRADE),
     .longest_write_ms = 240000,
     .open = open_g42,
     .close = ir_close,

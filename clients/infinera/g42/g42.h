@@ -10,6 +10,7 @@
 #include "clients/infinera/rest/rest.h"
 
 extern const struct ir_platform g42_platform;
+extern const struct ir_software g42_software;
 
 #define G42_NE         "/data/ioa-network-element:ne"
 #define G42_FACILITIES G42_NE "/facilities"

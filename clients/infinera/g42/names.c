@@ -177,7 +177,8 @@ special_read(const struct ir_source *source, struct lp_arena *arena, const char 
 static bool
 knows(const char *kind)
 {
-    static const char *const kinds[] = {"port", "fiber-end", "line", "client", "odu-xc", "power"};
+    static const char *const kinds[] = {"port",   "fiber-end", "line",    "client",
+                                        "odu-xc", "power",     "software"};
 
     for (size_t i = 0; i < LP_COUNT(kinds); i++) {
         if (strcmp(kinds[i], kind) == 0)
@@ -189,8 +190,8 @@ knows(const char *kind)
 const struct ir_platform g42_platform = {
     .driver = "infinera-g42",
     .platform = "GX G42",
-    .speaks = "a GX G42 has ports, fiber ends, lines, clients, cross-connects and transmit power, "
-              "nothing else",
+    .speaks = "a GX G42 has ports, fiber ends, lines, clients, cross-connects, transmit power "
+              "and software, nothing else",
     .classes = classes,
     .class_count = LP_COUNT(classes),
     .locate = locate,
@@ -198,4 +199,5 @@ const struct ir_platform g42_platform = {
     .plan = g42_plan,
     .special_read = special_read,
     .special_write = g42_xc_write,
+    .software = &g42_software,
 };

@@ -265,6 +265,79 @@ run_change(struct run *x, json_t **out)
     return act(x, actual, out);
 }
 
+/* ---- software ---- */
+
+static bool
+well(struct run *x, const json_t *actual, json_t **problems)
+{
+    if (strcmp(x->object, "sw:health") != 0)
+        return ir_holds(x->after, actual);
+    json_decref(*problems);
+    *problems = ir_health_problems(json_object_get(x->after, "baseline"), actual,
+                                   x->r->platform->software->q_drop_cdb);
+    return json_array_size(*problems) == 0;
+}
+
+/* An element that restarts refuses connections, logins and answers: all of that is "not yet". */
+static bool
+is_restarting(enum lp_code rc)
+{
+    return rc == LP_RETRYABLE || rc == LP_UNKNOWN || rc == LP_PROTOCOL || rc == LP_AUTH
+           || rc == LP_REFUSED || rc == LP_NOT_FOUND;
+}
+
+static enum lp_code
+run_wait(struct run *x, json_t **out)
+{
+    json_auto_t *actual = NULL, *problems = NULL;
+    enum lp_code rc;
+
+    do {
+        lp_err_clear(x->err);
+        rc = look(x, &actual);
+        if (rc == LP_OK && well(x, actual, &problems))
+            return report(x, false, actual, actual, out);
+        if (rc != LP_OK && !is_restarting(rc))
+            return rc;
+    } while (lp_ops_pause(x->r->call, conf_of(x)->devices_poll_ms));
+    if (rc == LP_OK)
+        rc = lp_fail(
+            x->err, LP_RETRYABLE, "%s: not yet: %s%s%s", x->r->ne.element->name,
+            lp_json_str(x->op, "text", x->object), json_array_size(problems) > 0 ? ": " : "",
+            json_array_size(problems) > 0 ? json_string_value(json_array_get(problems, 0)) : "");
+    else
+        rc = x->err->code = LP_RETRYABLE;
+    json_decref(x->err->detail);
+    x->err->detail = json_pack("{s:O?}", "problems", problems);
+    return rc;
+}
+
+/* Not read back: the element may be gone at once, a wait behind it tells. */
+static enum lp_code
+run_action(struct run *x, json_t **out)
+{
+    struct ir_request request[IR_REQUESTS];
+    json_auto_t *actual = NULL, *answer = NULL;
+    size_t count = 0;
+    enum lp_code rc = look(x, &actual);
+
+    if (rc == LP_OK && json_is_object(x->after) && ir_holds(x->after, actual))
+        return report(x, false, actual, actual, out);
+    if (rc == LP_OK && json_is_object(x->before) && !ir_holds(x->before, actual))
+        return conflict(x, actual, "it is no longer what it was when this was planned");
+    if (rc == LP_OK)
+        rc = ir_requests(x->r->platform, &x->source, x->r->call->arena, x->op, actual, x->produced,
+                         request, &count, x->err);
+    if (rc == LP_OK)
+        rc = verify_identity(x->r, x->err);
+    for (size_t i = 0; rc == LP_OK && i < count; i++) {
+        rc = x->r->send(x->r, &request[i], false, &answer, x->err);
+        if (rc == LP_OK)
+            rc = ir_operation_outcome(x->r->ne.element->name, answer, x->err);
+    }
+    return rc == LP_OK ? report(x, true, actual, actual, out) : rc;
+}
+
 enum lp_code
 ir_apply_op(struct lp_ne *ne, const struct lp_call *call, const json_t *operation,
             const json_t *produced, json_t **out, struct lp_err *err)
@@ -288,7 +361,12 @@ ir_apply_op(struct lp_ne *ne, const struct lp_call *call, const json_t *operatio
     if (json_is_object(produced))
         (void)json_object_update(made, (json_t *)(uintptr_t)produced);
     call->progress(call->ctx, lp_json_str(operation, "text", x.object));
-    rc = run_change(&x, out);
+    if (strcmp(x.action, "wait") == 0)
+        rc = run_wait(&x, out);
+    else if (strcmp(x.action, "action") == 0)
+        rc = run_action(&x, out);
+    else
+        rc = run_change(&x, out);
     r->call = NULL;
     return rc;
 }

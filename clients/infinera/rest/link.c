@@ -73,10 +73,16 @@ get_source(void *ctx, const char *path, const struct lp_restconf_query *query, j
                         : lp_fail(err, LP_NOMEM, "no memory for a path");
 }
 
+static enum lp_code
+rpc_source(void *ctx, const char *rpc, json_t *input, json_t **out, struct lp_err *err)
+{
+    return ir_rpc(ctx, rpc, input, true, out, err);
+}
+
 void
 ir_source_of(struct ir_ne *r, struct ir_source *out)
 {
-    *out = (struct ir_source){r, r->ne.element->name, get_source};
+    *out = (struct ir_source){r, r->ne.element->name, get_source, rpc_source};
 }
 
 enum lp_code

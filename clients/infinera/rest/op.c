@@ -53,6 +53,10 @@ ir_requests(const struct ir_platform *platform, const struct ir_source *source,
     *count = 0;
     if (strcmp(action, "wait") == 0)
         return LP_OK;
+    if (ir_is_software(object) && platform->software != NULL) {
+        *count = 1;
+        return platform->software->write(arena, operation, &requests[0], err);
+    }
     rc = platform->special_read(NULL, arena, object, &special, NULL, err);
     if (rc == LP_OK && special)
         return platform->special_write(source, arena, operation, actual, produced, requests, count,
@@ -84,7 +88,11 @@ ir_read(const struct ir_platform *platform, const struct ir_source *source, stru
     struct ir_place place;
     json_auto_t *answer = NULL;
     bool special = false;
-    enum lp_code rc = platform->special_read(source, arena, reference, &special, out, err);
+    enum lp_code rc;
+
+    if (ir_is_software(reference))
+        return ir_software_read(platform, source, arena, reference, out, err);
+    rc = platform->special_read(source, arena, reference, &special, out, err);
 
     if (rc != LP_OK || special)
         return rc;

@@ -44,10 +44,18 @@ ask_again(void *ctx, const char *path, const struct lp_restconf_query *query, js
     return rc;
 }
 
+static enum lp_code
+pass_on(void *ctx, const char *rpc, json_t *input, json_t **out, struct lp_err *err)
+{
+    struct ir_planner *p = ctx;
+
+    return p->source->rpc(p->source->ctx, rpc, input, out, err);
+}
+
 void
 ir_planner_source(struct ir_planner *p, struct ir_source *out)
 {
-    *out = (struct ir_source){p, p->source->name, ask_again};
+    *out = (struct ir_source){p, p->source->name, ask_again, pass_on};
 }
 
 enum lp_code
@@ -323,6 +331,8 @@ ir_plan(const struct ir_platform *platform, const struct ir_source *source, stru
 
     if (rc == LP_OK)
         rc = platform->plan(&p);
+    if (rc == LP_OK && platform->software != NULL)
+        rc = ir_plan_software(&p);
     if (rc != LP_OK)
         return rc;
     *out = lp_ops_sorted(ops);

@@ -70,6 +70,9 @@ struct ir_source {
      * the array of a list. *out: new reference, NULL when it does not exist. */
     enum lp_code (*get)(void *ctx, const char *path, const struct lp_restconf_query *query,
                         json_t **out, struct lp_err *err);
+    /** An operation "module:rpc" that only reads (get-pm, show commands); input is stolen. */
+    enum lp_code (*rpc)(void *ctx, const char *rpc, json_t *input, json_t **out,
+                        struct lp_err *err);
 };
 
 /** A write as it goes over the wire; texts in the arena. */
@@ -84,6 +87,7 @@ struct ir_request {
 
 struct ir_planner;
 struct ir_ne;
+struct ir_software;
 
 struct ir_platform {
     const char *driver;   /* name of the driver */
@@ -108,6 +112,7 @@ struct ir_platform {
                                   const json_t *operation, const json_t *actual, json_t *produced,
                                   struct ir_request requests[static IR_REQUESTS], size_t *count,
                                   struct lp_err *err);
+    const struct ir_software *software; /* NULL: cannot be upgraded */
 };
 
 /* ---- normal form (normal.c) ---- */
@@ -244,6 +249,52 @@ enum lp_code ir_plan_xc(struct ir_planner *p, const struct ir_xc_rules *rules,
 /** Removes the cross-connect of a client. */
 enum lp_code ir_xc_remove(struct ir_planner *p, const char *client,
                           const char *intent) LP_MUST_CHECK;
+
+/* ---- software (software.c) ---- */
+
+struct ir_release {
+    const char *from, *to;
+};
+struct ir_software {
+    const struct ir_release *releases; /* the ways that the vendor supports */
+    size_t release_count;
+    bool loads_alone;   /* an image is loaded first and activated later */
+    int64_t q_drop_cdb; /* a signal may get so much worse */
+    /** {"active","loaded"} */
+    enum lp_code (*image)(const struct ir_source *source, struct lp_arena *arena, json_t **out,
+                          struct lp_err *err);
+    /** {"alarms":[text...],"lines":{line:{"q_cdb","tx_cdbm"?,"mhz"?}},"busy":[card...]} */
+    enum lp_code (*health)(const struct ir_source *source, struct lp_arena *arena, json_t **out,
+                           struct lp_err *err);
+    /** {card: {"type","current":bool}} */
+    enum lp_code (*cards)(const struct ir_source *source, struct lp_arena *arena, json_t **out,
+                          struct lp_err *err);
+    /** Does a card of the type restart cold, with its traffic down? */
+    bool (*restarts_cold)(const char *card_type);
+    /** The request of an "action" on "sw:image", "sw:backup" or "fw:<card>". */
+    enum lp_code (*write)(struct lp_arena *arena, const json_t *operation,
+                          struct ir_request *request, struct lp_err *err);
+};
+bool ir_is_software(const char *reference);
+enum lp_code ir_software_read(const struct ir_platform *platform, const struct ir_source *source,
+                              struct lp_arena *arena, const char *reference, json_t **out,
+                              struct lp_err *err) LP_MUST_CHECK;
+/** Intents "software". */
+enum lp_code ir_plan_software(struct ir_planner *p) LP_MUST_CHECK;
+/** What has got worse since `baseline`, one text each; empty: all is well. New reference. */
+json_t *ir_health_problems(const json_t *baseline, const json_t *now, int64_t q_drop_cdb);
+/** The rows of a JSON text whose members "row" repeat. New reference. */
+json_t *ir_cli_rows(const char *text);
+/** A show command: *out malloc'ed. LP_REFUSED: it said ERROR, be it with status 200. */
+enum lp_code ir_cli(const struct ir_source *source, const char *rpc, const char *command,
+                    char **out, struct lp_err *err) LP_MUST_CHECK;
+/** The request that runs "module:name" with an input (stolen). */
+enum lp_code ir_operation(struct lp_arena *arena, const char *module, const char *name,
+                          json_t *input, struct ir_request *request,
+                          struct lp_err *err) LP_MUST_CHECK;
+/** LP_REFUSED when the answer of an operation says that it failed. */
+enum lp_code ir_operation_outcome(const char *name, const json_t *answer,
+                                  struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- modes (modes.c) ---- */
 

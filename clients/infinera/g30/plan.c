@@ -191,16 +191,13 @@ wish_och(struct ir_planner *p, const json_t *intent, const char *port, int64_t c
     return ir_wish(p, intent, ir_ref(p->arena, "och", port), attrs);
 }
 
-/* A port that a fiber ends at stays up, as the fiber wants it, whatever service it is free of. */
 static enum lp_code
 wish_unused(struct ir_planner *p, const json_t *intent, const char *port)
 {
-    const char *reference = ir_ref(p->arena, "port", port);
-    const json_t *actual = NULL;
-    enum lp_code rc = ir_get(p, reference, &actual);
-    bool cabled = lp_json_str(actual, "connected-to", "")[0] != '\0';
+    bool cabled = false;
+    enum lp_code rc = ir_is_cabled(p, port, &cabled);
 
-    return rc == LP_OK ? ir_wish(p, intent, reference,
+    return rc == LP_OK ? ir_wish(p, intent, ir_ref(p->arena, "port", port),
                                  json_pack("{s:s, s:s, s:s}", "port-mode", UNUSED, "admin-status",
                                            cabled ? "up" : "down", "service-label", ""))
                        : rc;

@@ -192,6 +192,21 @@ wish_channel(struct ir_planner *p, const json_t *intent, const struct line *line
 }
 
 static enum lp_code
+wish_line_port(struct ir_planner *p, const json_t *intent, const char *port)
+{
+    json_t *attrs = in_use(intent);
+    bool cabled = false;
+    enum lp_code rc = ir_is_cabled(p, port, &cabled);
+
+    if (!lp_json_true(intent, "present") && cabled)
+        (void)lp_json_set_str(attrs, "admin-state", "unlock");
+    if (rc == LP_OK)
+        return wish(p, intent, "port", port, attrs);
+    json_decref(attrs);
+    return rc;
+}
+
+static enum lp_code
 wish_line(struct ir_planner *p, const json_t *intent)
 {
     struct line line;
@@ -200,7 +215,7 @@ wish_line(struct ir_planner *p, const json_t *intent)
     if (rc == LP_OK && lp_json_true(intent, "present"))
         rc = check_mode(p, intent, line.ports[0]);
     for (size_t i = 0; rc == LP_OK && i < line.count; i++) {
-        rc = wish(p, intent, "port", line.ports[i], in_use(intent));
+        rc = wish_line_port(p, intent, line.ports[i]);
         if (rc == LP_OK)
             rc = wish(p, intent, "scg", line.ports[i], in_use(intent));
     }

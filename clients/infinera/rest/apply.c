@@ -297,8 +297,8 @@ run_wait(struct run *x, json_t **out)
         rc = look(x, &actual);
         if (rc == LP_OK && well(x, actual, &problems))
             return report(x, false, actual, actual, out);
-        if (rc != LP_OK && !is_restarting(rc))
-            return rc;
+        if (rc != LP_OK && rc != LP_CANCELLED && !is_restarting(rc))
+            return rc; /* cancelled: this look's time is over, not the wait's */
     } while (lp_ops_pause(x->r->call, conf_of(x)->devices_poll_ms));
     if (rc == LP_OK)
         rc = lp_fail(

@@ -152,6 +152,24 @@ ir_wished(const struct ir_planner *p, const char *reference)
     return json_object_get(p->wishes, reference);
 }
 
+enum lp_code
+ir_is_cabled(struct ir_planner *p, const char *port, bool *out)
+{
+    const json_t *actual = NULL;
+    enum lp_code rc = ir_get(p, ir_ref(p->arena, "port", port), &actual);
+    json_t *intent;
+    size_t i;
+
+    *out = lp_json_str(actual, "connected-to", "")[0] != '\0';
+    json_array_foreach((json_t *)(uintptr_t)p->intents, i, intent)
+    {
+        if (strcmp(lp_json_str(intent, "kind", ""), "fiber-end") == 0
+            && strcmp(lp_json_str(intent, "port", ""), port) == 0)
+            *out = lp_json_true(intent, "present");
+    }
+    return rc;
+}
+
 /* ---- from what is to what is wanted ---- */
 
 static bool

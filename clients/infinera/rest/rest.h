@@ -197,6 +197,9 @@ void ir_planner_source(struct ir_planner *p, struct ir_source *out);
  * present beats those of absent ones; two present ones that differ are LP_INVALID. */
 enum lp_code ir_wish(struct ir_planner *p, const json_t *intent, const char *reference,
                      json_t *attrs) LP_MUST_CHECK;
+/** Does a fiber end at the port, once the plan is carried out? Such a port stays up, as the fiber
+ * wants it, whatever service it is free of. */
+enum lp_code ir_is_cabled(struct ir_planner *p, const char *port, bool *out) LP_MUST_CHECK;
 /** What is wanted of an object, or NULL. Borrowed: {"intent","present","attrs"}. */
 const json_t *ir_wished(const struct ir_planner *p, const char *reference);
 /** Brings an object that exists to `wanted`: out of service where a guarded attribute differs,

@@ -9,6 +9,7 @@
 #include "products/import_csv.h"
 #include "steps/forms.h"
 #include "steps/import.h"
+#include "steps/tnms.h"
 #include "workflows/workflows.h"
 
 #define SKIP_EXISTING "skip-existing"
@@ -587,11 +588,18 @@ store_rows(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err
     return keep_rows(run, state, rows, delta, err);
 }
 
+static bool
+has_rows(const json_t *state)
+{
+    return json_object_get(state, "csv") != NULL;
+}
+
 static const struct lp_step step_store = {
     .key = "store",
     .title = "Check the file and keep its rows",
     .kind = LP_STEP_ACTION,
     .effects = LP_EFFECT_DB,
+    .when = has_rows, /* a TNMS may know nothing new */
     .run = store_rows,
     .no_undo = "what a source said stays said; the next import replaces it",
 };
@@ -799,11 +807,147 @@ static const struct lp_step step_report = {
 
 static const struct lp_step *const steps[] = {&step_store, &step_create, &step_report};
 
+/* ---- fibers that the TNMS knows ---- */
+
+static const struct lp_field tnms_patterns[] = {
+    {.name = "node_pattern",
+     .title = "Nodes",
+     .description = "Regular expression for the whole name of both nodes",
+     .kind = LP_FIELD_STRING,
+     .required = true,
+     .required_in = -1,
+     .has_min = true,
+     .min = 1,
+     .has_max = true,
+     .max = 255},
+    {.name = "port_pattern",
+     .title = "Ports",
+     .description = "The same for both ports",
+     .kind = LP_FIELD_STRING,
+     .required = true,
+     .required_in = -1,
+     .has_min = true,
+     .min = 1,
+     .has_max = true,
+     .max = 255},
+};
+
+static enum lp_code
+tnms_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    json_auto_t *nodes = json_string(lp_conf_live_text(&ctx->conf->tnms_node_pattern));
+    json_auto_t *ports = json_string(lp_conf_live_text(&ctx->conf->tnms_port_pattern));
+
+    for (size_t i = 0; i < LP_COUNT(tnms_patterns); i++)
+        lp_form_page_add(page, &tnms_patterns[i]);
+    lp_form_page_default(page, "node_pattern", nodes);
+    lp_form_page_default(page, "port_pattern", ports);
+    return lp_form_add_choice(ctx, page, "partner_id", "Owner", "Partner", true, err);
+}
+
+static enum lp_code
+tnms_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+           struct lp_err *err)
+{
+    (void)ctx;
+    (void)err;
+    for (size_t i = 0; i < LP_COUNT(tnms_patterns); i++)
+        lp_tnms_check_pattern(tnms_patterns[i].name, json_object_get(input, tnms_patterns[i].name),
+                              problems);
+    return LP_OK;
+}
+
+/* As if its rows had been typed: what exists is left out, the source is named after it. */
+static enum lp_code
+tnms_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
+{
+    (void)ctx;
+    if (lp_json_set_str(output, "customer_id", lp_json_str(output, "partner_id", "")) != 0
+        || lp_json_set_str(output, "source", "tnms") != 0
+        || lp_json_set_str(output, "mode", SKIP_EXISTING) != 0
+        || lp_json_set_bool(output, "ignore_other_columns", false) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for the form");
+    json_object_del(output, "partner_id");
+    return LP_OK;
+}
+
+static const struct lp_page tnms_pages[] = {
+    {.title = "Fibers of the TNMS", .build = tnms_build, .check = tnms_check}};
+static const struct lp_form tnms_form = {LP_PAGES(tnms_pages), .finish = tnms_finish};
+
+static enum lp_code
+show_left_out(struct lp_form_page *page, const json_t *left_out, struct lp_err *err)
+{
+    json_auto_t *headers = json_pack("[s]", "left out because");
+    json_auto_t *labels = json_array(), *cells = json_array(), *columns = json_pack("[O]", cells);
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach(left_out, i, row)
+    {
+        json_array_append(labels, json_object_get(row, "what"));
+        json_array_append(cells, json_object_get(row, "why"));
+    }
+    if (json_array_size(labels) == 0)
+        return LP_OK;
+    return lp_form_add_summary(page, headers, labels, columns, err);
+}
+
+/* The rows as a text to change: lengths and fiber types are what the TNMS does not know. */
+static enum lp_code
+choose_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    enum lp_code rc =
+        show_left_out(page, json_object_get(json_object_get(ctx->state, "tnms"), "left_out"), err);
+
+    lp_form_page_add(page, &form_fields[0]); /* csv */
+    lp_form_page_default(page, "csv", json_object_get(ctx->state, "csv"));
+    return rc;
+}
+
+static enum lp_code
+choose_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+             struct lp_err *err)
+{
+    json_auto_t *answers = json_copy((json_t *)(uintptr_t)ctx->state), *rows = NULL;
+    const struct examined x = examined_by_form(ctx, answers, problems);
+
+    if (answers == NULL || json_object_set(answers, "csv", json_object_get(input, "csv")) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for the form");
+    if (lp_tnms_is_stale(ctx->conf, ctx->clock, ctx->state)) {
+        lp_problem_field(problems, "value_error", "csv", json_object_get(input, "csv"),
+                         "what the TNMS said is too old (tnms.max_age_min): abort this task and "
+                         "start it again");
+        return LP_OK;
+    }
+    return examine(&x, &rows, err);
+}
+
+static const struct lp_page choose_pages[] = {
+    {.title = "Fibers to import", .build = choose_build, .check = choose_check}};
+static const struct lp_form choose_form = {LP_PAGES(choose_pages)};
+
+static const struct lp_step step_choose = {
+    .key = "choose",
+    .title = "Look through what will be imported",
+    .kind = LP_STEP_INPUT,
+    .effects = LP_EFFECT_NONE,
+    .assignee = "NOC",
+    .when = has_rows,
+    .form = &choose_form,
+    .no_undo = "a decision of a person",
+};
+
+static const struct lp_step *const tnms_steps[] = {&lp_step_read_tnms, &step_choose, &step_store,
+                                                   &step_create, &step_report};
+
 static const struct import imports[] = {
     {"task_import_pops", "create_pop", &lp_import_pops, look_up_pop, pages_pop},
     {"task_import_optical_devices", "create_optical_device", &lp_import_devices, look_up_device,
      pages_device},
     {"task_import_optical_fibers", "create_optical_fiber", &lp_import_fibers, look_up_fiber,
+     pages_fiber},
+    {"task_import_tnms_fibers", "create_optical_fiber", &lp_import_fibers, look_up_fiber,
      pages_fiber},
 };
 
@@ -838,5 +982,12 @@ static const struct lp_workflow list[] = {
      .form = &form,
      .shares = share_owner,
      LP_STEPS(steps)},
+    {.name = "task_import_tnms_fibers",
+     .description = "Import optical fibers that the TNMS knows",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     .form = &tnms_form,
+     .shares = share_owner,
+     LP_STEPS(tnms_steps)},
 };
 const struct lp_workflow_set lp_workflows_imports = {list, LP_COUNT(list)};

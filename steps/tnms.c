@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "clients/infinera/tnms/tnms.h"
 #include "model/products_gen.h"
 #include "steps/devices.h"

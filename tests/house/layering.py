@@ -36,7 +36,7 @@ HOMES = {
     "hiredis": ["queue"],
     "microhttpd.h": ["api", "sim"],
     "curl/": ["clients"],
-    "libyang/": ["model"],
+    "libyang/": ["model", "clients"],
     "cyaml/": ["base"],
     "yaml.h": ["base"],
     "editline/": ["cli"],

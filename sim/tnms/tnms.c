@@ -474,7 +474,7 @@ form_member(const char *body, const char *name, char *buf, size_t size)
 
     while (body != NULL && (strncmp(body, name, len) != 0 || body[len] != '=')) {
         body = strchr(body, '&');
-        body += body == NULL ? 0 : 1;
+        body = body == NULL ? NULL : body + 1;
     }
     if (body == NULL)
         return false;

@@ -1,0 +1,199 @@
+/* Software of transponders: what counts as worse, what an answer says, what the command line shows.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "clients/infinera/g30/g30.h"
+#include "clients/infinera/g42/g42.h"
+#include "tests/support/rest_tree.h"
+#include "tests/support/test_main.h"
+
+static json_t *
+load(const char *text)
+{
+    struct lp_err err = LP_ERR_INIT;
+    json_t *out = NULL;
+
+    if (lp_json_load(text, strlen(text), &out, &err) != LP_OK)
+        fail_msg("%s: %s", err.msg, text);
+    return out;
+}
+
+static void
+assert_problems(const char *baseline, const char *now, const char *expected)
+{
+    json_auto_t *was = load(baseline), *is = load(now), *problems = NULL;
+    char *text;
+
+    problems = ir_health_problems(was, is, 50);
+    text = json_dumps(problems, JSON_COMPACT);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+#define NOTHING "{\"alarms\":[],\"lines\":{},\"busy\":[]}"
+
+/* D41: an empty set is a set: what was none before and is one now is new. */
+static void
+d41_new_alarms_are_seen(void **state)
+{
+    (void)state;
+    assert_problems(NOTHING, NOTHING, "[]");
+    assert_problems(NOTHING, "{\"alarms\":[\"LOS\"],\"lines\":{},\"busy\":[]}",
+                    "[\"new alarm: LOS\"]");
+    assert_problems("{}", "{\"alarms\":[\"LOS\"]}", "[\"new alarm: LOS\"]");
+    assert_problems("{\"alarms\":[\"LOS\",\"LOF\"]}", "{\"alarms\":[\"LOF\"]}", "[]");
+    assert_problems("{\"alarms\":[\"LOS\"]}", "{\"alarms\":[\"LOF\",\"LOS\"]}",
+                    "[\"new alarm: LOF\"]");
+}
+
+static void
+signals_may_get_a_little_worse(void **state)
+{
+#define LINE(q, tx, mhz)                                                                           \
+    "{\"alarms\":[],\"lines\":{\"l\":{\"q_cdb\":" q ",\"tx_cdbm\":" tx ",\"mhz\":" mhz             \
+    "}},\"busy\":[]}"
+    (void)state;
+    assert_problems(LINE("890", "100", "193500000"), LINE("840", "50", "193500050"), "[]");
+    assert_problems(LINE("890", "100", "193500000"), LINE("839", "100", "193500000"),
+                    "[\"Q fell: l\"]");
+    assert_problems(LINE("890", "100", "193500000"), LINE("890", "49", "193500051"),
+                    "[\"transmit power fell: l\",\"frequency moved: l\"]");
+    assert_problems(LINE("890", "100", "193500000"), NOTHING, "[\"no longer there: l\"]");
+    assert_problems(NOTHING, "{\"alarms\":[],\"lines\":{},\"busy\":[\"1/2\"]}",
+                    "[\"restarting: 1/2\"]");
+}
+
+/* ---- an element that answers ---- */
+
+static const char *cli_text;
+
+static enum lp_code
+rpc(void *ctx, const char *name, json_t *input, json_t **out, struct lp_err *err)
+{
+    (void)ctx, (void)err;
+    json_decref(input);
+    *out = strstr(name, "get-pm") != NULL ? json_pack("{s:[]}", "pm-record")
+                                          : json_pack("{s:s}", "result", cli_text);
+    return LP_OK;
+}
+
+static enum lp_code
+health_of(const char *element, json_t **out)
+{
+    struct rest_tree tree = {.platform = &g42_platform, .root = load(element)};
+    struct lp_arena *arena = lp_arena_new();
+    struct lp_err err = LP_ERR_INIT;
+    struct ir_source source;
+    enum lp_code rc;
+
+    rest_tree_source(&tree, &source);
+    source.rpc = rpc;
+    rc = ir_read(&g42_platform, &source, arena, "sw:health", out, &err);
+    lp_err_clear(&err);
+    json_decref(tree.root);
+    lp_arena_free(arena);
+    return rc;
+}
+
+/* D41: a card on its way up raises alarms that need not name it. */
+static void
+d41_an_alarm_need_not_name_a_card(void **state)
+{
+    static const char element[] =
+        "{\"ioa-network-element:ne\":{\"equipment\":{\"card\":[{\"name\":\"1-4\",\"oper-state\":"
+        "\"enabled\"}]}},\"ioa-alarm:alarms\":{\"current-alarms\":{\"alarm\":["
+        "{\"alarm-id\":\"1\",\"alarm-type\":\"SW-INIT\",\"perceived-severity\":\"major\"},"
+        "{\"alarm-id\":\"2\",\"alarm-type\":\"OLOS\",\"perceived-severity\":\"critical\","
+        "\"resource\":"
+        "\"r\"},{\"alarm-id\":\"3\",\"alarm-type\":\"X\",\"perceived-severity\":\"not-reported\"}]}"
+        "}}";
+    json_auto_t *health = NULL;
+
+    (void)state;
+    assert_int_equal(health_of(element, &health), LP_OK);
+    assert_int_equal(json_array_size(json_object_get(health, "busy")), 1);
+    assert_int_equal(json_array_size(json_object_get(health, "alarms")), 1);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(health, "alarms"), 0)),
+                        "critical;r;OLOS;;;");
+}
+
+/* Rows are repeated members: none of them is lost. */
+static void
+rows_of_the_command_line(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t rows;
+    } cases[] = {
+        {"{\"row\":{\"card\":\"1/2\",\"fw-state\":\"current\"},\"row\":{\"card\":\"1/3\"}}\n", 2},
+        {"\n", 0},
+        {"", 0},
+        {"{\"row\":", 0},
+        {"{\"row\":[1],\"row\":{}}", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        json_auto_t *rows = ir_cli_rows(cases[i].text);
+
+        assert_int_equal(json_array_size(rows), cases[i].rows);
+    }
+}
+
+static void
+failures_with_status_200(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum lp_code code;
+    } cases[] = {
+        {"{\"status\":\"Successful\"}", LP_OK},
+        {"{\"status\":\"In-progress\",\"status-message\":\"m\"}", LP_OK},
+        {"{}", LP_OK},
+        {"{\"status\":\"Failed\",\"status-message\":\"no such file\"}", LP_REFUSED},
+        {"{\"download-result\":\"Failed: the file is no software image\"}", LP_REFUSED},
+        {"{\"upload-result\":\"Failed\"}", LP_REFUSED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        json_auto_t *answer = load(cases[i].answer);
+        struct lp_err err = LP_ERR_INIT;
+
+        assert_int_equal(ir_operation_outcome("e", answer, &err), cases[i].code);
+        lp_err_clear(&err);
+    }
+}
+
+static void
+errors_of_the_command_line(void **state)
+{
+    struct ir_source source = {.name = "e", .rpc = rpc};
+    struct lp_err err = LP_ERR_INIT;
+    char *text = NULL;
+
+    (void)state;
+    cli_text = "ERROR: invalid command";
+    assert_int_equal(ir_cli(&source, "coriant-rpc:cli-command", "show x", &text, &err), LP_REFUSED);
+    lp_err_clear(&err);
+    cli_text = "object does not exist";
+    assert_int_equal(ir_cli(&source, "coriant-rpc:cli-command", "show x", &text, &err), LP_OK);
+    assert_string_equal(text, "");
+    free(text);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(d41_new_alarms_are_seen),
+        cmocka_unit_test(d41_an_alarm_need_not_name_a_card),
+        cmocka_unit_test(signals_may_get_a_little_worse),
+        cmocka_unit_test(rows_of_the_command_line),
+        cmocka_unit_test(failures_with_status_200),
+        cmocka_unit_test(errors_of_the_command_line),
+    };
+
+    return LP_RUN_TESTS(tests);
+}

@@ -542,6 +542,7 @@ static const struct lp_step *const change[] = {&lp_step_update, &lp_step_claim_s
                                                &lp_step_settle_spectrum};
 static const struct lp_step *const drop[] = {&lp_step_release_spectrum, &pause};
 static const struct lp_step *const check[] = {&lp_step_compare_spectrum};
+static const struct lp_step *const repair[] = {&lp_step_reclaim_spectrum, &pause};
 static const struct lp_step *const number[] = {&number_step};
 static const struct lp_workflow rows[] = {
     {.name = "make",
@@ -567,6 +568,11 @@ static const struct lp_workflow rows[] = {
      .product = "Optical Spectrum",
      .is_task = true,
      LP_STEPS(check)},
+    {.name = "repair",
+     .description = "Repair",
+     .target = LP_TARGET_RECONCILE,
+     .product = "Optical Spectrum",
+     LP_STEPS(repair)},
     {.name = "number",
      .description = "Number",
      .target = LP_TARGET_SYSTEM,
@@ -700,6 +706,18 @@ a_life_with_claims(struct lp_run_env *env)
     assert_non_null(
         strstr(lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
                "is not claimed"));
+    /* and a repair takes it again */
+    stop(env, id, false);
+    start(env, "repair", sub, NULL, id);
+    lp_test_wait(env, id, "suspended");
+    assert_int_equal(claimed(env, "lit"), 2);
+    stop(env, id, true);
+    assert_int_equal(claimed(env, "lit") + claimed(env, "reserved"), 0);
+    start(env, "repair", sub, NULL, id);
+    lp_test_wait(env, id, "suspended");
+    go_on(env, id);
+    start(env, "check", sub, NULL, id);
+    lp_test_wait(env, id, "completed");
 }
 
 static void

@@ -40,7 +40,7 @@ lp_handler lp_on_device_list, lp_on_device_get, lp_on_device_cached, lp_on_devic
     lp_on_stop_list, lp_on_stop_set, lp_on_stop_end, lp_on_process_plans, lp_on_plan_approve,
     lp_on_process_evidence;
 /* on_topology.c */
-lp_handler lp_on_topology, lp_on_search;
+lp_handler lp_on_topology, lp_on_impact, lp_on_search;
 /* on_light.c */
 lp_handler lp_on_route_list, lp_on_spectrum_get, lp_on_spectrum_differences;
 /* metrics.c, stream.c */

@@ -53,6 +53,12 @@ static const struct lp_param route_query[] = {
 static const struct lp_param difference_query[] = {
     {.name = "fiber", .min = 1, .max = 255, .text = "only this fiber: id or name"},
 };
+static const struct lp_param impact_query[] = {
+    {.name = "fiber", .max = 255, .text = "subscription id or name of a fiber"},
+    {.name = "device", .max = 255, .text = "subscription id, host name or node name of a device"},
+    {.name = "pop", .max = 255, .text = "subscription id or code of a PoP"},
+    {.name = "card", .min = 1, .max = 64, .text = "with a device: only ports on this card, a prefix of their names (1-A-1)"},
+};
 static const struct lp_param domain_query[] = {
     {.name = "filter_owner_relations", .type = LP_PARAM_BOOL, .text = "leave instances of the subscription itself out of in_use_by_ids; true without"},
 };
@@ -329,6 +335,9 @@ static const struct lp_route rows[] = {
     /* ---- the network ---- */
     {.method = LP_GET, .path = "/api/topology", .op = "get_topology", .tag = "Network", .text = "PoPs, devices and fibers",
      .role = LP_ROLE_READ, .status = 200, .response = "Topology", .handler = lp_on_topology},
+    {.method = LP_GET, .path = "/api/topology/impact", .op = "get_impact", .tag = "Network",
+     .text = "Every service that rides on a fiber, device, card or PoP, by customer", .role = LP_ROLE_READ, QUERY(impact_query), .status = 200,
+     .response = "Impact", .errors = "404", .handler = lp_on_impact},
     {.method = LP_GET, .path = "/api/find", .op = "find", .tag = "Network",
      .text = "What is called exactly so: by port, circuit, customer, ticket or wavelength", .role = LP_ROLE_READ, QUERY(find_query),
      .status = 200, .response = "Found", .handler = lp_on_search},

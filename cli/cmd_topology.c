@@ -246,6 +246,84 @@ cli_topology_export(struct cli *cli, struct lp_err *err)
     return LP_OK;
 }
 
+/* ---- topology impact ---- */
+
+static void
+impact_rows(struct cli_table *table, const json_t *customer)
+{
+    const json_t *service;
+    size_t i;
+
+    json_array_foreach(json_object_get(customer, "services"), i, service)
+    {
+        const char *status = lp_json_str(service, "status", "");
+        const json_t *light = json_array_get(json_object_get(service, "spectrum"), 0);
+        char *range = light == NULL ? cli_strfmt("%s", "")
+                                    : cli_strfmt("%.5f to %.5f",
+                                                 (double)lp_json_int(light, "low_mhz", 0) / 1e6,
+                                                 (double)lp_json_int(light, "high_mhz", 0) / 1e6);
+        cli_table_cell(table, CLI_PLAIN, lp_json_str(customer, "customer", ""));
+        cli_table_cell(table, CLI_PLAIN, lp_json_str(service, "product", ""));
+        cli_table_cell(table, CLI_DIM, cli_short_id(lp_json_str(service, "subscription_id", "")));
+        cli_table_cell(table, CLI_PLAIN, lp_json_str(service, "description", ""));
+        cli_table_cell(table, cli_status_color(status), status);
+        cli_table_cell(table, CLI_PLAIN, range);
+        cli_table_cell(table, CLI_DIM, lp_json_str(service, "via", ""));
+        free(range);
+    }
+}
+
+static void
+show_impact(struct cli *cli, const json_t *impact)
+{
+    static const struct cli_column columns[] = {
+        {.title = "Customer"},
+        {.title = "Product", .optional = true},
+        {.title = "Id"},
+        {.title = "Service", .flexible = true},
+        {.title = "Status"},
+        {.title = "THz"},
+        {.title = "Via", .flexible = true, .optional = true}};
+    const json_t *subject = json_object_get(impact, "subject"), *customer;
+    const json_t *customers = json_object_get(impact, "customers");
+    const char *card = lp_json_str(subject, "card", NULL);
+    long long services = (long long)lp_json_int(impact, "services", 0);
+    struct cli_table *table;
+    size_t i;
+
+    (void)fprintf(cli->out.file, "%lld service%s of %zu customer%s ride%s on %s%s%s\n", services,
+                  services == 1 ? "" : "s", json_array_size(customers),
+                  json_array_size(customers) == 1 ? "" : "s", services == 1 ? "s" : "",
+                  lp_json_str(subject, "description", ""), card != NULL ? ", card " : "",
+                  card != NULL ? card : "");
+    if (services == 0)
+        return;
+    table = cli_table_new(columns, LP_COUNT(columns));
+    json_array_foreach(customers, i, customer) impact_rows(table, customer);
+    cli_table_print(table, &cli->out);
+    cli_table_free(table);
+}
+
+enum lp_code
+cli_topology_impact(struct cli *cli, struct lp_err *err)
+{
+    static const char *const names[] = {"fiber", "device", "pop", "card"};
+    json_auto_t *impact = NULL;
+    struct cli_path path;
+    bool printed = false;
+    enum lp_code rc;
+
+    cli_path_start(&path, "/topology/impact");
+    for (size_t i = 0; i < LP_COUNT(names); i++)
+        if (cli_opt(cli, names[i]) != NULL)
+            cli_path_query(&path, names[i], cli_opt(cli, names[i]));
+    rc = cli_fetch(cli, cli_path_get(&path), &impact, &printed, err);
+    cli_path_free(&path);
+    if (rc == LP_OK && !printed)
+        show_impact(cli, impact);
+    return rc;
+}
+
 /* ---- search ---- */
 
 static void

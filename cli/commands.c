@@ -116,6 +116,11 @@ static const struct cli_option path_options[] = {
      .words = "hops length latency loss margin"},
     {.name = "osnr", .value = "CDB", .help = "what the mode needs, in 0.01 dB: shows margins"},
     {.name = "limit", .value = "N", .help = "most routes"}};
+static const struct cli_option impact_options[] = {
+    {.name = "fiber", .value = "FIBER", .help = "a fiber: its id or name"},
+    {.name = "device", .value = "DEVICE", .help = "a device: its id, host name or node name"},
+    {.name = "pop", .value = "POP", .help = "a PoP: its id or code"},
+    {.name = "card", .value = "CARD", .help = "with --device: only this card, a prefix of port names"}};
 static const struct cli_option token_options[] = {
     {.name = "role", .value = "ROLE", .help = "read, operate or admin", .words = "read operate admin"},
     {.name = "expires", .value = "TIME", .help = "ISO 8601 time after which it is refused; never without"}};
@@ -244,6 +249,9 @@ const struct cli_command cli_commands[] = {
      .run = cli_topology_show},
     {.noun = "topology", .verb = "export", .args = "", .summary = "the network as JSON, or for Graphviz",
      .help = "`lightpath topology export --format dot | sfdp -Tsvg >network.svg` draws it.", OPTIONS(export_options), .run = cli_topology_export},
+    {.noun = "topology", .verb = "impact", .args = "", .summary = "what rides on a fiber, device, card or PoP",
+     .help = "Every service that loses its light when it fails or is worked on, by customer. `--device NAME --card 1-A-1` looks at the ports of one "
+             "card, whose names begin so.", OPTIONS(impact_options), .run = cli_topology_impact},
     {.noun = "path", .verb = "find", .args = "FROM TO", .min_args = 2, .max_args = 2, .summary = "routes between two ports or devices, best first",
      .help = "An end is a device, or DEVICE:PORT. What others have claimed and what the elements last saw is not offered.",
      OPTIONS(path_options), .run = cli_path_find},

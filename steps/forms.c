@@ -7,6 +7,7 @@
 #include "products/coord.h"
 #include "products/product.h"
 #include "steps/derive.h"
+#include "steps/impact.h"
 #include "steps/lifecycle.h"
 #include "steps/texts.h"
 
@@ -616,6 +617,17 @@ static const struct lp_page terminate_pages[] = {
 };
 const struct lp_form lp_form_terminate = {LP_PAGES(terminate_pages), .finish = terminate_finish};
 
+/* Not only who uses its blocks, but what rides on those. */
+static enum lp_code
+add_riders_of_target(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    json_auto_t *ids = json_pack("[s]", ctx->subscription->id);
+
+    if (ids == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the form");
+    return lp_form_add_riders(ctx, page, ids, NULL, err);
+}
+
 enum lp_code
 lp_form_add_impact(struct lp_form_ctx *ctx, struct lp_form_page *page, const char *text,
                    struct lp_err *err)
@@ -640,5 +652,5 @@ lp_form_add_impact(struct lp_form_ctx *ctx, struct lp_form_page *page, const cha
     if (rc == LP_OK && line.len > 0)
         lp_form_add_label(page, "impact", line.data);
     lp_buf_free(&line);
-    return rc;
+    return rc == LP_OK ? add_riders_of_target(ctx, page, err) : rc;
 }

@@ -6,6 +6,7 @@
 #include "engine/windows.h"
 #include "steps/device_internal.h"
 #include "steps/forms.h"
+#include "steps/impact.h"
 
 enum { SHOWN = 200 /* operations on the page of an approval */ };
 
@@ -312,6 +313,30 @@ show_touched(struct lp_form_page *page, const json_t *summary)
     }
 }
 
+/* What rides on the target of the process and on whatever the plan touches. */
+static enum lp_code
+show_riders(struct lp_form_ctx *ctx, struct lp_form_page *page, const json_t *summary,
+            struct lp_err *err)
+{
+    json_auto_t *ids = json_array();
+    const char *target = lp_json_str(ctx->state, "subscription_id", NULL);
+    const json_t *touched;
+    size_t i;
+    int failed = 0;
+
+    if (target != NULL)
+        failed = json_array_append_new(ids, json_string(target));
+    json_array_foreach(json_object_get(summary, "touches"), i, touched)
+    {
+        const char *id = lp_json_str(touched, "subscription_id", "");
+        if (target == NULL || strcmp(id, target) != 0)
+            failed |= json_array_append_new(ids, json_string(id));
+    }
+    if (ids == NULL || failed != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for the form");
+    return lp_form_add_riders(ctx, page, ids, NULL, err);
+}
+
 static enum lp_code
 approve_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
@@ -339,7 +364,9 @@ approve_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err 
     if (rc != LP_OK)
         return rc;
     show_touched(page, summary);
-    rc = show_operations(ctx, page, plan, err);
+    rc = show_riders(ctx, page, summary, err);
+    if (rc == LP_OK)
+        rc = show_operations(ctx, page, plan, err);
     lp_form_page_add(page, &decision);
     lp_form_page_add(page, &comment);
     return rc == LP_OK ? lp_window_field(ctx, page, "window", err) : rc;

@@ -210,6 +210,13 @@ class Life(Network):
         network = self.json("topology", "export")
         self.assertEqual(len(network["fibers"][0]["ends"]), 2)
         self.assertEqual(self.cli("topology", "show", "XX99", code=4).stderr.strip(), "lightpath: there is no PoP XX99")
+        fiber = network["fibers"][0]["fiber_name"]
+        self.assertIn("0 services of 0 customers ride on", self.cli("topology", "impact", "--fiber", fiber).stdout)
+        self.assertEqual(self.json("topology", "impact", "--pop", "MIL1")["fibers"][0]["description"], fiber)
+        self.assertEqual(len(self.json("topology", "impact", "--device", "lp.mil1.example.net", "--card", "1-A-1")["fibers"]), 1)
+        self.assertEqual(self.json("topology", "impact", "--device", "lp.mil1.example.net", "--card", "1-A-2")["fibers"], [])
+        self.assertIn("there is no pop 'XX99'", self.cli("topology", "impact", "--pop", "XX99", code=4).stderr)
+        self.assertIn("name one fiber, device or PoP", self.cli("topology", "impact", "--card", "1-A-1", code=2).stderr)
         found = self.json("search", "1-A-1-L1")["exact"]["subscriptions"]
         self.assertTrue(any(f["matched"].startswith("uses Port 1-A-1-L1") for f in found), found)
 

@@ -1,0 +1,27 @@
+/**
+ * What a form shows and asks before something interrupts traffic: the services that ride on what is
+ * touched, by customer. The approval of a plan shows them by itself; a workflow without a plan (a
+ * restart, an upgrade) adds the page lp_form_confirm_impact.
+ */
+#ifndef LP_STEPS_IMPACT_H
+#define LP_STEPS_IMPACT_H
+
+#include "engine/workflow.h"
+
+/** Adds a heading and a line per customer with the services that ride on these subscriptions (array
+ * of ids; see store/impact.h), themselves left out; nothing when there are none. *count = how many
+ * services, may be NULL. */
+enum lp_code lp_form_add_riders(struct lp_form_ctx *ctx, struct lp_form_page *page,
+                                const json_t *ids, size_t *count, struct lp_err *err) LP_MUST_CHECK;
+
+/** Word that confirms. */
+#define LP_CONFIRM_WORD "INTERRUPT"
+/** Adds the lines, and, when there are any, a required field `confirm`. */
+enum lp_code lp_form_add_confirmation(struct lp_form_ctx *ctx, struct lp_form_page *page,
+                                      const json_t *ids, struct lp_err *err) LP_MUST_CHECK;
+/** OPT-012 unless the word was typed, or nothing rides on them. */
+enum lp_code lp_form_check_confirmation(struct lp_form_ctx *ctx, const json_t *ids,
+                                        const json_t *input, struct lp_problems *problems,
+                                        struct lp_err *err) LP_MUST_CHECK;
+
+#endif

@@ -559,6 +559,7 @@ static const struct lp_workflow list[] = {
      .product = "Optical Spectrum",
      .form = &modify_form,
      .shares = share_route,
+     .usable_out_of_sync = true, /* its way leads around what is out of order */
      LP_STEPS(modify_steps)},
     {.name = "terminate_optical_spectrum",
      .description = "Terminate an optical spectrum",

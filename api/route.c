@@ -110,6 +110,7 @@ static const struct lp_param path_params[] = {
     {.name = "schedule_id", .type = LP_PARAM_UUID, .text = "id of a schedule"},
     {.name = "window", .max = 100, .text = "id or name of a maintenance window"},
     {.name = "device", .max = 255, .text = "id, host name, node name or address of a device"},
+    {.name = "place", .max = 300, .text = "id or name of a fiber, or of a device"},
     {.name = "kind", .max = 40, .text = "what was read of a device"},
     {.name = "workflow_key",
      .max = 100,

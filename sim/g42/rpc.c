@@ -24,6 +24,7 @@ rpc_xcon(struct sim_net *net, struct sim_box *box, const json_t *input, json_t *
     (void)out;
     if (!g42_xcon_create(box, input, why))
         return false;
+    sim_box_told(net, box, "ioa-network-element:ne/services/xcon", "create");
     sim_box_changed(net, box);
     return true;
 }

@@ -126,6 +126,9 @@ struct sim_patch *sim_patch_of_port(const struct sim_net *net, const struct sim_
 void sim_boxes_settle(struct sim_net *net);
 /** Puts the boxes back as the topology says. */
 enum lp_code sim_boxes_reset(struct sim_net *net, struct lp_err *err) LP_MUST_CHECK;
+/** Tells who listens that the configuration was changed there ("merge", "create", "delete"). */
+void sim_box_told(struct sim_net *net, struct sim_box *box, const char *path,
+                  const char *operation);
 /** Something was written: readings, alarms and light follow. */
 void sim_box_changed(struct sim_net *net, struct sim_box *box);
 bool sim_box_password(const struct sim_net *net, const struct sim_box *box, const char *user,

@@ -55,9 +55,12 @@ op_set(struct request *r, struct lp_err *err)
             (void)json_object_set_new(place.object, leaf->name, clean);
     }
     sim_place_free(&place);
-    if (rc == LP_OK)
-        sim_box_changed(r->server->net, r->box);
-    return rc;
+    if (rc != LP_OK)
+        return rc;
+    if (!lp_json_true(r->body, "silent"))
+        sim_box_told(r->server->net, r->box, lp_json_str(r->body, "path", ""), "merge");
+    sim_box_changed(r->server->net, r->box);
+    return LP_OK;
 }
 
 static enum lp_code
@@ -318,6 +321,27 @@ op_replace(struct request *r, struct lp_err *err)
     return rc;
 }
 
+/* A fiber that the TNMS does not know (any more), or knows again. */
+static enum lp_code
+op_hide(struct request *r, struct lp_err *err)
+{
+    const char *span = NULL;
+    json_t *hidden = json_object_get(r->box->extra, "hidden");
+    enum lp_code rc = lp_json_get_string(r->body, "span", &span, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (hidden == NULL) {
+        hidden = json_object();
+        (void)json_object_set_new(r->box->extra, "hidden", hidden);
+    }
+    if (lp_json_true(r->body, "show"))
+        (void)json_object_del(hidden, span);
+    else
+        (void)json_object_set_new(hidden, span, json_true());
+    return LP_OK;
+}
+
 /* From now on another password opens the element. */
 static enum lp_code
 op_password(struct request *r, struct lp_err *err)
@@ -346,6 +370,7 @@ static const struct {
     {"light", op_light},     {"power", op_power},           {"state", op_state},
     {"hash", op_state},      {"latency", op_latency},       {"restart", op_restart},
     {"replace", op_replace}, {"disconnect", op_disconnect}, {"password", op_password},
+    {"hide", op_hide},
 };
 
 /* ---- patches ---- */

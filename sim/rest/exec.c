@@ -323,6 +323,22 @@ write_run(struct sim_box *box, const char *path, const struct sim_http_request *
     return ok;
 }
 
+/* Tells whoever listens that the configuration was changed. Source: RFC 6470. */
+void
+sim_box_told(struct sim_net *net, struct sim_box *box, const char *path, const char *operation)
+{
+    char when[32];
+
+    if (!box->kind->events || net->box_emit == NULL)
+        return;
+    sim_box_clock(net, box, when);
+    net->box_emit(net->box_emit_arg, box,
+                  json_pack("{s:{s:s,s:{s:s,s:[{s:s+,s:s}]}}}", "ietf-restconf:notification",
+                            "eventTime", when, "ietf-netconf-notifications:netconf-config-change",
+                            "datastore", "running", "edit", "target", "/", path, "operation",
+                            operation));
+}
+
 static void
 data_write(struct sim_net *net, struct sim_box *box, const char *path,
            const struct sim_http_request *r, struct sim_web_answer *answer)
@@ -343,11 +359,15 @@ data_write(struct sim_net *net, struct sim_box *box, const char *path,
     }
     json_decref(box->before);
     box->before = copy;
+    sim_box_told(net, box, path,
+                 strcmp(r->method, "DELETE") == 0 ? "delete"
+                 : strcmp(r->method, "POST") == 0 ? "create"
+                                                  : "merge");
     sim_box_changed(net, box);
     etag_put(box, answer);
 }
 
-/* Something was written: what follows from it, and who wants to know. */
+/* Something was written: what follows from it. */
 void
 sim_box_changed(struct sim_net *net, struct sim_box *box)
 {

@@ -167,13 +167,15 @@ span_add(json_t *spans, const char *id, const char *const device[2], const char 
 }
 
 static void
-spans_show(const struct sim_net *net, json_t *spans)
+spans_show(const struct sim_net *net, const json_t *hidden, json_t *spans)
 {
     size_t i;
 
     for (i = 0; i < net->span_count; i++) {
         const struct sim_span *s = &net->spans[i];
 
+        if (json_object_get(hidden, s->id) != NULL)
+            continue;
         span_add(spans, s->id, (const char *const[]){s->node[0]->name, s->node[1]->name},
                  (const char *const[]){s->port[0]->aid, s->port[1]->aid});
     }
@@ -181,6 +183,8 @@ spans_show(const struct sim_net *net, json_t *spans)
         const char *device[2], *port[2];
         int e;
 
+        if (json_object_get(hidden, net->patches[i].id) != NULL)
+            continue;
         for (e = 0; e < 2; e++) {
             const struct sim_patch_end *end = &net->patches[i].end[e];
 
@@ -219,15 +223,14 @@ tnms_settle(struct sim_net *net, struct sim_box *box)
     json_t *physical, *devices, *spans;
     int64_t shown = lp_json_int(box->extra, "shown_us", INT64_MIN);
 
-    if (shown != INT64_MIN
-        && net->now_us - shown < lp_json_int(box->doc, "stale_ms", 0) * 1000 + 1000000)
+    if (shown != INT64_MIN && net->now_us - shown < lp_json_int(box->doc, "stale_ms", 0) * 1000)
         return;
     (void)lp_json_set_int(box->extra, "shown_us", net->now_us);
     devices = json_array();
     spans = json_array();
     nodes_show(net, devices);
     boxes_show(net, devices);
-    spans_show(net, spans);
+    spans_show(net, json_object_get(box->extra, "hidden"), spans);
     physical =
         json_object_get(json_object_get(box->tree, "tapi-common:context"), physical_schema.name);
     (void)json_object_set_new(physical, "device", devices);

@@ -368,11 +368,13 @@ class G42(WithSim):
         answer = connection.getresponse()
         self.assertEqual(answer.headers["Content-Type"], "text/event-stream")
 
-        def event():
+        def event(kind="ioa-alarm:alarm-notification"):
             while True:
                 line = answer.readline()
                 if line.startswith(b"data: "):
-                    return json.loads(line[6:])["ietf-restconf:notification"]["ioa-alarm:alarm-notification"]
+                    return json.loads(line[6:])["ietf-restconf:notification"][kind]
+        sim.patch("g42.a", G42_NE, {G42_NE: {"label": "x"}})
+        self.assertEqual(event("ietf-netconf-notifications:netconf-config-change")["edit"][0]["target"], "/" + G42_NE)
         sim.control(op="cut", span="a-b-1")
         raised = event()
         self.assertEqual((raised["alarm-type"], raised["AID"], raised["perceived-severity"]), ("OLOS", "1-4-L1-1", "critical"))
@@ -527,6 +529,9 @@ class Tnms(WithSim):
         spans = {frozenset(ports[end["access-port-uuid"]] for end in span["access-port"]) for span in context["physical-span"]}
         self.assertIn(frozenset({("flex.rm01", "Line PTP 1-A-1.L1"), ("flex.cb00", "Line PTP 1-A-1.L1")}), spans)
         self.assertIn(frozenset({("flex.rm01", "Tributary PTP 1-E1-1.T1A"), ("g30.rm01", "Line PTP 1.1.1")}), spans)
+        self.sim.control(op="hide", ne="tnms", span="rm01-cb00")
+        fewer = self.ask("GET", self.CONTEXT, fields="physical-span(uuid)")[1]["tapi-equipment:physical-context"]
+        self.assertEqual(len(fewer["physical-span"]), len(spans) - 1)
         one = self.ask("GET", self.CONTEXT + "/device=" + names["flex.rm01"]["uuid"], fields="name;access-port")[1]
         self.assertEqual(one["tapi-equipment:device"][0]["name"][0]["value"], "flex.rm01")
 

@@ -71,7 +71,7 @@ record_objects(struct lp_run *run, const struct lp_wanted *wanted, struct lp_err
     return LP_OK;
 }
 
-/** What the records of our objects say before this plan changes them: an abort puts it back. */
+/** The records of what is ours before this process: an abort puts them back. */
 static enum lp_code
 remember_objects(struct lp_run *run, const struct lp_wanted *wanted, json_t *delta,
                  struct lp_err *err)
@@ -81,22 +81,14 @@ remember_objects(struct lp_run *run, const struct lp_wanted *wanted, json_t *del
     enum lp_code rc = lp_query(run->store, LP_SQL_OBJECTS_OF,
                                LP_ARGS(lp_text("subscription", wanted->subject)), &rows, err);
 
-    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
-        const char *text = lp_rows_text(rows, i, "doc");
-        const char *element = lp_rows_text(rows, i, "element_id");
-        const char *intent = lp_rows_text(rows, i, "intent_id");
-        const json_t *now = json_object_get(json_object_get(wanted->mine, element), intent);
-        json_auto_t *doc = NULL;
-
-        if (now == NULL || strcmp(lp_rows_text(rows, i, "state"), "held") != 0)
-            continue;
-        rc = lp_json_load(text, strlen(text), &doc, err);
-        if (rc == LP_OK && !lp_json_same(doc, now)
-            && json_array_append_new(list, json_pack("{s:s, s:s, s:O}", "element", element,
-                                                     "intent", intent, "doc", doc))
+    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++)
+        if (strcmp(lp_rows_text(rows, i, "state"), "held") == 0
+            && json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "element",
+                                                     lp_rows_text(rows, i, "element_id"), "intent",
+                                                     lp_rows_text(rows, i, "intent_id"), "doc",
+                                                     lp_rows_text(rows, i, "doc")))
                    != 0)
             rc = lp_fail(err, LP_NOMEM, "no memory for a plan");
-    }
     lp_rows_free(rows);
     if (rc == LP_OK && json_array_size(list) > 0
         && json_object_set(delta, "objects_before", list) != 0)
@@ -216,26 +208,17 @@ plan_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err 
     size_t i;
 
     (void)delta;
+    (void)err;
     if (id == NULL)
         return LP_OK;
     lp_run_write(run, LP_SQL_OBJECTS_UNPLAN,
                  LP_ARGS(lp_text("subscription", id), lp_text("process", run->process_id)));
-    json_array_foreach(json_object_get(state, "objects_before"), i, entry)
-    {
-        char *text = NULL;
-        size_t len = 0;
-        enum lp_code rc = lp_json_canonical(json_object_get(entry, "doc"), &text, &len, err);
-
-        if (rc != LP_OK)
-            return rc;
-        lp_run_write(run, LP_SQL_OBJECT_PLAN,
-                     LP_ARGS(lp_text("element", lp_json_str(entry, "element", "")),
-                             lp_text("intent", lp_json_str(entry, "intent", "")),
-                             lp_text("subscription", id), lp_text("doc", text),
-                             lp_text("process", run->process_id),
-                             lp_int("now", lp_clock_utc_us(run->clock))));
-        free(text);
-    }
+    json_array_foreach(json_object_get(state, "objects_before"), i, entry) lp_run_write(
+        run, LP_SQL_OBJECT_HOLD,
+        LP_ARGS(lp_text("element", lp_json_str(entry, "element", "")),
+                lp_text("intent", lp_json_str(entry, "intent", "")), lp_text("subscription", id),
+                lp_text("doc", lp_json_str(entry, "doc", "{}")),
+                lp_text("process", run->process_id), lp_int("now", lp_clock_utc_us(run->clock))));
     return LP_OK;
 }
 

@@ -62,7 +62,7 @@ DO UPDATE SET doc = excluded.doc, state = 'held', process_id = excluded.process_
 DELETE FROM device_objects WHERE element_id = :element AND intent_id = :intent AND subscription_id = :subscription
 
 -- name: objects_unplan
-DELETE FROM device_objects WHERE subscription_id = :subscription AND process_id = :process AND state = 'planned'
+DELETE FROM device_objects WHERE subscription_id = :subscription AND process_id = :process
 
 -- name: objects_of
 SELECT element_id, intent_id, doc, state FROM device_objects WHERE subscription_id = :subscription ORDER BY element_id, intent_id

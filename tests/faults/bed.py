@@ -14,11 +14,14 @@ import lightpathd  # noqa: E402
 from tables import LEVELS, names  # noqa: E402
 
 ENDED = ("completed", "failed", "inconsistent_data", "api_unavailable", "aborted", "suspended")
+CHANNEL = re.compile(r"(?<=:)(\d+-\w+-\d+-[TS]\d+[A-Z]?)(@[^:,]*|-\d+)(?=:)")
+OWN = re.compile(r"MA\d{10}|127\.79\.\d+\.\d+")
+HASHED = re.compile(r"-[0-9a-f]{12}(?![0-9a-f])")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 READ_VERBS = ("RTRV-", "INH-", "ALW-", "CANC-")
 # Real time-outs are minutes; these are what a busy machine needs to answer in.
 SCALED = {
-    "connect_ms": 2000, "handshake_ms": 800, "read_ms": 500, "list_ms": 500, "write_ms": 500, "progress_ms": 500, "settle_ms": 300, "poll_ms": 10,
+    "connect_ms": 2000, "handshake_ms": 800, "read_ms": 500, "list_ms": 500, "write_ms": 500, "progress_ms": 500, "settle_ms": 1500, "poll_ms": 10,
     "breaker_window_ms": 10, "breaker_open_ms": 10, "gateway_probe_ms": 1500,
 }
 
@@ -28,8 +31,9 @@ def is_write(command):
 
 
 def node(name):
-    return {"name": name, "kind": "ROADM", "gateway": True,
-            "cards": [{"aid": "1-A-1", "type": "FRM", "ports": ["L1", "S1", "O1"]}]}
+    manual = {"attrs": {"INTFTYP": "MANUALMODE-2"}}
+    return {"name": name, "kind": "ROADM", "gateway": True, "ports": {"1-A-3-T1": manual, "1-A-3-T2": manual},
+            "cards": [{"aid": "1-A-1", "type": "FRM", "ports": ["L1", "S1", "O1"]}, {"aid": "1-A-3", "type": "FSM", "ports": ["T1", "T2"]}]}
 
 
 def topology(sets):
@@ -56,6 +60,7 @@ class Bed:
             "executor.retry_longest_ms": "20", **scaled})
         self.levels, self.read_to, self.pages, self.ids, self.db, self.http = {}, {}, {}, {}, None, None
         self.start()
+        self.serials = {n["name"]: n["serial"] for n in self.sim.control(op="nodes")["nodes"]}
         self.products = {p["name"]: p["product_id"] for p in self.get("/api/products/")}
         self.workflows = self.get("/api/workflows/")
         self._site()
@@ -105,9 +110,24 @@ class Bed:
         return self.db.execute(sql, args).fetchall()
 
     def start_process(self, workflow, pages):
+        """pages: of the form; or the process, when the scenario has started it by fill()."""
+        if isinstance(pages, str):
+            return pages
         status, body = self.ask("POST", f"/api/processes/{workflow}", pages)
         assert status == 201, (workflow, status, body[:2000])
         return json.loads(body)["id"]
+
+    def fill(self, workflow, first, values):
+        """Starts with values by field name, page by page; a value may be a function of the page that asks for it. The process."""
+        pages = [first]
+        while True:
+            status, body = self.ask("POST", f"/api/processes/{workflow}", pages)
+            if status != 510:
+                assert status == 201, (workflow, pages, status, body[:1000])
+                return json.loads(body)["id"]
+            form = json.loads(body)["form"]
+            pages.append({name: values[name](form) if callable(values[name]) else values[name]
+                          for name in form["properties"] if name in values})
 
     def wait(self, processes, limit=60, since=None):
         """Until all have ended, or wait for a person; {id: (status, reason, error)}. since: {id: modified_at before it was told to go on}."""
@@ -218,8 +238,18 @@ class Bed:
                     found.append((entry["t_us"], len(found), name, entry["session"], entry["text"].strip()))
         return [row[2:] for row in sorted(found)]
 
-    def hashes(self, k):
-        return tuple(self.sim.hash(ne=n) for n in names(k))
+    def plain(self, k, text):
+        """Without what tells this set from the others: names, serial numbers, addresses, ids and what is made of them."""
+        for end, name in zip("AZ", names(k)):
+            tcp = self.address(name)[1]
+            for own, word in ((name, "node"), (self.serials[name], "serial"), (str(tcp), "port")):
+                text = text.replace(own, word + end)
+        text = CHANNEL.sub(r"\1~", text)  # plans name the circuit, commands the number it was given
+        return OWN.sub("own", HASHED.sub("-hash", UUID.sub("id", text)))
+
+    def configuration(self, k):
+        """What both elements hold, so that it can be compared with other sets."""
+        return "\n".join(self.plain(k, json.dumps(self.sim.control(op="state", ne=name)["state"], sort_keys=True)) for name in names(k))
 
     def stored(self):
         """What the store says of every set's subscriptions and objects, without ids, times and what is terminated: {set: text}."""
@@ -235,12 +265,15 @@ class Bed:
                 out[k].append(("subscription", name, words, status, insync))
         for ident, block, doc in self.query("SELECT subscription_id, block, doc FROM blocks"):
             for k in sets_of(named.get(ident, "")):
-                out[k].append(("block", named[ident], block, UUID.sub("id", doc)))
+                out[k].append(("block", named[ident], block, doc))
         for element, intent, ident, doc, state in self.query(
                 "SELECT element_id, intent_id, subscription_id, doc, state FROM device_objects"):
             for k in sets_of(named.get(ident, "") + named.get(element, "")):
-                out[k].append(("object", named.get(element, "?"), UUID.sub("id", intent), named.get(ident, "?"), UUID.sub("id", doc), state))
-        return {k: sorted(map(str, rows)) for k, rows in out.items()}
+                out[k].append(("object", named.get(element, "?"), intent, named.get(ident, "?"), doc, state))
+        for fiber, low, high, state in self.query("SELECT fiber_id, low_mhz, high_mhz, state FROM spectrum_claims"):
+            for k in sets_of(named.get(fiber, "")):
+                out[k].append(("claim", named[fiber], low, high, state))
+        return {k: sorted(self.plain(k, json.dumps(row)) for row in rows) for k, rows in out.items()}
 
     def held(self):
         """Locks that ended processes still have: {process: text}."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 FAILED = ("failed", "inconsistent_data", "api_unavailable")
 DOMAIN = ".example.net"
-PORT = "1-A-1-L1"
+PORT, DROP = "1-A-1-L1", "1-A-3-T1"
 
 # ---- faults -----------------------------------------------------------------------------------------------------------------------------
 
@@ -100,15 +100,35 @@ def create_fiber(bed, k):
              "measured_loss_az_cdb": 1464}, {}]
 
 
+def first_route(form):
+    """The first route that a page offers."""
+    return next(d["enum"][0] for name, d in form["$defs"].items() if "Route" in name)
+
+
+def create_spectrum(bed, k):
+    a, z = (bed.subscription("Optical Device", n) for n in names(k))
+    return bed.fill("create_optical_spectrum", {"product": bed.product("Optical Spectrum")}, {
+        "spectrum_name": names(k)[0] + "-light", "device_a": a, "device_z": z, "port_a": DROP, "port_z": DROP, "low_mhz": 193462500,
+        "high_mhz": 193537500, "route": first_route})
+
+
+def modify_spectrum(bed, k):
+    return bed.fill("modify_optical_spectrum", {"subscription_id": bed.subscription("Optical Spectrum", names(k)[0])},
+                    {"low_mhz": 193475000, "high_mhz": 193550000, "route": first_route})
+
+
 # level: (the level below, ((workflow, pages), ...)): run for every set, in this order
 LEVELS = {
     "site": (None, ()),
     "devices": ("site", (("create_optical_device", lambda b, k: create_device(b, k, 0)),
                          ("create_optical_device", lambda b, k: create_device(b, k, 1)))),
     "fiber": ("devices", (("create_optical_fiber", create_fiber),)),
+    "inventory": ("fiber", (("task_refresh_device", lambda b, k: [{"device": names(k)[0] + DOMAIN}]),
+                            ("task_refresh_device", lambda b, k: [{"device": names(k)[1] + DOMAIN}]))),
+    "light": ("inventory", (("create_optical_spectrum", lambda b, k: create_spectrum(b, k)),)),
 }
 
-PRODUCTS = ("optical_device", "optical_fiber")  # all their workflows must stand below
+PRODUCTS = ("optical_device", "optical_fiber", "optical_spectrum")  # all their workflows must stand below
 
 # ---- workflows --------------------------------------------------------------------------------------------------------------------------
 
@@ -148,4 +168,10 @@ SCENARIOS = (
     Scenario("reconcile_optical_fiber", "fiber", on("Optical Fiber"),
              drift=((0, "OTS", PORT, {"LABEL": "mine"}), (1, "OTS", PORT, {"LABEL": "mine too", "EXPSPANLOSS": "OVER25DB"}))),
     Scenario("terminate_optical_fiber", "fiber", on("Optical Fiber", 0, {})),
+    Scenario("create_optical_spectrum", "inventory", create_spectrum),
+    Scenario("modify_optical_spectrum", "light", modify_spectrum),
+    Scenario("validate_optical_spectrum", "light", on("Optical Spectrum")),
+    Scenario("reconcile_optical_spectrum", "light", on("Optical Spectrum"),
+             drift=((0, "SCG", DROP, {"LABEL": "mine"}), (1, "SCG", DROP, {"LABEL": "mine too"}), (0, "OSNC", DROP + "-1", {"LABEL": "theirs"}))),
+    Scenario("terminate_optical_spectrum", "light", on("Optical Spectrum", 0, {})),
 )

@@ -807,16 +807,35 @@ will_be_moved(struct fx_planner *p, const struct circuit *c, const char *aid, co
            && !lp_json_same(is, wanted) && json_object_set(expected, "PASSBANDLIST", wanted) == 0;
 }
 
+/* The move would darken it by itself; closed before by a command of its own, it is opened again
+ * when the move is undone. */
+static enum lp_code
+close_before_move(struct fx_planner *p, const struct fx_op *like, const json_t *sch,
+                  const json_t *closed)
+{
+    struct fx_op dark = *like;
+
+    if (strcmp(lp_json_str(sch, "SHUTTERSTATE", ""), "OPEN") != 0)
+        return LP_OK;
+    dark.phase = LP_PHASE_DARK;
+    dark.flags = LP_OP_TRAFFIC;
+    dark.purpose = "to move it";
+    return fx_edit(p, &dark, sch, closed);
+}
+
 /* Channels of a moved circuit may still go and come again: its cross-connect, which is made anew,
  * tells when the move is done. */
 static enum lp_code
 open_after_move(struct fx_planner *p, const struct circuit *c, const char *port,
-                const struct fx_op *like, const json_t *expected, const json_t *wanted)
+                const struct fx_op *like, const json_t *sch, const json_t *expected,
+                const json_t *wanted)
 {
     json_auto_t *assumed = json_pack("{s:s, s:s}", "ADMIN", "IS", "SHUTTERSTATE", "CLOSED");
     const char *cross = lp_arena_printf(p->arena, "ocrs:%s@%s", port, c->suffix);
-    enum lp_code rc = wait_for(p, c, LP_PHASE_CONNECT, cross, expected, NULL);
+    enum lp_code rc = close_before_move(p, like, sch, assumed);
 
+    if (rc == LP_OK)
+        rc = wait_for(p, c, LP_PHASE_CONNECT, cross, expected, NULL);
     return rc == LP_OK ? fx_edit(p, like, assumed, wanted) : rc;
 }
 
@@ -863,7 +882,7 @@ shutter(struct fx_planner *p, const struct circuit *c, const char *port, bool op
     if (sch == NULL)
         return open_later(p, c, &like, wanted);
     if (open && (will_be_moved(p, c, aid, sch, expected) || lp_json_true(c->intent, "moved")))
-        return open_after_move(p, c, port, &like, expected, wanted);
+        return open_after_move(p, c, port, &like, sch, expected, wanted);
     return fx_edit(p, &like, sch, wanted);
 }
 

@@ -125,7 +125,9 @@ fx_edit(struct fx_planner *p, const struct fx_op *like, const json_t *actual, co
     (void)fx_class_of(like->object, &object, &aid);
     differences(object, wanted, actual, guarded, plain);
     if (json_object_size(guarded) > 0) {
-        way.purpose = "before the change";
+        way.purpose = like->purpose == NULL
+                          ? "before the change"
+                          : lp_arena_printf(p->arena, "%s, before the change", like->purpose);
         if (object == FX_SCG)
             rc = state_to_edit(p, aid, &state);
         else

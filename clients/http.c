@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "wire/restconf.h"
 #include "wire/sse.h"
 
 enum { MAX_REDIRECTS = 3, MAX_EVENTS_WAITING = 10000 };
@@ -808,17 +809,9 @@ lp_http_reply_free(struct lp_http_reply *reply)
 char *
 lp_http_escape(const char *text)
 {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     struct lp_buf out = LP_BUF_INIT;
 
-    lp_buf_str(&out, "");
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-        if (strchr(plain, *p) != NULL)
-            lp_buf_char(&out, (char)*p);
-        else
-            lp_buf_printf(&out, "%%%02X", *p);
-    }
+    lp_restconf_encode(&out, text);
     if (out.failed) {
         lp_buf_free(&out);
         return NULL;

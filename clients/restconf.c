@@ -34,9 +34,9 @@ is_bare_ipv6(const char *text)
 static bool
 has_port(const char *host, size_t len)
 {
-    const char *colon = memrchr(host, ':', len), *bracket = memrchr(host, ']', len);
-
-    return colon != NULL && (bracket == NULL || bracket < colon);
+    while (len > 0 && host[len - 1] != ':' && host[len - 1] != ']')
+        len--;
+    return len > 0 && host[len - 1] == ':';
 }
 
 static enum lp_code

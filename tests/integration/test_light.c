@@ -536,6 +536,37 @@ static const struct lp_step number_step = {.key = "number",
                                            .run = give_number,
                                            .no_undo = "a test"};
 
+static enum lp_code
+give_others(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    const struct lp_number_range range = {1, 9};
+    int64_t key = 0, value = 0, group = 0, none = 0;
+    enum lp_code rc =
+        lp_allocate_key(run, "test.plain", "number", range, NULL, NULL, NULL, &key, err);
+
+    (void)state;
+    if (rc == LP_OK)
+        rc = lp_allocate_value(run, "test_leaf", "number", range, NULL, &value, err);
+    if (rc == LP_OK)
+        rc = lp_allocate_group(run, "test.tag", "f", 3, "c", &range, &group, err);
+    if (rc == LP_OK
+        && lp_allocate_group(run, "test.tag", "f", 3, "c", &(struct lp_number_range){1, 2}, &none,
+                             err)
+               != LP_CONFLICT)
+        return lp_fail(err, LP_INTERNAL, "a flow that is used was given out: %d", (int)none);
+    lp_err_clear(err);
+    lp_json_set_int(delta, "key", key);
+    lp_json_set_int(delta, "value", value);
+    lp_json_set_int(delta, "group", group);
+    return rc;
+}
+static const struct lp_step others_step = {.key = "others",
+                                           .title = "Give out other numbers",
+                                           .kind = LP_STEP_ACTION,
+                                           .effects = LP_EFFECT_DB_RW,
+                                           .run = give_others,
+                                           .no_undo = "a test"};
+static const struct lp_step *const others[] = {&others_step};
 static const struct lp_step *const make[] = {&lp_step_construct, &lp_step_claim_spectrum, &pause,
                                              &lp_step_settle_spectrum};
 static const struct lp_step *const change[] = {&lp_step_update, &lp_step_claim_spectrum, &pause,
@@ -578,6 +609,11 @@ static const struct lp_workflow rows[] = {
      .target = LP_TARGET_SYSTEM,
      .is_task = true,
      LP_STEPS(number)},
+    {.name = "others",
+     .description = "Others",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     LP_STEPS(others)},
 };
 static const struct lp_workflow_set set = {rows, LP_COUNT(rows)};
 
@@ -889,6 +925,37 @@ numbers_are_given_out_once(struct lp_run_env *env)
                "between 1 and 40"));
 }
 
+/** The lowest that is free: by unique keys, by values of living subscriptions, by groups of keys.
+ */
+static void
+gaps_are_filled(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1], sql[400];
+    json_auto_t *state = NULL;
+
+    snprintf(sql, sizeof sql,
+             "INSERT INTO block_keys (scope, value, instance_id, subscription_id) VALUES "
+             "('test.plain', '1', 'i', 's'), ('test.plain', '3', 'i', 's'), "
+             "('test.tag', 'f001c01', 'i', 's'), ('test.tag', 'f002c16', 'i', 's'), "
+             "('test.tag', 'f004c01', 'i', 's'), ('test.tag', 'x003c01', 'i', 's')");
+    lp_store_env_exec(&env->db, sql);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO block_values (name, value, instance_id, subscription_id) VALUES "
+             "('test_leaf', '1', 'i', '%s'), ('test_leaf', '2', 'i', 'gone'), "
+             "('other_leaf', '3', 'i', '%s')",
+             net.device[A], net.device[A]);
+    lp_store_env_exec(&env->db, sql);
+    lp_test_start(env, "others", NULL, id);
+    lp_test_wait(env, id, "completed");
+    state = lp_test_state(env, id);
+    assert_int_equal(lp_json_int(state, "key", 0), 2);
+    assert_int_equal(lp_json_int(state, "value", 0), 2);
+    assert_int_equal(lp_json_int(state, "group", 0), 3);
+    assert_int_equal(lp_numbers_och(env->conf).high, 999);
+    assert_int_equal(lp_numbers_flow(env->conf).low, 1);
+    assert_int_equal(lp_numbers_client(env->conf).high, 16);
+}
+
 /* ---- */
 
 struct light_case {
@@ -918,6 +985,7 @@ static const struct light_case cases[] = {
     {"D48_widths_get_different_light", "D48_widths_get_different_light_pg",
      widths_get_different_light},
     CASE(numbers_are_given_out_once),
+    CASE(gaps_are_filled),
 };
 
 static void

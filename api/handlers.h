@@ -41,6 +41,7 @@ lp_handler lp_on_device_list, lp_on_device_get, lp_on_device_cached, lp_on_devic
     lp_on_process_evidence;
 /* on_topology.c */
 lp_handler lp_on_topology, lp_on_impact, lp_on_search;
+lp_handler lp_on_service_path;
 /* on_light.c */
 lp_handler lp_on_route_list, lp_on_spectrum_get, lp_on_spectrum_differences;
 /* metrics.c, stream.c */

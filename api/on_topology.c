@@ -5,12 +5,20 @@
 #include "api/internal.h"
 #include "store/impact.h"
 #include "store/subscriptions.h"
+#include "store/services.h"
 #include "store/topology.h"
 
 enum lp_code
 lp_on_topology(struct lp_request *req, json_t **out, struct lp_err *err)
 {
     return lp_topology(req->api->services.store, out, err);
+}
+
+enum lp_code
+lp_on_service_path(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    return lp_service_path(req->api->services.store, req->api->services.catalog, req->params[0],
+                           out, err);
 }
 
 enum lp_code

@@ -245,6 +245,8 @@ const struct cli_command cli_commands[] = {
              "measured_on, cable_id, pair_id, circuit_id, key where there are any. A fiber whose ends are configured already becomes active "
              "without anything being written; a device in mode observe is never written.",
      OPTIONS(import_options), .run = cli_import},
+    {.noun = "service", .verb = "show", .args = "SERVICE", .min_args = 1, .max_args = 1,
+     .summary = "draw the path of a digital service: channels, devices, ports and fibers", .run = cli_service_show},
     {.noun = "topology", .verb = "show", .args = "[POP]", .max_args = 1, .summary = "PoPs, devices and fibers, of one PoP or all",
      .run = cli_topology_show},
     {.noun = "topology", .verb = "export", .args = "", .summary = "the network as JSON, or for Graphviz",

@@ -31,6 +31,8 @@ cli_handler cli_schedule_list, cli_schedule_show, cli_schedule_create, cli_sched
 cli_handler cli_tl1_parse;
 /* cmd_topology.c */
 cli_handler cli_topology_show, cli_topology_export, cli_topology_impact, cli_search;
+/* cmd_service.c */
+cli_handler cli_service_show;
 /* cmd_light.c */
 cli_handler cli_path_find, cli_spectrum_show, cli_spectrum_differences;
 /* cmd_system.c */

@@ -41,3 +41,15 @@ WHERE s.customer_id = :customer AND s.id <> :customer AND s.status <> 'terminate
 -- name: search_spectrum
 SELECT c.element_id, c.doc, s.description FROM device_cache c JOIN subscriptions s ON s.id = c.element_id
 WHERE c.kind = 'spectrum' AND s.status <> 'terminated' ORDER BY s.description, s.id
+
+-- A port with its device and the site of that.
+-- name: service_port
+SELECT p.doc, p.subscription_id AS device_id, d.doc AS device, site.doc AS pop
+FROM blocks p
+JOIN blocks d ON d.subscription_id = p.subscription_id AND d.parent_id IS NULL
+LEFT JOIN block_refs r ON r.from_id = d.instance_id AND r.field = 'pop'
+LEFT JOIN blocks site ON site.instance_id = r.to_id
+WHERE p.instance_id = :instance_id
+
+-- name: service_fiber
+SELECT b.doc, b.subscription_id AS fiber_id FROM blocks b WHERE b.instance_id = :instance_id

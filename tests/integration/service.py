@@ -298,6 +298,14 @@ class Life(Services):
             "g30.bo01": client_port(4, second, "g30.rm01") + [cross(4, second, 2)],
             "flex.rm01": ['ED-OSNC:flex.rm01:1-E1-1-T1A-1:*:::LABEL="f007c01+f007c02"']})
 
+    def test_3_the_path_is_drawn(self):
+        text = self.cli("service", "show", "f007c02").stdout
+        self.assertIn("OCh042 rm01-bo01  193.50000 THz, 75.0 GHz wide, 16QAM_300G, 300 Gb/s, lit", text)
+        self.assertIn("carries f007c01 OCh042 rm01-bo01 (100GBE)  (owner)  active", text)
+        self.assertIn(f"[RM01] g30.rm01{DOMAIN}  port-1/1/4 >< port-1/1/1\n      |  patch cord\n  [RM01] flex.rm01{DOMAIN}  1-E1-1-T1A >< 1-A-1-L1\n"
+                      f"      |  78.0 km\n  [CB00] flex.cb00{DOMAIN}  1-A-1-L1 >< 1-A-1-L2\n      |  71.0 km\n", text)
+        self.cli("service", "show", self.find("Optical Device", "flex.rm01"), code=2)
+
     def test_4_what_cannot_be_is_refused(self):
         first = self.first_page
         self.refused([{"product": self.product("100G")}, first(device_z=self.g30["g30.rm01"])], "OPT-010")

@@ -298,7 +298,7 @@ class Life(Services):
             "g30.bo01": client_port(4, second, "g30.rm01") + [cross(4, second, 2)],
             "flex.rm01": ['ED-OSNC:flex.rm01:1-E1-1-T1A-1:*:::LABEL="f007c01+f007c02"']})
 
-    def test_3_the_path_is_drawn(self):
+    def test_3a_the_path_is_drawn(self):
         text = self.cli("service", "show", "f007c02").stdout
         self.assertIn("OCh042 rm01-bo01  193.50000 THz, 75.0 GHz wide, 16QAM_300G, 300 Gb/s, lit", text)
         self.assertIn("carries f007c01 OCh042 rm01-bo01 (100GBE)  (owner)  active", text)

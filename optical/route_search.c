@@ -513,6 +513,11 @@ is_alive(struct lp_search *s, struct lp_label *label)
 
     if (is_long && s->carriers > 0 && !s->has_reach && !s->request->regenerate)
         measure_reach(s);
+    if (s->has_reach && !can_still_end(s, mask_at(s, 0), s->a_node)) {
+        s->space->heap.count = 0; /* no slot leads from end to end */
+        s->result->removed[LP_RULE_CONTINUITY]++;
+        return false;
+    }
     if (is_noisy(s, label->noise, node_of(s, label))) {
         s->result->removed[LP_RULE_MARGIN]++;
         return false;

@@ -152,6 +152,21 @@ class Life(Light):
         self.assertEqual(self.attribute(*FIR, kind="SCG"), f"Remotely connected to lp.rom1{DOMAIN} 1-A-3-T1 via {BLUE}.")
         self.start("validate_optical_spectrum", one)
 
+    def test_01_D54_what_rides_on_it(self):
+        def riders(*args):
+            found = self.json("topology", "impact", *args)
+            return [(c["customer"], s["subscription_id"], s["spectrum"][0]["low_mhz"]) for c in found["customers"] for s in c["services"]]
+        blue, fiber = self.blue(), self.fiber("lp.fir1", "lp.ola1")
+        expected = riders("--fiber", fiber)
+        self.assertEqual([r[1:] for r in expected], [(blue, LOW)])
+        for args in (("--device", "lp.ola1" + DOMAIN), ("--device", "lp.fir1" + DOMAIN, "--card", "1-A-3"), ("--pop", "ROM1")):
+            self.assertEqual(riders(*args), expected, args)
+        for args in (("--fiber", self.fiber("lp.rom1", "lp.ola2")), ("--device", "lp.mil1" + DOMAIN), ("--device", "lp.fir1" + DOMAIN, "--card", "1-A-2")):
+            self.assertEqual(riders(*args), [], args)
+        told = self.cli("topology", "impact", "--fiber", fiber).stdout
+        self.assertRegex(told, r"1 service of 1 customer rides on")
+        self.assertRegex(told, rf"{BLUE}.*193\.46250 to 193\.53750")
+
     def test_02_ports_are_shared_and_say_who_shares(self):
         two = self.create("Azure", FIR, ROM, low_mhz=HIGH, high_mhz=HIGH + 50000)
         self.assertEqual(self.attribute(*FIR, kind="SCG"), f"Remotely connected to lp.rom1{DOMAIN} 1-A-3-T1 via Azure+{BLUE}.")

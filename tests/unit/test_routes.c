@@ -609,6 +609,90 @@ D48_a_chosen_route_is_checked_again(void **state)
     lp_graph_free(net.graph);
 }
 
+/* ---- hopeless searches end ---- */
+
+#define MESH 12 /* devices that are all connected with each other: millions of ways through them   \
+                 */
+
+static void
+mesh_link(struct net *net, uint32_t a, uint32_t z, const struct lp_link *like)
+{
+    char id[32], ports[2][32];
+    uint32_t ends[2] = {a, z}, index[2];
+    struct lp_link link = *like;
+
+    (void)snprintf(id, sizeof(id), "%u-%u", a, z);
+    for (size_t e = 0; e < 2; e++) {
+        struct lp_port port = {.id = ports[e], .name = ports[e], .node = ends[e]};
+        (void)snprintf(ports[e], sizeof(ports[e]), "%u to %u", ends[e], ends[1 - e]);
+        assert_int_equal(lp_graph_add_port(net->graph, &port, &index[e], &err), LP_OK);
+    }
+    link.id = link.name = id;
+    link.a_port = index[0];
+    link.z_port = index[1];
+    assert_int_equal(lp_graph_add_link(net->graph, &link, NULL, &err), LP_OK);
+}
+
+/* Node 0 hangs on the mesh 1..MESH by one link, and so does the last node. */
+static struct net
+mesh(const struct lp_link *first, const struct lp_link *last)
+{
+    const struct lp_link plain = {.length_m = 1000, .loss_cdb = 2200};
+    struct net net = new_net();
+
+    for (uint32_t n = 0; n < MESH + 2; n++) {
+        char id[16];
+        (void)snprintf(id, sizeof(id), "n%u", n);
+        add_node(&net, id, LP_NODE_ROADM);
+    }
+    mesh_link(&net, 0, 1, first);
+    mesh_link(&net, MESH, MESH + 1, last);
+    for (uint32_t a = 1; a <= MESH; a++)
+        for (uint32_t z = a + 1; z <= MESH; z++)
+            mesh_link(&net, a, z, &plain);
+    seal(&net);
+    return net;
+}
+
+static void
+hopeless_searches_end_early(void **state)
+{
+    const struct lp_link low = {.limit = {191325000, 191400000}},
+                         high = {.limit = {191400000, 191475000}}, plain = {.length_m = 1000};
+    struct lp_route_request request = {.a_port = NONE, .z_port = NONE, .z_node = MESH + 1};
+    struct net net = mesh(&low, &high);
+
+    (void)state;
+    request.wanted = (struct lp_wanted){
+        .policy = LP_ASSIGN_FIRST, .count = 1, .width_mhz = {50000}, .step_mhz = 6250};
+    find(&net, &request, 0); /* each link has a slot; none of them is common */
+    assert_true(result.removed[LP_RULE_CONTINUITY] > 0);
+    assert_true(result.looked_at < 5000);
+    lp_graph_free(net.graph);
+
+    net = mesh(&plain, &plain);
+    request.wanted.count = 0;
+    request.required_osnr_cdb = 2690; /* one span of the mesh is quiet enough, two are not */
+    find(&net, &request, 1);
+    assert_true(result.looked_at < 5000);
+    request.required_osnr_cdb = 0;
+    request.z_node = 1; /* one way only: all the rest would have to come back */
+    find(&net, &request, 1);
+    request.a_node = 2;
+    request.z_node = 0;
+    request.most = 16;
+    find(&net, &request, 16);
+    assert_true(result.looked_at < 5000);
+    lp_graph_free(net.graph);
+
+    net = mesh(&plain, &plain);
+    request = (struct lp_route_request){.a_port = NONE, .z_port = NONE, .a_node = 1, .z_node = 0};
+    request.most = 2; /* from the mesh to what hangs on its first device */
+    find(&net, &request, 1);
+    assert_true(result.looked_at < 5000);
+    lp_graph_free(net.graph);
+}
+
 /* ---- sections ---- */
 
 static struct lp_route_port
@@ -727,6 +811,7 @@ main(void)
         cmocka_unit_test(regeneration_changes_the_slot),
         cmocka_unit_test(leased_and_stale_and_wrong),
         cmocka_unit_test(D48_a_chosen_route_is_checked_again),
+        cmocka_unit_test(hopeless_searches_end_early),
         cmocka_unit_test(T11_sections),
         cmocka_unit_test(T12_multiplex_sections),
         cmocka_unit_test(T13_name_of_a_lightpath),

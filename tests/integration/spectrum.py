@@ -152,7 +152,7 @@ class Life(Light):
         self.assertEqual(self.attribute(*FIR, kind="SCG"), f"Remotely connected to lp.rom1{DOMAIN} 1-A-3-T1 via {BLUE}.")
         self.start("validate_optical_spectrum", one)
 
-    def test_01_D54_what_rides_on_it(self):
+    def test_01b_D54_what_rides_on_it(self):
         def riders(*args):
             found = self.json("topology", "impact", *args)
             return [(c["customer"], s["subscription_id"], s["spectrum"][0]["low_mhz"]) for c in found["customers"] for s in c["services"]]

@@ -728,21 +728,23 @@ render_target(const struct sim_place *place, const struct sim_query *query)
     if (place->whole) {
         const json_t *list = json_object_get(place->parent, place->member);
 
-        return json_array_size(list) == 0
-                   ? NULL
-                   : render_child(place->schema, list, query->depth == 1 ? 2 : query->depth, state,
-                                  query);
-    }
-    if (place->object == NULL)
+        if (json_array_size(list) == 0)
+            return NULL;
+        value =
+            render_child(place->schema, list, query->depth == 1 ? 2 : query->depth, state, query);
+    } else if (place->object == NULL) {
         return NULL;
-    value = render_object(place->schema, place->object, query->depth, state, query);
+    } else {
+        value = render_object(place->schema, place->object, query->depth, state, query);
+    }
     if (query->fields != NULL) {
         json_t *all = value;
 
         value = fields_apply(all, query->fields, strlen(query->fields), 0);
         json_decref(all);
     }
-    return (place->schema->flags & SIM_S_LIST) != 0 ? json_pack("[o]", value) : value;
+    return !place->whole && (place->schema->flags & SIM_S_LIST) != 0 ? json_pack("[o]", value)
+                                                                     : value;
 }
 
 json_t *

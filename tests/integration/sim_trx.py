@@ -87,7 +87,7 @@ class G30(WithSim):
         self.assertEqual(set(get("g30.a", PORT.format(2, 1), depth=2, content="config")[0]) & {"port-type", "oper-status"}, set())
         self.assertEqual(get("g30.a", "ne:ne", fields="ne-id;shelf(shelf-id;slot(card(required-type)))")["shelf"][0]["slot"][1],
                          {"card": {"required-type": "CHM2T"}})
-        self.assertEqual([row["swload-version"] for row in get("g30.a", "ne:ne/system/sw-management/softwareload")], ["FP4.7.2"])
+        self.assertEqual(get("g30.a", "ne:ne/system/sw-management/softwareload", fields="swload-version"), [{"swload-version": "FP4.7.2"}])
         for query in ("depth=0", "depth=x", "colour=red", "depth=1&depth=2", "content=some"):
             self.assertEqual(self.sim.http("g30.a", "GET", "/restconf/data/ne:ne?" + query)[0], 400, query)
 

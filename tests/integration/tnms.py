@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Fibers imported from the TNMS: asked when the task runs, shown before anything is created, and nobody misses it when it is not there."""
+import json
 import os
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import flexsim  # noqa: E402
 import lightpathd  # noqa: E402
 import tnms_server  # noqa: E402
 from network import NODES, Network  # noqa: E402
@@ -87,6 +89,37 @@ class Imports(Network):
         process = self.begin("waiting")
         self.assertIn("tnms", process["failed_reason"] or "", process)
         self.cli("process", "abort", process["process_id"], "--yes")
+
+
+class Simulated(Network):
+    """The simulator's TNMS: its own certificate, tokens and names; we know none of its devices, and say so of each of its fibers."""
+    BASE, NODES = "127.78.8.1", ("flex.rm01",)
+    with open(os.path.join(os.path.dirname(flexsim.RING), "service.json"), encoding="utf-8") as topology:
+        TOPOLOGY = json.load(topology)
+
+    @classmethod
+    def pop_code(cls, node):
+        return node[5:].upper()
+
+    @classmethod
+    def secrets(cls):
+        entry = cls.sim.ports["tnms"]
+        os.environ["LIGHTPATH_TNMS_URL"] = f"https://{entry['address']}:{entry['https']}"
+        return f"[tnms]\nuser = {flexsim.USER}\npassword = {flexsim.PASSWORD}\ntls_ca = {cls.sim.path('ca.pem')}\n"
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        del os.environ["LIGHTPATH_TNMS_URL"]
+
+    def test_its_fibers_are_understood(self):
+        partner = self.json("subscription", "list", "--product", "Partner")[0]["subscription_id"]
+        started = self.json("process", "start", "task_import_tnms_fibers", "--set", f"partner_id={partner}",
+                            "--set", "port_pattern=.+", "--watch")
+        state = self.daemon.get(f"/api/processes/{started['process_id']}").json()["current_state"]["tnms"]
+        self.assertEqual((state["found"], state["no_fibers"]), (0, 0))
+        self.assertIn({"what": "flex.rm01 1-A-1-L1 to flex.cb00 1-A-1-L1", "why": "there is no device flex.rm01"}, state["left_out"])
+        self.assertNotIn(flexsim.PASSWORD, str(self.sim.transcript("tnms")))
 
 
 if __name__ == "__main__":

@@ -404,10 +404,30 @@ changed_request(struct lp_form_ctx *ctx, const json_t *answers, json_t **request
     return *request != NULL ? LP_OK : lp_fail(err, LP_NOMEM, "no memory for the form");
 }
 
+/* Rows about the move: passband, route, how. */
+static void
+add_move(const struct lp_form_ctx *ctx, const json_t *route, json_t *names, json_t *before,
+         json_t *after)
+{
+    const json_t *root = ctx->subscription->root;
+    bool same = json_equal(json_object_get(route, "ports"),
+                           json_object_get(root, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS));
+
+    json_array_append_new(names, json_string("Passband"));
+    json_array_append_new(before, mhz_text(root));
+    json_array_append_new(after, mhz_text(json_object_get(route, "first_free")));
+    json_array_append_new(names, json_string("Route"));
+    json_array_append_new(before, json_string(same ? "the same" : "another"));
+    json_array_append(after, json_object_get(route, "text"));
+    json_array_append_new(names, json_string("How to move"));
+    json_array_append_new(before, json_string(""));
+    json_array_append_new(after, json_string(lp_json_str(ctx->answers, "how", "")));
+}
+
 static enum lp_code
 change_summary(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
-    const json_t *root = ctx->subscription->root, *route;
+    const json_t *root = ctx->subscription->root;
     json_auto_t *names = json_pack("[s]", "Name");
     json_auto_t *before =
         json_pack("[O]", json_object_get(root, LP_F_OPTICAL_SPECTRUM_SPECTRUM_NAME));
@@ -422,18 +442,7 @@ change_summary(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err
         rc = changed_request(ctx, ctx->answers, &request, err);
         if (rc != LP_OK)
             return rc;
-        route = json_object_get(request, "route");
-        json_array_extend(names, json_pack("[s, s, s]", "Passband", "Route", "How to move"));
-        json_array_extend(
-            before, json_pack("[o, s, s]", mhz_text(root),
-                              json_equal(json_object_get(route, "ports"),
-                                         json_object_get(root, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS))
-                                  ? "the same"
-                                  : "another",
-                              ""));
-        json_array_extend(
-            after, json_pack("[o, O, s]", mhz_text(json_object_get(route, "first_free")),
-                             json_object_get(route, "text"), lp_json_str(ctx->answers, "how", "")));
+        add_move(ctx, json_object_get(request, "route"), names, before, after);
     }
     rc = lp_form_add_summary(page, headers, names, columns, err);
     return rc == LP_OK ? lp_form_add_impact(ctx, page, "These ride on the spectrum", err) : rc;

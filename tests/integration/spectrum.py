@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import sqlite3
 import sys
 import threading
 
@@ -110,15 +109,17 @@ class Light(network.Network):
     def shutters(self, node, port):
         return {aid: o["SHUTTERSTATE"] for aid, o in self.objects(node, "SCH").items() if aid.rsplit("-", 1)[0] == port}
 
+    def all_claimed(self):
+        fibers = [f["subscription_id"] for f in self.json("subscription", "list", "--product", "Optical Fiber", "--limit", "100")]
+        return [c for f in fibers for shown in self.daemon.get(f"/api/spectrum/{f}").json()["fibers"] for c in shown["claims"]]
+
     def claims(self, subscription):
         """(fiber, low, high, state) of what a subscription has claimed."""
-        with sqlite3.connect(os.path.join(self.daemon.data_dir, "lightpath.db")) as db:
-            return sorted(db.execute("SELECT fiber_id, low_mhz, high_mhz, state FROM spectrum_claims WHERE subscription_id = ?",
-                                     (subscription,)))
+        return sorted((c["fiber_id"], c["low_mhz"], c["high_mhz"], c["state"]) for c in self.all_claimed()
+                      if c["subscription_id"] == subscription)
 
     def all_claims(self):
-        with sqlite3.connect(os.path.join(self.daemon.data_dir, "lightpath.db")) as db:
-            return db.execute("SELECT count(*) FROM spectrum_claims").fetchone()[0]
+        return len(self.all_claimed())
 
     def marks(self):
         return {node: len(self.sim.transcript(node)) for node in NODES}
@@ -189,6 +190,14 @@ class Life(Light):
                                 (LOW, HIGH + 6250, "OPT-020"), (1, 2, "OPT-020")):
             self.assertIn(part, self.refused(2, FIR, ROM, low_mhz=low, high_mhz=high))
         self.assertEqual(self.written(since), [])
+
+    def test_03_a_negative_margin_is_wanted_or_refused(self):
+        light = {"low_mhz": HIGH, "high_mhz": HIGH + 50000, "required_osnr_cdb": 6000}
+        self.assertIn("by margin", self.refused(3, FIR, ROM, **light))
+        before, claims = self.at_rest(), self.all_claims()
+        tried = self.act("create_optical_spectrum", *self.settings_of("Thin", FIR, ROM, **light, accept_negative_margin="true"), "--dry-run")
+        self.assertIn("ENT-OSNC:lp.fir1", self.cli("plan", "show", tried["process_id"]).stdout)
+        self.assertEqual((self.at_rest(), self.all_claims()), (before, claims))  # a dry run claims nothing
 
     def test_04_D18_its_own_light_is_free(self):
         one = self.blue()

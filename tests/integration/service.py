@@ -115,7 +115,7 @@ class Services(network.Network):
 
     def refused(self, pages, text, workflow=CREATE):
         reply = self.daemon.post(f"/api/processes/{workflow}", pages)
-        self.assertIn(reply.status, (400, 409, 412), reply)
+        self.assertIn(reply.status, (400, 409, 412, 422), reply)
         self.assertIn(text, reply.body.decode())
 
     def done(self, workflow, pages, *wanted):
@@ -340,6 +340,14 @@ class Life(Services):
                 self.through(self.daemon.start_process("reconcile_optical_digital_service", [{"subscription_id": service}]))
                 self.assertEqual(self.sim.hash(), before)
 
+    def test_6a_D23_a_change_is_checked_like_a_new_one(self):
+        first, modify = {"subscription_id": self.service(FIRST)}, "modify_optical_digital_service"
+        self.refused([first, {"centers_mhz": [194000001]}], "OPT-020", modify)
+        self.refused([first, {"widths_mhz": [40000]}], "OPT-022", modify)
+        self.refused([first, {"widths_mhz": [50000]}], "OPT-024", modify)
+        self.refused([first, {"mode": "QPSK_100G"}], "2 services with 200 Gb/s", modify)
+        self.refused([first, {"centers_mhz": [180000000]}, {}], "OPT-020: 179962500 MHz is outside", modify)
+
     def test_7_D24_others_are_named_and_confirmed(self):
         service, before = self.service(FIRST), self.root(self.service(FIRST))
         move = {"centers_mhz": [194000000], "widths_mhz": [100000]}
@@ -348,10 +356,6 @@ class Life(Services):
         self.assertEqual(reply.status, 510, reply)
         self.assertIn("f007c02", reply.body.decode())
         self.refused(pages + [{"confirm": "yes"}], "OPT-012", "modify_optical_digital_service")
-        self.refused([pages[0], {"centers_mhz": [194000001]}], "OPT-020", "modify_optical_digital_service")
-        self.refused([pages[0], {"widths_mhz": [40000]}], "OPT-022", "modify_optical_digital_service")
-        self.refused([pages[0], {"widths_mhz": [50000]}], "OPT-024", "modify_optical_digital_service")
-        self.refused([pages[0], {"mode": "QPSK_100G"}], "2 services with 200 Gb/s", "modify_optical_digital_service")
         self.through(self.daemon.start_process("modify_optical_digital_service", pages + [{"confirm": "MODIFY"}]), asks=True)
         self.assertEqual(self.och("g30.bo01")["frequency"], 194000000)
         self.assertGreater(float(self.och("g30.bo01")["rx-optical-power"]), -40)
@@ -382,6 +386,8 @@ class Life(Services):
 def two_lines():
     """A second patch cord at each end."""
     more = topology()
+    next(node for node in more["nodes"] if node["name"] == "g30.bo01")["cards"].append({"slot": 2, "type": "CHM1"})
+    more["patches"] += [{"id": "g30-bo01-3", "a": ["g30.bo01", "port-1/2/1"], "b": ["flex.bo01", "1-E1-1-T1A"], "loss_cdb": 50}]
     more["patches"] += [{"id": "g30-rm01-2", "a": ["g30.rm01", "port-1/1/2"], "b": ["flex.rm01", "1-E1-1-T3A"], "loss_cdb": 50},
                         {"id": "g30-bo01-2", "a": ["g30.bo01", "port-1/1/2"], "b": ["flex.bo01", "1-E1-1-T4A"], "loss_cdb": 50}]
     return more
@@ -391,7 +397,8 @@ class Days(Services):
     """Two carriers, two at once, and what goes wrong."""
 
     TOPOLOGY, BASE = two_lines(), "127.80.0.1"
-    FIBERS = FIBERS + ("g30.rm01,port-1/1/2,flex.rm01,1-E1-1-T3A,patch,,", "flex.bo01,1-E1-1-T4A,g30.bo01,port-1/1/2,patch,,")
+    FIBERS = FIBERS + ("g30.rm01,port-1/1/2,flex.rm01,1-E1-1-T3A,patch,,", "flex.bo01,1-E1-1-T4A,g30.bo01,port-1/1/2,patch,,",
+                       "flex.bo01,1-E1-1-T1A,g30.bo01,port-1/2/1,patch,,")
     BOTH = {"line_ports_a": ["port-1/1/1", "port-1/1/2"], "line_ports_z": ["port-1/1/1", "port-1/1/2"]}
 
     def same(self, before, tuning=Life.TUNING):
@@ -405,6 +412,11 @@ class Days(Services):
             self.assertEqual(reply.status, 200, reply)
             found += [claim for entry in reply.json()["fibers"] for claim in entry["claims"]]
         return found
+
+    def test_0_D51_only_modes_that_both_ends_have(self):
+        pages = [{"product": self.product("100G")}, self.first_page(carriers=1),
+                 {"client_port_a": "port-1/1/3", "client_port_z": "port-1/2/3"}]
+        self.assertEqual([value for value, _ in self.choices(CREATE, pages, "mode")], ["QPSK_100G", "16QAM_200G"])
 
     def test_1_D49_abort_in_the_middle_puts_everything_back(self):
         before = self.image()

@@ -405,6 +405,25 @@ a_channel_has_two_ports_and_a_sound_width(void **state)
             "overlap");
 }
 
+static void
+D45_a_speed_is_a_product_of_one_type(void **state)
+{
+    static const char *const names[] = {"Optical Digital Service 100G",
+                                        "Optical Digital Service 400G"};
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(names); i++) {
+        const struct lp_product_type *type = lp_catalog_product(catalog, names[i]);
+
+        assert_non_null(type);
+        assert_string_equal(type->type, LP_SERVICE_PRODUCT);
+        assert_int_equal(type->fixed_count, 1);
+        assert_string_equal(type->fixed[0].name, "speed");
+        assert_non_null(lp_block_field(type->root, "client_signal"));
+    }
+    assert_null(lp_catalog_product(catalog, LP_SERVICE_PRODUCT));
+}
+
 /* ---- power ---- */
 
 static void
@@ -437,6 +456,7 @@ main(void)
         cmocka_unit_test(D21_each_carrier_has_its_line_and_its_circuit),
         cmocka_unit_test(spare_capacity_counts_who_is_there),
         cmocka_unit_test(a_channel_has_two_ports_and_a_sound_width),
+        cmocka_unit_test(D45_a_speed_is_a_product_of_one_type),
         cmocka_unit_test(T20_power_is_changed_by_the_difference),
     };
 

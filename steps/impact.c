@@ -50,7 +50,8 @@ join_customer(const json_t *customer, const json_t *ids, json_t *all, struct lp_
 }
 
 static enum lp_code
-riders(struct lp_form_ctx *ctx, const json_t *ids, json_t *all, size_t *count, struct lp_err *err)
+riders(const struct lp_form_ctx *ctx, const json_t *ids, json_t *all, size_t *count,
+       struct lp_err *err)
 {
     enum lp_code rc = LP_OK;
     const json_t *id;
@@ -130,6 +131,18 @@ lp_form_add_riders(struct lp_form_ctx *ctx, struct lp_form_page *page, const jso
             rc = add_line(page, n++, customer, list, err);
     }
     return rc;
+}
+
+bool
+lp_form_is_ridden(const struct lp_form_ctx *ctx, const json_t *ids)
+{
+    json_auto_t *all = json_object();
+    struct lp_err ignored = LP_ERR_INIT;
+    size_t services = 0;
+    enum lp_code rc = riders(ctx, ids, all, &services, &ignored);
+
+    lp_err_clear(&ignored);
+    return rc != LP_OK || services > 0;
 }
 
 enum lp_code

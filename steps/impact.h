@@ -1,7 +1,7 @@
 /**
  * What a form shows and asks before something interrupts traffic: the services that ride on what is
- * touched, by customer. The approval of a plan shows them by itself; a workflow without a plan (a
- * restart, an upgrade) adds the page lp_form_confirm_impact.
+ * touched, by customer. The approval of a plan shows them by itself; a workflow that is approved by
+ * starting it (an upgrade) adds a page of its own.
  */
 #ifndef LP_STEPS_IMPACT_H
 #define LP_STEPS_IMPACT_H
@@ -14,6 +14,9 @@
 enum lp_code lp_form_add_riders(struct lp_form_ctx *ctx, struct lp_form_page *page,
                                 const json_t *ids, size_t *count, struct lp_err *err) LP_MUST_CHECK;
 
+/** Whether there are any, for `when` of a page; true too when that cannot be said just now: the
+ * page then tells why. */
+bool lp_form_is_ridden(const struct lp_form_ctx *ctx, const json_t *ids);
 /** Word that confirms. */
 #define LP_CONFIRM_WORD "INTERRUPT"
 /** Adds the lines, and, when there are any, a required field `confirm`. */

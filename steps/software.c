@@ -4,6 +4,7 @@
 
 #include "steps/device_internal.h"
 #include "steps/forms.h"
+#include "steps/impact.h"
 
 #define LOOK_MS 5000 /* a wait looks for so long, then gives its thread back */
 #define WAKE_US 5000000
@@ -105,8 +106,50 @@ software_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
     return rc;
 }
 
+/* ---- cards restart: what rides on the device is named, and confirmed ---- */
+
+/* [id of the device]; empty when it is none. New reference. */
+static json_t *
+chosen_device(const struct lp_form_ctx *ctx)
+{
+    struct lp_err ignored = LP_ERR_INIT;
+    char id[LP_UUID_LEN + 1];
+    enum lp_code rc =
+        lp_device_find(ctx->store, lp_json_str(ctx->answers, "device", ""), id, NULL, &ignored);
+
+    lp_err_clear(&ignored);
+    return rc == LP_OK ? json_pack("[s]", id) : json_array();
+}
+
+static bool
+interrupts(const struct lp_form_ctx *ctx)
+{
+    json_auto_t *ids = chosen_device(ctx);
+
+    return lp_form_is_ridden(ctx, ids);
+}
+
+static enum lp_code
+interrupts_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    json_auto_t *ids = chosen_device(ctx);
+
+    return lp_form_add_confirmation(ctx, page, ids, err);
+}
+
+static enum lp_code
+interrupts_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+                 struct lp_err *err)
+{
+    json_auto_t *ids = chosen_device(ctx);
+
+    return lp_form_check_confirmation(ctx, ids, input, problems, err);
+}
+
 static const struct lp_page pages[] = {
-    {.title = "Software", .build = software_build, .check = software_check_form}};
+    {.title = "Software", .build = software_build, .check = software_check_form},
+    {.title = "Traffic", .when = interrupts, .build = interrupts_build, .check = interrupts_check},
+};
 const struct lp_form lp_form_software = {LP_PAGES(pages), .finish = software_finish};
 
 /* ---- the element ---- */

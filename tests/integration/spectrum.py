@@ -167,6 +167,14 @@ class Life(Light):
         told = self.cli("topology", "impact", "--fiber", fiber).stdout
         self.assertRegex(told, r"1 service of 1 customer rides on")
         self.assertRegex(told, rf"{BLUE}.*193\.46250 to 193\.53750")
+        # what interrupts it names it, and wants to be sure
+        asked = self.daemon.post("/api/processes/modify_optical_fiber", [{"subscription_id": fiber}, {}])
+        self.assertEqual(asked.status, 510, asked)
+        self.assertIn("1 service of 1 customer rides on it and may lose traffic:", asked.body.decode())
+        self.assertIn(f"{BLUE} ({blue})", asked.body.decode())
+        order = [p for k, v in (("device", "lp.ola1" + DOMAIN), ("release", "R1"), ("file", "sftp://repo@host/image")) for p in ("--set", f"{k}={v}")]
+        self.assertIn("confirm", self.cli("process", "start", "task_upgrade_software", *order, code=3).stderr)
+        self.assertIn("OPT-012", self.cli("process", "start", "task_upgrade_software", *order, "--set", "confirm=yes", code=2).stderr)
 
     def test_02_ports_are_shared_and_say_who_shares(self):
         two = self.create("Azure", FIR, ROM, low_mhz=HIGH, high_mhz=HIGH + 50000)

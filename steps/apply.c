@@ -153,10 +153,33 @@ earlier(struct lp_run *run, const char *element, const char *op_id, json_t **rep
     return rc;
 }
 
+/** Where the way back of an operation stands: 1, or behind those of other operations that were
+ * tried under this key before the rest was planned again. 0: it is written already. */
+static enum lp_code
+journal_place(struct lp_run *run, const json_t *doc, unsigned *n, struct lp_err *err)
+{
+    json_auto_t *list = NULL;
+    size_t i;
+    json_t *row;
+    enum lp_code rc = lp_run_compensations(run, &list, err);
+
+    *n = 1 + (unsigned)json_array_size(list);
+    json_array_foreach(list, i, row)
+    {
+        const json_t *other = json_object_get(row, "doc");
+
+        if (lp_json_same(json_object_get(other, "op"), json_object_get(doc, "op"))
+            && lp_json_same(json_object_get(other, "element"), json_object_get(doc, "element")))
+            *n = 0;
+    }
+    return rc;
+}
+
 static enum lp_code
 journal(struct lp_run *run, const struct applying *applying, const json_t *op, bool done_before,
         struct lp_err *err)
 {
+    unsigned n = 0;
     json_auto_t *first = NULL;
     json_auto_t *doc = NULL;
     const json_t *origin = op;
@@ -177,7 +200,8 @@ journal(struct lp_run *run, const struct applying *applying, const json_t *op, b
     doc = json_pack("{s:O, s:O, s:O?, s:s}", "element", json_object_get(op, "element"), "op",
                     json_object_get(op, "id"), "operation", json_is_null(back) ? NULL : back,
                     "text", lp_json_str(op, "text", ""));
-    return lp_run_compensation(run, 1, doc, err);
+    rc = journal_place(run, doc, &n, err);
+    return rc == LP_OK && n > 0 ? lp_run_compensation(run, n, doc, err) : rc;
 }
 
 /* ---- one operation ---- */

@@ -279,7 +279,7 @@ def main():
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", default="", help="cases whose name has all of these words")
     parser.add_argument("--workflow", default="", help="only workflows with this word in their name")
-    parser.add_argument("--sets", type=int, default=300, help="cases at one time")
+    parser.add_argument("--sets", type=int, default=80, help="cases at one time")
     parser.add_argument("--keep", action="store_true", help="leave the folder")
     args = parser.parse_args()
     long = args.long or os.environ.get("LP_TEST_LONG") == "1"

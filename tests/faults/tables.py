@@ -153,7 +153,7 @@ def on(product, end=0, *more):
 
 
 def modify_device(bed, k):
-    return on("Optical Device")(bed, k) + [{"external_ids": [{"system": "inventory", "id": str(k)}]}, {}]
+    return on("Optical Device")(bed, k) + [{"external_ids": [{"system": "inventory", "id": names(k)[0]}]}, {}]
 
 
 SCENARIOS = (

@@ -1650,6 +1650,25 @@ changes_of(struct lp_form_ctx *ctx, const json_t *input, json_t **changes, struc
     return rc;
 }
 
+/* Another way with the same light: both ends of its circuit go dark and have to be told so. */
+static bool
+route_changes(const struct lp_form_ctx *ctx, const json_t *requests)
+{
+    const json_t *channels = target_channels(ctx), *request;
+    bool changes = false;
+    size_t i;
+
+    json_array_foreach(requests, i, request)
+    {
+        const json_t *spectrum = json_object_get(json_array_get(channels, i),
+                                                 LP_F_OPTICAL_TRANSPORT_CHANNEL_OPTICAL_SPECTRUM);
+        changes = changes
+                  || !json_equal(json_object_get(json_object_get(request, "route"), "ports"),
+                                 json_object_get(spectrum, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS));
+    }
+    return changes;
+}
+
 static const char *const modify_answers[] = {
     "client_port_a", "client_port_z", "centers_mhz", "widths_mhz", "mode",
     "reroute",       "route",         "confirm",     "impact",     "shares",
@@ -1674,7 +1693,8 @@ modify_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
         return rc;
     note_routes(requests, held);
     forget(output, modify_answers, LP_COUNT(modify_answers));
-    if (json_object_set(output, "changes", changes) != 0
+    if ((route_changes(ctx, requests) && json_object_set_new(output, "moved", json_true()) != 0)
+        || json_object_set(output, "changes", changes) != 0
         || (requests != NULL && json_object_set(output, "spectrum_requests", requests) != 0)
         || json_object_set(output, "holds", held) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for the form");

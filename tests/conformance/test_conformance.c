@@ -484,6 +484,23 @@ knows(struct bench *b, const char *kind)
     return rc != LP_UNSUPPORTED;
 }
 
+/* Silence is an answer too. */
+static bool
+hears(struct bench *b)
+{
+    json_auto_t *event = NULL;
+    enum lp_code rc = LP_UNSUPPORTED;
+
+    driver_env_patience(&b->env, 2);
+    if (b->ne->driver->next_event != NULL)
+        rc = b->ne->driver->next_event(b->ne, &b->env.call, &event, &b->env.err);
+    driver_env_patience(&b->env, 240);
+    if (rc != LP_OK && rc != LP_NOT_FOUND && rc != LP_UNSUPPORTED)
+        fail_msg("%s: %s", b->subject->driver, b->env.err.msg);
+    lp_err_clear(&b->env.err);
+    return rc != LP_UNSUPPORTED;
+}
+
 static bool
 can(struct bench *b, enum lp_cap cap)
 {
@@ -520,7 +537,7 @@ can(struct bench *b, enum lp_cap cap)
     case LP_CAP_ALARMS:
         return alarms_listed(b);
     case LP_CAP_EVENTS:
-        return driver->next_event != NULL;
+        return hears(b);
     case LP_CAP_ROLLBACK_POINT:
         return knows(b, "rollback-point");
     case LP_CAP_SW_UPGRADE:
@@ -573,6 +590,44 @@ it_tells_who_it_is(const struct subject *subject)
     assert_int_equal(driver->read(b.ne, &b.env.call, subject->object, &object, &b.env.err), LP_OK);
     assert_int_equal(driver->neighbours(b.ne, &b.env.call, &peers, &b.env.err), LP_OK);
     assert_true(json_array_size(json_object_get(peers, "items")) > 0);
+    bench_close(&b);
+}
+
+/* ---- events ---- */
+
+/* A carrier that is on and sees no light raises an alarm, and whoever listens is told. */
+static void
+an_alarm_is_told(const struct subject *subject)
+{
+    json_auto_t *first = NULL;
+    struct bench b, listener;
+    int64_t end;
+    bool told = false;
+
+    if (strcmp(subject->driver, "infinera-g42") != 0)
+        return;
+    bench_open(&b, subject);
+    listener = b;
+    listener.ne = driver_env_element(&b.env, subject->driver, subject->node, subject->serial);
+    driver_env_patience(&b.env, 1);
+    (void)!listener.ne->driver->next_event(listener.ne, &b.env.call, &first, &b.env.err);
+    lp_err_clear(&b.env.err); /* that opened the stream */
+    driver_env_patience(&b.env, 240);
+    make(&b, true);
+    end = lp_clock_mono_us(&b.env.clock) + 60000000;
+    while (!told && lp_clock_mono_us(&b.env.clock) < end) {
+        json_auto_t *event = NULL;
+        enum lp_code rc;
+
+        driver_env_patience(&b.env, 1);
+        lp_err_clear(&b.env.err);
+        rc = listener.ne->driver->next_event(listener.ne, &b.env.call, &event, &b.env.err);
+        told = rc == LP_OK && strcmp(lp_json_str(event, "kind", ""), "alarm") == 0;
+    }
+    driver_env_patience(&b.env, 240);
+    if (!told)
+        fail_msg("%s: nobody told of the alarm (%s)", subject->driver, b.env.err.msg);
+    listener.ne->driver->close(listener.ne);
     bench_close(&b);
 }
 
@@ -690,6 +745,7 @@ FOR_ALL(undoing_restores_what_was)
 FOR_ALL(a_crash_after_each_operation_converges)
 FOR_ALL(what_a_driver_says_it_can_it_can)
 FOR_ALL(it_tells_who_it_is)
+FOR_ALL(an_alarm_is_told)
 FOR_ALL(software_comes_stage_by_stage)
 FOR_ALL(another_element_is_not_written_to)
 
@@ -739,6 +795,7 @@ main(void)
         cmocka_unit_test(test_what_a_driver_says_it_can_it_can),
         cmocka_unit_test(test_another_element_is_not_written_to),
         cmocka_unit_test(test_software_comes_stage_by_stage),
+        cmocka_unit_test(test_an_alarm_is_told),
         cmocka_unit_test(test_a_crash_after_each_operation_converges),
     };
 

@@ -76,6 +76,7 @@ driver_env_open(struct driver_env *env, struct sim *sim)
     const char *const overrides[] = {credentials,
                                      keys,
                                      "devices.poll_ms=10",
+                                     "devices.sessions=4",
                                      "devices.settle_ms=10000",
                                      "devices.read_ms=10000",
                                      "devices.write_ms=10000",

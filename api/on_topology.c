@@ -4,8 +4,8 @@
 #include "api/handlers.h"
 #include "api/internal.h"
 #include "store/impact.h"
-#include "store/subscriptions.h"
 #include "store/services.h"
+#include "store/subscriptions.h"
 #include "store/topology.h"
 
 enum lp_code

@@ -61,9 +61,11 @@ random_value(struct random *r, const struct lp_field *field)
     case LP_FIELD_STRING:
         return random_text(r, field);
     case LP_FIELD_INT: /* near one end, and not in the hole of power_cdbm */
-        return json_integer((json_int_t)(strcmp(field->name, "power_cdbm") == 0
-                                             ? 9999
-                                             : field->min + (int64_t)pick(r, 5)));
+        if (strcmp(field->name, "power_cdbm") == 0)
+            return json_integer(9999);
+        return json_integer(
+            (json_int_t)field->min
+            + (json_int_t)pick(r, field->has_max && field->max - field->min < 4 ? 2 : 5));
     case LP_FIELD_BOOL:
         return json_boolean(pick(r, 2) == 1);
     case LP_FIELD_ENUM:
@@ -127,6 +129,10 @@ random_object(struct random *r, const struct lp_field *fields, size_t count, boo
         if (!demanded && !always && pick(r, 3) == 0)
             continue;
         value = fields[i].list ? random_list(r, &fields[i]) : random_value(r, &fields[i]);
+        while (demanded && json_is_array(value) && json_array_size(value) == 0) {
+            json_decref(value);
+            value = random_list(r, &fields[i]);
+        }
         if ((json_is_array(value) && json_array_size(value) == 0)
             || (fields[i].kind == LP_FIELD_STRUCT && json_object_size(value) == 0))
             json_decref(value);
@@ -136,6 +142,26 @@ random_object(struct random *r, const struct lp_field *fields, size_t count, boo
     return out;
 }
 
+/* Edges of passbands lie on the raster, the low one below the high one; inner blocks too. */
+static void
+make_edges_true(json_t *value)
+{
+    const char *name;
+    json_t *inner;
+    size_t i;
+
+    if (json_object_get(value, "low_mhz") != NULL)
+        (void)json_object_set_new(value, "low_mhz", json_integer(191325000));
+    if (json_object_get(value, "high_mhz") != NULL)
+        (void)json_object_set_new(value, "high_mhz", json_integer(196125000));
+    if (json_object_get(value, "signal_mhz") != NULL && json_object_get(value, "width_mhz") != NULL)
+        (void)json_object_set(value, "signal_mhz", json_object_get(value, "width_mhz"));
+    if (json_object_get(value, "spectrum_name") != NULL)
+        (void)json_object_set_new(value, "spectrum_name", json_string("Light 1"));
+    json_object_foreach(value, name, inner) make_edges_true(inner);
+    json_array_foreach(value, i, inner) make_edges_true(inner);
+}
+
 /* Rules over several leaves, and lists that must not end up empty. */
 static void
 make_true(json_t *root)
@@ -143,8 +169,9 @@ make_true(json_t *root)
     const char *code = lp_json_str(root, "code", NULL);
     char name[300];
 
-    if (json_object_get(root, "low_mhz") != NULL && json_object_get(root, "high_mhz") != NULL)
-        (void)json_object_set_new(root, "high_mhz", json_integer(196125000));
+    make_edges_true(root);
+    if (json_object_get(root, "channels") != NULL) /* its own, or another one's */
+        (void)json_object_del(root, "shared_channels");
     (void)snprintf(name, sizeof name, "%s Place", code != NULL ? code : "");
     if (code != NULL)
         (void)json_object_set_new(root, "full_name", json_string(name));
@@ -295,8 +322,17 @@ spoil(struct random *r, json_t *root)
 static bool
 is_known_rule(const char *msg)
 {
-    static const char *const texts[] = {"low edge",      "needs a l",    "begin with the PoP code",
-                                        "range - value", "out of range", "control characters"};
+    static const char *const texts[] = {"low edge",
+                                        "needs a l",
+                                        "begin with the PoP code",
+                                        "range - value",
+                                        "out of range",
+                                        "control characters",
+                                        "below end frequency",
+                                        "GHz raster",
+                                        "owns the channels",
+                                        "wider than what is reserved",
+                                        "begin with a letter or digit"};
 
     for (size_t i = 0; i < LP_COUNT(texts); i++) {
         if (strstr(msg, texts[i]) != NULL)

@@ -611,8 +611,9 @@ D48_a_chosen_route_is_checked_again(void **state)
 
 /* ---- hopeless searches end ---- */
 
-#define MESH 12 /* devices that are all connected with each other: millions of ways through them   \
-                 */
+#define MESH                                                                                       \
+    12 /* devices that are all connected with each other: millions of ways through them            \
+        */
 
 static void
 mesh_link(struct net *net, uint32_t a, uint32_t z, const struct lp_link *like)

@@ -11,7 +11,7 @@
 #include "steps/device_internal.h"
 #include "steps/services.h"
 
-enum { SLICE_MS = 50, ENDS = 2 };
+enum { SLICE_MS = 50, ENDS = 2, NOISE_CDB = 20 /* two readings no further apart are one */ };
 
 /* One end of one channel: the transponder that sends, and the add/drop port that receives. */
 struct alignment {
@@ -23,6 +23,7 @@ struct alignment {
     char sending[160];   /* object "power:<line port>" */
     char receiving[256]; /* object "power:<add/drop port>@<circuit>" */
     int64_t difference_cdb;
+    int64_t before_cdb, step_cdb; /* of the last correction: what was measured, what was changed */
 };
 
 static void
@@ -120,14 +121,23 @@ read_object(struct alignment *at, json_t *doc, const char *object, json_t **out,
     return rc;
 }
 
-/* Asks the line system until what it receives fits or nothing changes any more, for the settling
- * time at most. LP_OK: *fits says which. LP_RETRYABLE: there is no measurement. */
+/* Two readings agree, and the last correction shows in them. */
+static bool
+has_settled(const struct alignment *at, int64_t last)
+{
+    int64_t now = at->difference_cdb;
+
+    return llabs(now - last) <= NOISE_CDB && 2 * llabs(now - at->before_cdb) >= llabs(at->step_cdb);
+}
+
+/* Asks the line system until what it receives fits or has settled, for the settling time at most.
+ * LP_OK: *fits says which. LP_RETRYABLE: there is no measurement. */
 static enum lp_code
 measure(struct alignment *at, bool *fits, struct lp_err *err)
 {
     struct lp_run *run = at->run;
-    int64_t end = lp_clock_mono_us(run->clock) + at->conf->devices_settle_ms * 1000,
-            last = INT64_MAX;
+    int64_t end = lp_clock_mono_us(run->clock) + at->conf->devices_settle_ms * 1000;
+    int64_t last = INT32_MAX;
 
     for (;;) {
         json_auto_t *power = NULL;
@@ -139,7 +149,7 @@ measure(struct alignment *at, bool *fits, struct lp_err *err)
         if (rc == LP_OK) {
             at->difference_cdb = lp_json_int(power, "difference_cdb", 0);
             *fits = lp_power_fits(&at->rules, at->difference_cdb);
-            if (*fits || at->difference_cdb == last || over)
+            if (*fits || has_settled(at, last) || over)
                 return LP_OK;
             last = at->difference_cdb;
         } else if (over) {
@@ -203,6 +213,8 @@ correct(struct alignment *at, unsigned round, bool *changed, struct lp_err *err)
     *changed = next != present;
     if (!*changed)
         return LP_OK;
+    at->before_cdb = at->difference_cdb;
+    at->step_cdb = next - present;
     lp_run_progress(
         at->run, "%s %s: %lld.%02lld dB from its target, transmit power %lld.%02lld dBm",
         lp_json_str(at->line_doc, "name", ""), at->line_port, (long long)at->difference_cdb / 100,

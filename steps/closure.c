@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "steps/device_internal.h"
+#include "steps/lifecycle.h"
 
 static const struct lp_product *
 product_of(const struct lp_run *run, const char *type)
@@ -513,15 +514,48 @@ element_of(struct lp_run *run, const json_t *closure, const char *id, json_t **d
     return product->element(run->conf, closure, entry, doc, err);
 }
 
+/** The subscription as it will be, with the gateways and the site it will have. */
+static enum lp_code
+change_entry(struct walk *walk, const char *id, const json_t *changes, struct lp_err *err)
+{
+    json_t *entry = json_object_get(json_object_get(walk->closure, "subscriptions"), id);
+    const struct lp_block_type *type =
+        lp_catalog_product(walk->run->catalog, lp_json_str(entry, "type", ""))->root;
+    json_auto_t *root = lp_changed_root(json_object_get(entry, "root"), changes);
+    json_auto_t *refs = json_object();
+    const char *ref;
+    json_t *value;
+    enum lp_code rc = LP_OK;
+
+    if (root == NULL || json_object_set(entry, "root", root) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for subscription %s", id);
+    index_block(walk, type, root, id, refs);
+    json_object_foreach(refs, ref, value)
+    {
+        if (rc == LP_OK)
+            rc = add_owner(walk, ref, err);
+    }
+    return rc;
+}
+
 enum lp_code
-lp_device_doc(struct lp_run *run, const char *subscription_id, json_t **doc, struct lp_err *err)
+lp_device_doc_changed(struct lp_run *run, const char *subscription_id, const json_t *changes,
+                      json_t **doc, struct lp_err *err)
 {
     json_auto_t *closure = json_pack("{s:s, s:{}, s:{}, s:{}}", "subject", subscription_id,
                                      "subscriptions", "blocks", "siblings");
     struct walk walk = {.run = run, .closure = closure};
     enum lp_code rc = add_subscription(&walk, subscription_id, false, err);
 
+    if (rc == LP_OK && changes != NULL)
+        rc = change_entry(&walk, subscription_id, changes, err);
     return rc == LP_OK ? element_of(run, closure, subscription_id, doc, err) : rc;
+}
+
+enum lp_code
+lp_device_doc(struct lp_run *run, const char *subscription_id, json_t **doc, struct lp_err *err)
+{
+    return lp_device_doc_changed(run, subscription_id, NULL, doc, err);
 }
 
 enum lp_code

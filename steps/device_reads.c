@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/products_gen.h"
 #include "steps/device_internal.h"
 
 enum { ANSWER_MOST = 262144 /* bytes of an answer kept in the state; all of it is evidence */ };
@@ -54,6 +55,68 @@ const struct lp_step lp_step_probe = {
     .backoff_ms = {2000, 60000},
     .timeout_ms = 120000,
     .run = probe_run,
+    .no_undo = "reads only",
+    .only_reads = true,
+};
+
+/* ---- confirm_serial ---- */
+
+static const char *
+new_serial(const json_t *state)
+{
+    return lp_json_str(json_object_get(state, "changes"), LP_F_OPTICAL_DEVICE_SERIAL, NULL);
+}
+
+static bool
+serial_changes(const json_t *state)
+{
+    return new_serial(state) != NULL;
+}
+
+/** lp_device_same lets pass who does not tell; who is taken over has to. */
+static enum lp_code
+must_tell(struct lp_device *device, const char *serial, struct lp_err *err)
+{
+    json_auto_t *identity = NULL;
+    enum lp_code rc = lp_device_same(device, NULL, err);
+
+    if (rc == LP_OK && device->driver->probe != NULL)
+        rc = device->driver->probe(device->ne, &device->call, &identity, err);
+    if (rc == LP_OK && strcmp(lp_json_str(identity, "serial", ""), serial) != 0)
+        rc = lp_fail(err, LP_PRECONDITION,
+                     "%.100s does not tell its serial number: nobody can say that it is '%.64s'",
+                     device->element.name, serial);
+    return rc;
+}
+
+static enum lp_code
+confirm_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    struct lp_device **devices = NULL;
+    json_auto_t *doc = NULL;
+    enum lp_code rc = lp_device_doc_changed(run, lp_json_str(state, "subscription_id", ""),
+                                            json_object_get(state, "changes"), &doc, err);
+
+    (void)delta;
+    if (rc == LP_OK)
+        rc = lp_devices_open(run, &doc, 1, LP_DEVICE_READ, &devices, err);
+    if (rc != LP_OK)
+        return rc;
+    rc = must_tell(devices[0], new_serial(state), err);
+    lp_devices_close(devices, 1, rc);
+    return rc;
+}
+
+const struct lp_step lp_step_confirm_serial = {
+    .key = "confirm_serial",
+    .title = "Ask the device for its new serial number",
+    .kind = LP_STEP_ACTION,
+    .effects = LP_EFFECT_EXTERNAL,
+    .attempts = 5,
+    .backoff_ms = {2000, 60000},
+    .timeout_ms = 120000,
+    .when = serial_changes,
+    .run = confirm_run,
     .no_undo = "reads only",
     .only_reads = true,
 };

@@ -59,6 +59,10 @@ extern const struct lp_step lp_step_read_inventory;
 /** Key `probe`, EXTERNAL: asks the target (an Optical Device) who it is: state "identity".
  * LP_CONFLICT when it is another one than expected. */
 extern const struct lp_step lp_step_probe;
+/** Key `confirm_serial`, EXTERNAL, only when state "changes" holds a serial number: the target (an
+ * Optical Device), reached as it will be after the changes, must answer exactly that one.
+ * LP_CONFLICT when it is another one, LP_PRECONDITION when it does not tell. */
+extern const struct lp_step lp_step_confirm_serial;
 /** Key `command`, EXTERNAL: state "command" sent to the element of state "device_id" as typed;
  * state "answer" = {"text","messages"?}. A command that writes needs workflow role admin, and obeys
  * mode, allow-list and stops. */
@@ -99,6 +103,10 @@ void lp_devices_close(struct lp_device **devices, size_t count, enum lp_code rc)
 /** The element behind an Optical Device subscription. New reference in *doc. */
 enum lp_code lp_device_doc(struct lp_run *run, const char *subscription_id, json_t **doc,
                            struct lp_err *err) LP_MUST_CHECK;
+/** The same as it will be with state `changes` of a MODIFY. */
+enum lp_code lp_device_doc_changed(struct lp_run *run, const char *subscription_id,
+                                   const json_t *changes, json_t **doc,
+                                   struct lp_err *err) LP_MUST_CHECK;
 /** Queues the mode of an element, "observe" or "manage", with its audit; a step of effect DB. */
 enum lp_code lp_device_set_mode(struct lp_run *run, const char *subscription_id, const char *name,
                                 const char *mode, struct lp_err *err) LP_MUST_CHECK;

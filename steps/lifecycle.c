@@ -194,27 +194,37 @@ const struct lp_step lp_step_construct = {
 
 /* ---- update ---- */
 
+json_t *
+lp_changed_root(const json_t *root, const json_t *changes)
+{
+    json_auto_t *made = json_deep_copy(root), *copy = json_deep_copy(changes);
+    const char *name;
+    json_t *value;
+
+    if (made == NULL || (changes != NULL && copy == NULL))
+        return NULL;
+    json_object_foreach(copy, name, value)
+    {
+        if (json_is_null(value))
+            json_object_del(made, name);
+        else if (json_object_set(made, name, value) != 0)
+            return NULL;
+    }
+    return lp_json_take(&made);
+}
+
 static enum lp_code
 update(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
-    json_t *changes = json_object_get(state, "changes"), *value;
     struct lp_subscription *sub;
     json_auto_t *root = NULL;
-    const char *name;
     enum lp_code rc = lp_run_target(run, state, &sub, err);
 
     if (rc != LP_OK)
         return rc;
-    root = json_deep_copy(sub->root);
+    root = lp_changed_root(sub->root, json_object_get(state, "changes"));
     if (root == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
-    json_object_foreach(changes, name, value)
-    {
-        if (json_is_null(value))
-            json_object_del(root, name);
-        else if (json_object_set_new(root, name, json_deep_copy(value)) != 0)
-            return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
-    }
     return replace_root(run, sub, lp_json_take(&root), delta, err);
 }
 

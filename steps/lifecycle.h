@@ -30,6 +30,8 @@ enum lp_code lp_construct(struct lp_run *run, const json_t *state, json_t *root,
                           struct lp_err *err) LP_MUST_CHECK;
 enum lp_code lp_construct_undo(struct lp_run *run, const json_t *state, json_t *delta,
                                struct lp_err *err);
+/** A document with state `changes` (may be NULL) in it. New reference, NULL without memory. */
+json_t *lp_changed_root(const json_t *root, const json_t *changes);
 /** Takes root (also on failure) as the new document of a subscription: derived members, rules,
  * description; queues the save; delta.subscription. */
 enum lp_code lp_take_root(struct lp_run *run, struct lp_subscription *sub, json_t *root,

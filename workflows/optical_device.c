@@ -21,8 +21,12 @@ static const char *const fields[] = {
     LP_F_OPTICAL_DEVICE_MANAGEMENT_PORT,
     LP_F_OPTICAL_DEVICE_CREDENTIALS,
     LP_F_OPTICAL_DEVICE_EXTERNAL_IDS,
+    LP_F_OPTICAL_DEVICE_SERIAL,
 };
-static const struct lp_form_model model = {"Optical Device", fields, LP_COUNT(fields)};
+/* The serial number, the last one, is read from a new device; typed only when the chassis of a
+ * known one was replaced. */
+static const struct lp_form_model model = {"Optical Device", fields, LP_COUNT(fields) - 1};
+static const struct lp_form_model changeable = {"Optical Device", fields, LP_COUNT(fields)};
 
 /* ---- create ---- */
 
@@ -166,7 +170,7 @@ static const struct lp_form create_form = {LP_PAGES(create_pages), .finish = cre
 static enum lp_code
 modify_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
-    enum lp_code rc = lp_form_add_model(ctx, page, &model, ctx->subscription->root, err);
+    enum lp_code rc = lp_form_add_model(ctx, page, &changeable, ctx->subscription->root, err);
 
     if (rc == LP_OK)
         lp_form_platforms(ctx, page, LP_F_OPTICAL_DEVICE_PLATFORM);
@@ -177,7 +181,12 @@ static enum lp_code
 modify_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
              struct lp_err *err)
 {
-    return lp_form_check_changed(ctx, &model, input, problems, err);
+    if (lp_json_str(input, LP_F_OPTICAL_DEVICE_SERIAL, NULL) == NULL
+        && lp_json_str(ctx->subscription->root, LP_F_OPTICAL_DEVICE_SERIAL, NULL) != NULL)
+        lp_problem_field(problems, "value_error", LP_F_OPTICAL_DEVICE_SERIAL, json_null(),
+                         "without a serial number any element would be taken for this one: give "
+                         "that of the new chassis");
+    return lp_form_check_changed(ctx, &changeable, input, problems, err);
 }
 
 static bool
@@ -191,7 +200,7 @@ renamed(const struct lp_form_ctx *ctx)
 static enum lp_code
 modify_summary(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
-    enum lp_code rc = lp_form_summary_changed(ctx, page, &model, err);
+    enum lp_code rc = lp_form_summary_changed(ctx, page, &changeable, err);
 
     if (rc == LP_OK && renamed(ctx))
         rc = lp_form_add_impact(ctx, page,
@@ -204,7 +213,7 @@ modify_summary(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err
 static enum lp_code
 modify_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
 {
-    return lp_form_finish_changed(ctx, &model, output, err);
+    return lp_form_finish_changed(ctx, &changeable, output, err);
 }
 
 static const struct lp_page modify_pages[] = {
@@ -222,6 +231,7 @@ static const struct lp_step *const create_steps[] = {
     &lp_step_set_mode,
 };
 static const struct lp_step *const modify_steps[] = {
+    &lp_step_confirm_serial,
     &lp_step_update,
     &lp_step_read_inventory,
     &lp_step_take_device,
@@ -262,6 +272,8 @@ static const struct lp_workflow list[] = {
      .target = LP_TARGET_MODIFY,
      .product = "Optical Device",
      .form = &modify_form,
+     /* A replaced chassis is out of sync until it is taken over, and so are its fibers. */
+     .usable_out_of_sync = true,
      LP_STEPS(modify_steps)},
     {.name = "terminate_optical_device",
      .description = "Terminate an optical device",

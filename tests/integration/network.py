@@ -189,6 +189,48 @@ class Life(Network):
         found = self.json("search", "C-17")["exact"]["subscriptions"]
         self.assertEqual([(f["subscription_id"], f["matched"]) for f in found], [(fiber, "Cable C-17")])
 
+    def test_7_a_replaced_chassis_is_taken_over_on_purpose(self):
+        device, fiber = self.ident("Optical Device", "lp.mil1"), self.ident("Optical Fiber", "lp.mil1")
+        label = self.attribute("lp.mil1", "1-A-1-L1")
+        before, old = self.sim.hash(), "MA0123456789"
+
+        def known():
+            return self.json("subscription", "show", device)["optical_device"]
+
+        def refused(workflow, subject, *answers):
+            was = known()
+            failed = self.start(workflow, subject, *answers, code=5)
+            self.assertEqual(known(), was)
+            self.assertEqual(self.attribute("lp.mil1", "1-A-1-L1"), "")
+            self.cli("process", "abort", failed["process_id"], "--yes")
+            return failed["failed_reason"]
+        self.sim.control(op="replace", ne="lp.mil1", serial="MA5550001111")
+        self.sim.control(op="set", ne="lp.mil1", **{"class": "OTS"}, aid="1-A-1-L1", attrs={"LABEL": ""}, silent=True)
+        self.sim.control(op="disconnect", ne="lp.mil1")
+        # nobody takes it over by accident: not by reconciling, not with the number of a third one, not with what stands there
+        for workflow, subject in (("reconcile_optical_fiber", fiber), ("reconcile_optical_device", device)):
+            self.assertIn("MA5550001111", refused(workflow, subject))
+        said = refused("modify_optical_device", device, "--set", "serial=MA5550002222")
+        self.assertIn("lp.mil1.example.net", said)
+        self.assertIn("'MA5550001111', expected 'MA5550002222'", said)
+        wrong = self.cli("process", "start", "modify_optical_device", device, "--set", "serial=", code=2).stderr
+        self.assertIn("serial", wrong)
+        taken = self.json("subscription", "show", self.ident("Optical Device", "florence"))["optical_device"]["serial"]
+        wrong = self.cli("process", "start", "modify_optical_device", device, "--set", f"serial={taken}", code=2).stderr
+        self.assertIn("already used by subscription", wrong)
+        pages = [{"subscription_id": device}, {"serial": "MA5550001111"}]
+        shown = self.daemon.post("/api/processes/modify_optical_device", pages).body.decode()
+        self.assertIn('"labels":["serial"],"columns":[["MA0123456789"],["MA5550001111"]]', shown)
+        self.start("modify_optical_device", device, "--set", "serial=MA5550001111")
+        self.assertEqual(known()["serial"], "MA5550001111")
+        self.assertEqual(self.attribute("lp.mil1", "1-A-1-L1"), "")
+        self.start("reconcile_optical_fiber", fiber)
+        self.assertEqual(self.attribute("lp.mil1", "1-A-1-L1"), label)
+        self.start("validate_optical_fiber", fiber)
+        self.sim.control(op="replace", ne="lp.mil1", serial=old)
+        self.start("modify_optical_device", device, "--set", f"serial={old}")  # in the session that is open
+        self.assertEqual(self.sim.hash(), before)
+
     def test_7_D09_a_new_name_shows_where_the_old_one_stands(self):
         device, fiber = self.ident("Optical Device", "lp.rom1"), self.ident("Optical Fiber", "lp.mil1")
         self.start("modify_optical_device", device, "--set", "fqdn=rome.example.net")

@@ -88,6 +88,8 @@ fx_probe(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_e
                          "platform", "FlexILS");
         first = json_object_iter_value(json_object_iter(sys));
         give(made, "serial", chassis, "SERNO");
+        /* what it says now is what is compared before a write, also in a session that is older */
+        lp_driver_host_set_serial(fx->ne.host, fx->element.name, lp_json_str(chassis, "SERNO", ""));
         give(made, "software", first, "SWVERSION");
         give(made, "type", first, "NETYPE");
     }

@@ -361,19 +361,25 @@ list_of(json_t *elements, const char *element)
     return list;
 }
 
-/** Is it held by somebody who does not stand in the closure? */
+/** Is it held by somebody who does not stand in the closure? What siblings desire is known: one
+ * that desired it once does not keep it. */
 static enum lp_code
-held_elsewhere(struct lp_run *run, const char *element, const char *intent, const char *subject,
-               bool *held, struct lp_err *err)
+held_elsewhere(struct lp_run *run, const struct lp_wanted *wanted, const char *element,
+               const char *intent, bool *held, struct lp_err *err)
 {
+    const json_t *siblings = json_object_get(wanted->closure, "siblings");
     struct lp_rows *rows = NULL;
     enum lp_code rc =
         lp_query(run->store, LP_SQL_OBJECT_HOLDERS,
                  LP_ARGS(lp_text("element", element), lp_text("intent", intent)), &rows, err);
 
     *held = false;
-    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++)
-        *held = *held || strcmp(lp_rows_text(rows, i, "subscription_id"), subject) != 0;
+    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
+        const char *id = lp_rows_text(rows, i, "subscription_id");
+
+        *held =
+            *held || (strcmp(id, wanted->subject) != 0 && json_object_get(siblings, id) == NULL);
+    }
     lp_rows_free(rows);
     return rc;
 }
@@ -416,7 +422,7 @@ let_go(struct lp_run *run, const json_t *state, struct lp_wanted *wanted, const 
         json_array_append(list_of(wanted->elements, element), other);
         return LP_OK;
     }
-    rc = held_elsewhere(run, element, intent, wanted->subject, &held, err);
+    rc = held_elsewhere(run, wanted, element, intent, &held, err);
     if (rc != LP_OK || held)
         return rc;
     rc = lp_json_load(text, strlen(text), &doc, err);

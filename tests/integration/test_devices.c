@@ -139,6 +139,31 @@ siblings_share_a_label(struct lp_run_env *env)
     lp_test_wait(env, id, "completed");
 }
 
+/** Two desired an object; one changed, so that neither does any more. The other's record of it does
+ * not keep it alive. */
+static void
+what_no_sibling_desires_goes(struct lp_run_env *env)
+{
+    char one[LP_UUID_LEN + 1], two[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1], sql[400];
+
+    two_sites(env);
+    line_over_both("one", "x");
+    lp_device_env_make(env, one);
+    line_over_both("two", "x");
+    lp_device_env_make(env, two);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO device_objects (element_id, intent_id, subscription_id, doc, state, "
+             "process_id, at) SELECT element_id, intent_id, '%s', doc, state, process_id, at FROM "
+             "device_objects WHERE intent_id = 'port:one'",
+             two);
+    lp_store_env_exec(&env->db, sql);
+    lp_device_env_start(env, "remove_line", one, false, id);
+    lp_test_wait(env, id, "completed");
+    assert_holds(a.id, "port:one", NULL);
+    assert_holds(b.id, "port:one", NULL);
+    assert_holds(a.id, "port:two", "{\"name\":\"two\",\"comment\":\"x\"}");
+}
+
 /** An empty plan becomes active with zero writes, though nothing may be written. */
 static void
 adoption_writes_nothing(struct lp_run_env *env)
@@ -987,6 +1012,7 @@ struct device_case {
 static struct device_case cases[] = {
     CASE(life_of_a_line),
     CASE(siblings_share_a_label),
+    CASE(what_no_sibling_desires_goes),
     CASE(adoption_writes_nothing),
     CASE(foreign_objects_are_in_the_way),
     CASE(forced_without_the_elements),

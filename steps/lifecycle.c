@@ -7,6 +7,7 @@
 #include "products/product.h"
 #include "steps/compare.h"
 #include "steps/derive.h"
+#include "store/claims.h"
 
 /* ---- shared ---- */
 
@@ -272,6 +273,23 @@ refuse_relations(struct lp_run *run, const struct lp_subscription *sub, enum lp_
     return rc;
 }
 
+/* A patch cord is in no document of what runs over it: its claims tell. */
+static enum lp_code
+refuse_light(struct lp_run *run, const struct lp_subscription *sub, struct lp_err *err)
+{
+    json_auto_t *claims = NULL;
+    const json_t *first;
+    enum lp_code rc = lp_claims_of(run->store, NULL, LP_CLAIMS_BY_FIBER, sub->id, &claims, err);
+
+    first = json_array_get(claims, 0);
+    return rc != LP_OK || first == NULL
+               ? rc
+               : lp_fail(err, LP_CONFLICT,
+                         "%.120s cannot be terminated: light of %s (%.80s) runs over it",
+                         sub->description, lp_json_str(first, "subscription_id", "?"),
+                         lp_json_str(first, "subscription", "not stored"));
+}
+
 static enum lp_code
 check_unused(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
@@ -283,7 +301,7 @@ check_unused(struct lp_run *run, const json_t *state, json_t *delta, struct lp_e
         rc = refuse_relations(run, sub, LP_RELATION_USERS, "it is used by", err);
     if (rc == LP_OK)
         rc = refuse_relations(run, sub, LP_RELATION_CUSTOMER_OF, "it owns", err);
-    return rc;
+    return rc == LP_OK ? refuse_light(run, sub, err) : rc;
 }
 
 const struct lp_step lp_step_check_unused = {

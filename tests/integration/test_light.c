@@ -574,6 +574,7 @@ static const struct lp_step *const change[] = {&lp_step_update, &lp_step_claim_s
 static const struct lp_step *const drop[] = {&lp_step_release_spectrum, &pause};
 static const struct lp_step *const check[] = {&lp_step_compare_spectrum};
 static const struct lp_step *const repair[] = {&lp_step_reclaim_spectrum, &pause};
+static const struct lp_step *const end[] = {&lp_step_check_unused};
 static const struct lp_step *const number[] = {&number_step};
 static const struct lp_workflow rows[] = {
     {.name = "make",
@@ -604,6 +605,11 @@ static const struct lp_workflow rows[] = {
      .target = LP_TARGET_RECONCILE,
      .product = "Optical Spectrum",
      LP_STEPS(repair)},
+    {.name = "end",
+     .description = "End",
+     .target = LP_TARGET_TERMINATE,
+     .product = "Optical Fiber",
+     LP_STEPS(end)},
     {.name = "number",
      .description = "Number",
      .target = LP_TARGET_SYSTEM,
@@ -813,6 +819,23 @@ a_change_claims_before_it_gives_back(struct lp_run_env *env)
         count_routes(env, wish(from, to, "{\"low_mhz\":193400000,\"high_mhz\":193500000}")), 2);
 }
 
+/** A patch cord is in no document of the channel whose light runs over it, and stays all the same.
+ */
+static void
+a_patch_cord_under_light_stays(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1];
+
+    take(env, "h1", TA, LOW, HIGH);
+    start(env, "end", net.fiber[TA], NULL, id);
+    lp_test_wait(env, id, "failed");
+    assert_non_null(
+        strstr(lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
+               "cannot be terminated: light of h1 (not stored) runs over it"));
+    start(env, "end", net.fiber[UB], NULL, id);
+    lp_test_wait(env, id, "completed");
+}
+
 /** What nobody approves in time is rolled back by the clean-up, and its light is free again. */
 static void
 a_late_approval_gives_back_the_light(struct lp_run_env *env)
@@ -979,6 +1002,7 @@ static const struct light_case cases[] = {
     CASE(a_life_with_claims),
     CASE(an_abort_gives_back_what_the_process_claimed),
     CASE(a_change_claims_before_it_gives_back),
+    CASE(a_patch_cord_under_light_stays),
     CASE(a_late_approval_gives_back_the_light),
     CASE(the_second_is_told_who_was_first),
     CASE(foreign_light_stops_a_claim),

@@ -123,7 +123,23 @@ foreign_light(const struct claiming *c, const char *fiber, const json_t *claims,
     return rc;
 }
 
-/** What stands in the way on one fiber: foreign light, and with `all` what others have claimed. */
+/** Its own light counts as free where the wish says so: not for what shall run beside it. */
+static bool
+is_changed(const struct claiming *c, const char *holder)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(c->wish, "own"), i, one)
+    {
+        if (json_is_string(one) && strcmp(json_string_value(one), holder) == 0)
+            return strcmp(holder, c->claimant->holder) == 0;
+    }
+    return false;
+}
+
+/** What stands in the way on one fiber: foreign light, and with `all` what is claimed and is not
+ * being changed. */
 static enum lp_code
 in_the_way(const struct claiming *c, const char *fiber, bool all, struct lp_range_list *out,
            struct lp_err *err)
@@ -137,8 +153,7 @@ in_the_way(const struct claiming *c, const char *fiber, bool all, struct lp_rang
         rc = foreign_light(c, fiber, claims, out, err);
     json_array_foreach(claims, i, claim)
     {
-        if (rc == LP_OK && all
-            && strcmp(lp_json_str(claim, "holder", ""), c->claimant->holder) != 0)
+        if (rc == LP_OK && all && !is_changed(c, lp_json_str(claim, "holder", "")))
             rc = lp_range_list_add(out, lp_json_int(claim, "low_mhz", 0),
                                    lp_json_int(claim, "high_mhz", 0), err);
     }

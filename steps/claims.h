@@ -21,11 +21,13 @@
  * light, and claims the passband asked for, or chooses one of the width asked for: two who ask for
  * the same light at the same time get different light, or one is refused (LP_CONFLICT, OPT-023
  * naming who has it) before anything was sent to an element. Then it writes low_mhz, high_mhz,
- * route_ports, route_fibers and reservation into the block. A holder's own claims are never in its
- * way; it keeps what it has until settle_spectrum gives back what the new passband and route do not
- * cover. Undo gives back exactly what the process claimed: so does an abort with rollback, also
- * when an approval was refused or expired. An abort without rollback keeps the claims, because
- * elements may hold what was planned: `terminate` or `lightpath doctor --fix` end them.
+ * route_ports, route_fibers and reservation into the block. A holder's own claims are not in its
+ * way; where a passband is chosen, they are unless the wish's `own` names it: what shall run beside
+ * the present light needs other light. It keeps what it has until settle_spectrum gives back what
+ * the new passband and route do not cover. Undo gives back exactly what the process claimed: so
+ * does an abort with rollback, also when an approval was refused or expired. An abort without
+ * rollback keeps the claims, because elements may hold what was planned: `terminate` or `lightpath
+ * doctor --fix` end them.
  */
 #ifndef LP_STEPS_CLAIMS_H
 #define LP_STEPS_CLAIMS_H

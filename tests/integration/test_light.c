@@ -819,6 +819,28 @@ a_change_claims_before_it_gives_back(struct lp_run_env *env)
         count_routes(env, wish(from, to, "{\"low_mhz\":193400000,\"high_mhz\":193500000}")), 2);
 }
 
+/** What is set up beside the present light needs other light, also when what was shown is gone. */
+static void
+what_runs_beside_it_gets_other_light(struct lp_run_env *env)
+{
+    char sub[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1];
+
+    make_one(env, "one", sub);
+    ask(env,
+        json_pack("{s:s, s:s, s:i, s:[s]}", "from", port(A, "T1A"), "to", port(B, "T1A"),
+                  "width_mhz", 100000, "exclude_nodes", net.device[C]),
+        true);
+    take(env, "h2", AI, 191325000, LOW);
+    start(env, "change", sub, NULL, id);
+    lp_test_wait(env, id, "suspended");
+    assert_int_equal(
+        lp_store_env_int(&env->db, "SELECT count(*) FROM spectrum_claims WHERE low_mhz = 193550000 "
+                                   "AND high_mhz = 193650000 AND state = 'reserved'"),
+        2);
+    stop(env, id, true);
+    assert_int_equal(claimed(env, "lit"), 2);
+}
+
 /** A patch cord is in no document of the channel whose light runs over it, and stays all the same.
  */
 static void
@@ -1002,6 +1024,7 @@ static const struct light_case cases[] = {
     CASE(a_life_with_claims),
     CASE(an_abort_gives_back_what_the_process_claimed),
     CASE(a_change_claims_before_it_gives_back),
+    CASE(what_runs_beside_it_gets_other_light),
     CASE(a_patch_cord_under_light_stays),
     CASE(a_late_approval_gives_back_the_light),
     CASE(the_second_is_told_who_was_first),

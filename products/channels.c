@@ -44,7 +44,7 @@ lp_service_uses(const json_t *service, const char *channel_id)
     json_array_foreach(json_object_get(service, LP_F_OPTICAL_DIGITAL_SERVICE_SHARED_CHANNELS), i,
                        item)
     {
-        if (strcmp(json_string_value(item), channel_id) == 0)
+        if (json_is_string(item) && strcmp(json_string_value(item), channel_id) == 0)
             return true;
     }
     return false;

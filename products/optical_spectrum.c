@@ -72,7 +72,11 @@ has_patch(const json_t *closure, const char *port)
 
         if (strcmp(lp_json_str(entry, "type", ""), "Optical Fiber") != 0)
             continue;
-        json_array_foreach(ends, i, end) if (strcmp(json_string_value(end), port) == 0) return true;
+        json_array_foreach(ends, i, end)
+        {
+            if (json_is_string(end) && strcmp(json_string_value(end), port) == 0)
+                return true;
+        }
     }
     return false;
 }

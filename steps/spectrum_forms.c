@@ -334,7 +334,7 @@ still_there(const json_t *current, const struct choices *choices)
 
     json_array_foreach(current, i, value) for (size_t k = 0; k < choices->count; k++)
     {
-        if (strcmp(choices->list[k].value, json_string_value(value)) == 0)
+        if (json_is_string(value) && strcmp(choices->list[k].value, json_string_value(value)) == 0)
             json_array_append(out, value);
     }
     return out;

@@ -443,6 +443,17 @@ T20_power_is_changed_by_the_difference(void **state)
     assert_true(lp_power_fits(&rules, -4) && !lp_power_fits(&rules, -6));
 }
 
+/* What a damaged row may hold: no text where the identifier of a channel should be. */
+static void
+a_reference_that_is_no_text_names_nothing(void **state)
+{
+    json_auto_t *service = parse("{\"channels\":[7],\"shared_channels\":[null,7,{},\"c1\"]}");
+
+    (void)state;
+    assert_true(lp_service_uses(service, "c1"));
+    assert_false(lp_service_uses(service, "c2"));
+}
+
 int
 main(void)
 {
@@ -458,6 +469,7 @@ main(void)
         cmocka_unit_test(a_channel_has_two_ports_and_a_sound_width),
         cmocka_unit_test(D45_a_speed_is_a_product_of_one_type),
         cmocka_unit_test(T20_power_is_changed_by_the_difference),
+        cmocka_unit_test(a_reference_that_is_no_text_names_nothing),
     };
 
     return LP_RUN_TESTS_WITH(tests, setup, teardown);

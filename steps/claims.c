@@ -728,12 +728,14 @@ load_docs(struct lp_run *run, json_t *ids, json_t **docs, size_t *count, struct 
     return rc;
 }
 
-/** It only saves the next one an old reading: no reason to fail what has been done. */
+/** It only saves the next one an old reading: no reason to fail what has been done, neither when no
+ * attempt got through nor when the element says no. */
 static bool
 gives_up(const struct lp_run *run, enum lp_code rc)
 {
     return rc != LP_OK && rc != LP_CONFLICT && rc != LP_FENCED && rc != LP_CANCELLED
-           && run->attempt >= run->step->attempts;
+           && rc != LP_STORE
+           && (run->attempt >= run->step->attempts || lp_code_info(rc)->retry == LP_RETRY_NEVER);
 }
 
 static enum lp_code

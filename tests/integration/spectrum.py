@@ -264,7 +264,12 @@ class Life(Light):
         self.circuit("lp.fir1", "Red_1")
         self.assertFalse([t for _, t in self.written(since) if t.endswith("OOS;") or "SHUTTERSTATE" in t or t.startswith(("DLT", "ENT"))])
         self.assertIsNone(self.block(one)["former_circuit"])
-        self.modify(one, spectrum_name=BLUE)
+        # an element that refuses to tell its light does not fail what is done
+        self.sim.faults({"match": {"tid": "lp.rom1", "verb": "RTRV-OTELINK"}, "do": {"fault": "deny", "code": "PIUI", "text": "not for you"}})
+        try:
+            self.modify(one, spectrum_name=BLUE)
+        finally:
+            self.sim.control(op="faults-clear")
 
     def differences(self, process):
         steps = self.daemon.process(process)["steps"]

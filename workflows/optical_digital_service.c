@@ -737,6 +737,9 @@ carrier_wish(const json_t *constraints, const char *from, const char *to, const 
     }
     if (json_array_size(centers) == 0) {
         (void)json_object_set_new(wish, "width_mhz", json_integer(width));
+        if (carrier == 0 && json_array_size(widths) == 2)
+            (void)json_object_set_new(
+                wish, "also", json_pack("[{s:O}]", "width_mhz", json_array_get(widths, other)));
         return wish;
     }
     (void)set_range(wish, json_integer_value(json_array_get(centers, carrier)), width);
@@ -798,13 +801,15 @@ create_wish(struct lp_form_ctx *ctx, const json_t *input, size_t carrier, json_t
     return rc;
 }
 
-/* The second carrier goes the same way, between its own patch cords. */
+/* The second carrier goes the same way, between its own patch cords, in the passband that the first
+ * one's search left for it. */
 static enum lp_code
 follow_route(struct lp_form_ctx *ctx, json_t *wish, const json_t *first, json_t **route,
              struct lp_err *err)
 {
     const struct lp_route_source source = lp_route_source_form(ctx);
     const json_t *fibers = json_object_get(first, "fibers"), *one;
+    json_t *slot = json_array_get(json_object_get(first, "slots"), 1);
     json_auto_t *found = NULL;
     size_t i;
     enum lp_code rc;
@@ -818,6 +823,8 @@ follow_route(struct lp_form_ctx *ctx, json_t *wish, const json_t *first, json_t 
     {
         if (json_equal(json_object_get(one, "fibers"), fibers)) {
             *route = json_deep_copy(one);
+            if (slot != NULL)
+                (void)json_object_set(*route, "first_free", slot);
             return LP_OK;
         }
     }
@@ -1110,7 +1117,7 @@ note_services(const struct lp_channel_group *group, json_t *ids)
 static void
 note_routes(const json_t *requests, json_t *ids)
 {
-    static const char *const members[] = {"fibers", "patches"};
+    static const char *const members[] = {"nodes", "fibers", "patches"};
     const json_t *request;
     size_t i;
 

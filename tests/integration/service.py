@@ -428,6 +428,8 @@ class Days(Services):
                     process = self.done(CREATE, self.pages(3, carriers=1), "failed")
                 finally:
                     self.sim.faults()
+                reply = self.daemon.post("/api/processes/reconcile_optical_device", [{"subscription_id": self.find("Optical Device", "flex.cb00")}])
+                self.assertEqual(reply.status, 409, reply)  # what it runs through stays as it is meanwhile
                 self.cli("process", "abort", process["process_id"], "--rollback", "--yes")
                 self.daemon.wait_process(process["process_id"], "aborted", limit=120)
                 self.same(before, "nothing")
@@ -435,6 +437,10 @@ class Days(Services):
 
     def test_2_D21_two_carriers_each_have_their_light(self):
         before = self.image()
+        reply = self.daemon.post(f"/api/processes/{CREATE}", self.pages(3, lines=self.BOTH, och_ids=[33, 34])[:4] + [{"widths_mhz": [75000, 75000]}, {}])
+        self.assertEqual(reply.status, 510, reply)
+        for band in ("191325000 - 191400000 MHz", "191400000 - 191475000 MHz"):  # each is shown its own
+            self.assertIn(band, reply.body.decode())
         slot = {"centers_mhz": [193500000, 193600000], "widths_mhz": [75000, 75000]}
         self.done(CREATE, self.pages(3, lines=self.BOTH, slot=slot, och_ids=[33, 34], flow_id=2, client_id=5))
         service = self.service("f002c05 OCh033+OCh034 rm01-bo01")

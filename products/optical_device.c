@@ -1,5 +1,6 @@
 /* Optical Device: an element of the network and its ports. */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,26 +45,96 @@ device_derive(const struct lp_conf *conf, const json_t *closure, json_t *root, s
 
 /* ---- rules ---- */
 
+/* The code of a PoP as it stands in a pattern, with nothing special about it; NULL: anything. */
 static void
-check_name(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems)
+add_code(struct lp_buf *out, const char *code, int filter)
+{
+    if (code == NULL)
+        lp_buf_printf(out, "(.+)");
+    for (; code != NULL && *code != '\0'; code++) {
+        int c = (unsigned char)*code;
+        if (strchr("^.[]$()|*+?{}\\", c) != NULL)
+            lp_buf_char(out, '\\');
+        lp_buf_char(out, (char)(filter == 'l' ? tolower(c) : filter == 'u' ? toupper(c) : c));
+    }
+}
+
+/* The pattern with the code in it: braces mean something else in an expression, so only these
+ * three words are looked for. */
+static bool
+expand_pattern(const char *pattern, const char *code, struct lp_buf *out)
+{
+    static const struct {
+        const char *word;
+        int filter;
+    } words[] = {{"{pop.code}", 0}, {"{pop.code|lower}", 'l'}, {"{pop.code|upper}", 'u'}};
+    bool any = false;
+
+    while (*pattern != '\0') {
+        size_t i, len = 0;
+        for (i = 0; i < LP_COUNT(words) && len == 0; i++)
+            if (strncmp(pattern, words[i].word, strlen(words[i].word)) == 0) {
+                len = strlen(words[i].word);
+                add_code(out, code, words[i].filter);
+            }
+        any = any || len > 0;
+        if (len == 0)
+            lp_buf_char(out, *pattern);
+        pattern += len == 0 ? 1 : len;
+    }
+    return any;
+}
+
+enum lp_code
+lp_device_name_fits(const struct lp_conf *conf, const char *pop_code, const char *fqdn,
+                    struct lp_err *err)
+{
+    const char *pattern = lp_conf_live_text(&conf->device_fqdn_pattern);
+    struct lp_buf text = LP_BUF_INIT;
+    bool coded = expand_pattern(pattern, pop_code, &text);
+    enum lp_code rc = text.data == NULL || text.failed
+                          ? lp_fail(err, LP_NOMEM, "no memory for a pattern")
+                          : lp_naming_matches(text.data, fqdn, err);
+
+    if (rc == LP_NOT_FOUND && coded && pop_code != NULL)
+        rc = lp_fail(err, LP_NOT_FOUND, "host name %.255s must match %.256s, in PoP %.64s: %.300s",
+                     fqdn, pattern, pop_code, text.data);
+    else if (rc == LP_NOT_FOUND)
+        rc = lp_fail(err, LP_NOT_FOUND, "host name %.255s must match %.256s", fqdn, pattern);
+    else if (rc == LP_INVALID)
+        rc = lp_err_prefix(err, "the configured device.fqdn_pattern cannot be used: ");
+    lp_buf_free(&text);
+    return rc;
+}
+
+static void
+check_name(const struct lp_conf *conf, const char *code, const json_t *root,
+           struct lp_problems *problems)
 {
     const char *fqdn = lp_json_str(root, LP_F_OPTICAL_DEVICE_FQDN, NULL);
     struct lp_err err = LP_ERR_INIT;
-    enum lp_code rc;
+    enum lp_code rc = fqdn == NULL ? LP_OK : lp_device_name_fits(conf, code, fqdn, &err);
 
-    if (fqdn == NULL)
-        return;
-    rc = lp_naming_matches(lp_conf_live_text(&conf->device_fqdn_pattern), fqdn, &err);
-    if (rc == LP_NOT_FOUND)
-        lp_problem_field(problems, "string_pattern_mismatch", LP_F_OPTICAL_DEVICE_FQDN,
-                         json_object_get(root, LP_F_OPTICAL_DEVICE_FQDN),
-                         "host name %s must match %s", fqdn,
-                         lp_conf_live_text(&conf->device_fqdn_pattern));
-    else if (rc != LP_OK)
-        lp_problem_field(problems, "value_error", LP_F_OPTICAL_DEVICE_FQDN,
-                         json_object_get(root, LP_F_OPTICAL_DEVICE_FQDN),
-                         "the configured device.fqdn_pattern cannot be used: %s", err.msg);
+    if (rc != LP_OK)
+        lp_problem_field(problems, rc == LP_NOT_FOUND ? "string_pattern_mismatch" : "value_error",
+                         LP_F_OPTICAL_DEVICE_FQDN, json_object_get(root, LP_F_OPTICAL_DEVICE_FQDN),
+                         "%s", err.msg);
     lp_err_clear(&err);
+}
+
+/* Where it stands decides what it may be called. */
+static void
+device_check_linked(const struct lp_conf *conf, const json_t *closure, const json_t *root,
+                    struct lp_problems *problems)
+{
+    const json_t *pop = lp_closure_block(closure, lp_json_str(root, LP_F_OPTICAL_DEVICE_POP, NULL));
+    const char *code = lp_json_str(pop, LP_F_POP_CODE, NULL);
+    const char *fqdn = lp_json_str(root, LP_F_OPTICAL_DEVICE_FQDN, "");
+    struct lp_err said = LP_ERR_INIT; /* by the other check: a name that is wrong anywhere */
+
+    if (code != NULL && lp_device_name_fits(conf, NULL, fqdn, &said) == LP_OK)
+        check_name(conf, code, root, problems);
+    lp_err_clear(&said);
 }
 
 static void
@@ -129,7 +200,7 @@ device_check(const struct lp_conf *conf, const json_t *root, struct lp_problems 
     const char *loopback = lp_json_str(root, LP_F_OPTICAL_DEVICE_LOOPBACK_IP, NULL);
     const char *management = lp_json_str(root, LP_F_OPTICAL_DEVICE_MANAGEMENT_IP, NULL);
 
-    check_name(conf, root, problems);
+    check_name(conf, NULL, root, problems);
     check_platform(root, problems);
     check_address(root, LP_F_OPTICAL_DEVICE_LOOPBACK_IP, problems);
     check_address(root, LP_F_OPTICAL_DEVICE_MANAGEMENT_IP, problems);
@@ -236,4 +307,5 @@ const struct lp_product lp_product_optical_device = {.type = "Optical Device",
                                                      .describe = device_describe,
                                                      .derive = device_derive,
                                                      .check = device_check,
+                                                     .check_linked = device_check_linked,
                                                      .element = device_element};

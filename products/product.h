@@ -17,6 +17,9 @@ struct lp_product {
     /** Rules the YANG cannot say (code pattern from the configuration, name begins with code).
      * May be NULL. Appends problems. */
     void (*check)(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems);
+    /** Rules about what the document references; `closure` as of derive. May be NULL. */
+    void (*check_linked)(const struct lp_conf *conf, const json_t *closure, const json_t *root,
+                         struct lp_problems *problems);
     /**
      * Sets the derived (lpx:allocated) members of a document in place: names from templates, sums.
      * Called before check and describe whenever a document is made, changed or compared. `closure`
@@ -76,6 +79,10 @@ const char *lp_closure_owner(const json_t *closure, const char *instance_id);
 enum lp_code lp_desire(json_t *out, const char *element_id, json_t *intent,
                        struct lp_err *err) LP_MUST_CHECK;
 
+/** Whether a host name suits device.fqdn_pattern in the PoP with this code (NULL: in any). LP_OK,
+ * LP_NOT_FOUND with the reason, LP_INVALID when the pattern is none. */
+enum lp_code lp_device_name_fits(const struct lp_conf *conf, const char *pop_code, const char *fqdn,
+                                 struct lp_err *err) LP_MUST_CHECK;
 /** The driver that speaks to a platform (the Optical Device's member), or NULL. */
 const struct lp_driver *lp_product_driver(const char *platform);
 

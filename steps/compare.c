@@ -55,6 +55,9 @@ compare_document(struct lp_run *run, const struct lp_subscription *sub,
     if (rc == LP_OK && product->check != NULL)
         product->check(run->conf, sub->root, &problems);
     if (rc == LP_OK)
+        rc = lp_check_linked(run->store, NULL, run->catalog, run->conf, sub->product, sub->root,
+                             &problems, err);
+    if (rc == LP_OK)
         rc = add_problems(&problems, list, err);
     lp_problems_free(&problems);
     return rc;

@@ -184,3 +184,20 @@ lp_derive(struct lp_store *store, struct lp_reader *reader, const struct lp_cata
     rc = lp_derive_closure(store, reader, catalog, type, root, &closure, err);
     return rc == LP_OK ? product->derive(conf, closure, root, err) : rc;
 }
+
+enum lp_code
+lp_check_linked(struct lp_store *store, struct lp_reader *reader, const struct lp_catalog *catalog,
+                const struct lp_conf *conf, const struct lp_product_type *type, const json_t *root,
+                struct lp_problems *problems, struct lp_err *err)
+{
+    const struct lp_product *product = lp_product_of(type->type);
+    json_auto_t *closure = NULL;
+    enum lp_code rc;
+
+    if (product == NULL || product->check_linked == NULL)
+        return LP_OK;
+    rc = lp_derive_closure(store, reader, catalog, type, root, &closure, err);
+    if (rc == LP_OK)
+        product->check_linked(conf, closure, root, problems);
+    return rc;
+}

@@ -17,6 +17,11 @@ enum lp_code lp_derive(struct lp_store *store, struct lp_reader *reader,
                        const struct lp_catalog *catalog, const struct lp_conf *conf,
                        const struct lp_product_type *type, json_t *root,
                        struct lp_err *err) LP_MUST_CHECK;
+/** Adds what the product says about what the document references (check_linked). */
+enum lp_code lp_check_linked(struct lp_store *store, struct lp_reader *reader,
+                             const struct lp_catalog *catalog, const struct lp_conf *conf,
+                             const struct lp_product_type *type, const json_t *root,
+                             struct lp_problems *problems, struct lp_err *err) LP_MUST_CHECK;
 /** What a document references, and so on, as a closure without a subject. New reference. */
 enum lp_code lp_derive_closure(struct lp_store *store, struct lp_reader *reader,
                                const struct lp_catalog *catalog, const struct lp_product_type *type,

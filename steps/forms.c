@@ -306,7 +306,10 @@ lp_form_check_document(struct lp_form_ctx *ctx, const struct lp_form_model *mode
         return rc;
     if (product->check != NULL)
         product->check(ctx->conf, root, problems);
-    rc = check_catalog(ctx, type, root, problems, err);
+    rc = lp_check_linked(ctx->store, ctx->reader, ctx->catalog, ctx->conf, type, root, problems,
+                         err);
+    if (rc == LP_OK)
+        rc = check_catalog(ctx, type, root, problems, err);
     if (rc == LP_OK && lp_problems_count(problems) == 0)
         rc = check_keys(ctx, type, root, self, problems, err);
     rename_places(problems);
@@ -399,14 +402,9 @@ lp_form_summary_changed(struct lp_form_ctx *ctx, struct lp_form_page *page,
 }
 
 enum lp_code
-lp_form_finish_changed(struct lp_form_ctx *ctx, const struct lp_form_model *model, json_t *output,
-                       struct lp_err *err)
+lp_form_finish_document(struct lp_form_ctx *ctx, const struct lp_form_model *model,
+                        const json_t *document, json_t *output, struct lp_err *err)
 {
-    json_auto_t *document = NULL;
-    enum lp_code rc = accepted(model, output, &document, err);
-
-    if (rc != LP_OK)
-        return rc;
     lp_form_forget(model, output);
     json_object_del(output, "impact");
     if (json_object_set_new(output, "changes", lp_form_changes(ctx, model, document)) != 0)
@@ -415,9 +413,32 @@ lp_form_finish_changed(struct lp_form_ctx *ctx, const struct lp_form_model *mode
 }
 
 enum lp_code
+lp_form_finish_changed(struct lp_form_ctx *ctx, const struct lp_form_model *model, json_t *output,
+                       struct lp_err *err)
+{
+    json_auto_t *document = NULL;
+    enum lp_code rc = accepted(model, output, &document, err);
+
+    return rc == LP_OK ? lp_form_finish_document(ctx, model, document, output, err) : rc;
+}
+
+enum lp_code
 lp_form_finish_owner(json_t *output, const char *field, struct lp_err *err)
 {
     if (json_object_set(output, "customer_id", json_object_get(output, field)) != 0)
+        return lp_fail(err, LP_NOMEM, "no memory for the form");
+    json_object_del(output, field);
+    return LP_OK;
+}
+
+enum lp_code
+lp_form_finish_new_owner(const struct lp_form_ctx *ctx, json_t *output, const char *field,
+                         struct lp_err *err)
+{
+    const char *chosen = lp_json_str(output, field, ctx->subscription->customer_id);
+
+    if (strcmp(chosen, ctx->subscription->customer_id) != 0
+        && lp_json_set_str(output, "new_owner", chosen) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for the form");
     json_object_del(output, field);
     return LP_OK;
@@ -475,6 +496,67 @@ lp_form_add_choice(struct lp_form_ctx *ctx, struct lp_form_page *page, const cha
     field.values = values;
     if (field.value_count == 1)
         def = json_string(values[0].value);
+    field.def = def;
+    lp_form_page_add(page, &field);
+    return LP_OK;
+}
+
+enum lp_code
+lp_form_show_subscription(struct lp_form_ctx *ctx, json_t *document, const char *field,
+                          const char *id, struct lp_err *err)
+{
+    json_auto_t *brief = NULL;
+    enum lp_code rc;
+
+    if (id[0] == '\0')
+        return LP_OK;
+    rc = lp_subscription_brief(ctx->store, ctx->reader, id, &brief, err);
+    if (rc == LP_OK && json_object_set(document, field, json_object_get(brief, "description")) != 0)
+        rc = lp_fail(err, LP_NOMEM, "no memory for the form");
+    return rc;
+}
+
+/* What is chosen now may have become inactive: it can stay all the same. */
+static enum lp_code
+with_current(struct lp_form_ctx *ctx, struct lp_enum_value *values, size_t *count,
+             const char *current, struct lp_err *err)
+{
+    json_auto_t *shown = json_object();
+    enum lp_code rc;
+
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(values[i].value, current) == 0)
+            return LP_OK;
+    rc = lp_form_show_subscription(ctx, shown, "label", current, err);
+    if (rc != LP_OK || current[0] == '\0')
+        return rc;
+    values[*count].value = lp_arena_strdup(ctx->arena, current);
+    values[*count].label = lp_arena_strdup(ctx->arena, lp_json_str(shown, "label", current));
+    if (values[*count].value == NULL || values[*count].label == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the choices");
+    ++*count;
+    return LP_OK;
+}
+
+enum lp_code
+lp_form_add_choice_now(struct lp_form_ctx *ctx, struct lp_form_page *page, const char *name,
+                       const char *title, const char *product, bool required, const char *current,
+                       struct lp_err *err)
+{
+    struct lp_field field = {.name = name,
+                             .title = title,
+                             .kind = LP_FIELD_ENUM,
+                             .required = required,
+                             .required_in = -1};
+    struct lp_enum_value *values = NULL;
+    json_auto_t *def = current[0] == '\0' ? NULL : json_string(current);
+    enum lp_code rc = read_choices(ctx, product, &values, &field.value_count, err);
+
+    if (rc == LP_OK)
+        rc = with_current(ctx, values, &field.value_count, current, err);
+    if (rc != LP_OK)
+        return rc;
+    field.values = values;
     field.def = def;
     lp_form_page_add(page, &field);
     return LP_OK;

@@ -62,15 +62,31 @@ enum lp_code lp_form_summary_changed(struct lp_form_ctx *ctx, struct lp_form_pag
                                      struct lp_err *err) LP_MUST_CHECK;
 enum lp_code lp_form_finish_changed(struct lp_form_ctx *ctx, const struct lp_form_model *model,
                                     json_t *output, struct lp_err *err) LP_MUST_CHECK;
+/** What finish does with a document that the product made of the answers itself. */
+enum lp_code lp_form_finish_document(struct lp_form_ctx *ctx, const struct lp_form_model *model,
+                                     const json_t *document, json_t *output,
+                                     struct lp_err *err) LP_MUST_CHECK;
 /** Moves the chosen owner to output.customer_id. */
 enum lp_code lp_form_finish_owner(json_t *output, const char *field,
                                   struct lp_err *err) LP_MUST_CHECK;
+/** MODIFY: moves the chosen owner, when it is another one, to output.new_owner. */
+enum lp_code lp_form_finish_new_owner(const struct lp_form_ctx *ctx, json_t *output,
+                                      const char *field, struct lp_err *err) LP_MUST_CHECK;
 
 /** A choice among the active subscriptions of a product, labelled by description; the default when
  * there is exactly one. */
 enum lp_code lp_form_add_choice(struct lp_form_ctx *ctx, struct lp_form_page *page,
                                 const char *field, const char *title, const char *product,
                                 bool required, struct lp_err *err) LP_MUST_CHECK;
+/** The same, with what is chosen now, which is always among the choices, as the default. current
+ * may be "": nothing yet. */
+enum lp_code lp_form_add_choice_now(struct lp_form_ctx *ctx, struct lp_form_page *page,
+                                    const char *field, const char *title, const char *product,
+                                    bool required, const char *current,
+                                    struct lp_err *err) LP_MUST_CHECK;
+/** Sets document.field to the description of a subscription, as a summary shows it; "": nothing. */
+enum lp_code lp_form_show_subscription(struct lp_form_ctx *ctx, json_t *document, const char *field,
+                                       const char *id, struct lp_err *err) LP_MUST_CHECK;
 
 /** Read-only table: one label and one cell per column for each row. columns = array of arrays of
  * texts. Both borrowed. */

@@ -52,7 +52,8 @@ known_product(const char *type, const struct lp_product **out, struct lp_err *er
 static enum lp_code
 remember(const struct lp_subscription *sub, json_t *delta, struct lp_err *err)
 {
-    json_t *before = json_pack("{s:O, s:s}", "root", sub->root, "description", sub->description);
+    json_t *before = json_pack("{s:O, s:s, s:s}", "root", sub->root, "description",
+                               sub->description, "customer_id", sub->customer_id);
 
     if (before == NULL || json_object_set_new(delta, "before_change", before) != 0)
         return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
@@ -116,6 +117,8 @@ put_back(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *
             sub, run->catalog, json_deep_copy(json_object_get(before, "root")), run->clock, err);
     if (rc == LP_OK)
         rc = lp_subscription_set_description(sub, lp_json_str(before, "description", ""), err);
+    if (rc == LP_OK && json_object_get(before, "customer_id") != NULL)
+        rc = lp_subscription_set_customer(sub, lp_json_str(before, "customer_id", ""), err);
     if (rc == LP_OK)
         rc = lp_run_save(run, sub, err);
     if (rc == LP_OK)
@@ -214,9 +217,27 @@ lp_changed_root(const json_t *root, const json_t *changes)
     return lp_json_take(&made);
 }
 
+/* The form offered active ones only; it was filled in before anything was locked. */
+static enum lp_code
+change_owner(struct lp_run *run, struct lp_subscription *sub, const char *id, struct lp_err *err)
+{
+    json_auto_t *brief = NULL;
+    enum lp_code rc = lp_subscription_brief(run->store, NULL, id, &brief, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (strcmp(lp_json_str(brief, "product", ""), "Partner") != 0
+        || strcmp(lp_json_str(brief, "status", ""), "active") != 0)
+        return lp_fail(err, LP_PRECONDITION, "%.120s cannot own anything: it is %s %s",
+                       lp_json_str(brief, "description", id), lp_json_str(brief, "status", ""),
+                       lp_json_str(brief, "product", ""));
+    return lp_subscription_set_customer(sub, id, err);
+}
+
 static enum lp_code
 update(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
+    const char *owner = lp_json_str(state, "new_owner", NULL);
     struct lp_subscription *sub;
     json_auto_t *root = NULL;
     enum lp_code rc = lp_run_target(run, state, &sub, err);
@@ -226,7 +247,10 @@ update(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *er
     root = lp_changed_root(sub->root, json_object_get(state, "changes"));
     if (root == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
-    return replace_root(run, sub, lp_json_take(&root), delta, err);
+    rc = remember(sub, delta, err);
+    if (rc == LP_OK && owner != NULL)
+        rc = change_owner(run, sub, owner, err);
+    return rc == LP_OK ? lp_take_root(run, sub, lp_json_take(&root), delta, err) : rc;
 }
 
 const struct lp_step lp_step_update = {

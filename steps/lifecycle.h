@@ -4,6 +4,7 @@
  * of the product row (engine's first page) root         CREATE: the document without ids
  *   customer_id  CREATE: owning Partner's subscription id; absent: its own
  *   changes      MODIFY: {"field": new value, or null = cleared}; fields not named stay as they are
+ *   new_owner    MODIFY: subscription id of the Partner that owns it from now on; absent: as before
  */
 #ifndef LP_STEPS_LIFECYCLE_H
 #define LP_STEPS_LIFECYCLE_H

@@ -248,6 +248,41 @@ nearer(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
+/* Nobody relays to itself. */
+static bool
+is_target(const struct lp_form_ctx *ctx, const char *id)
+{
+    return ctx->subscription != NULL && strcmp(ctx->subscription->id, id) == 0;
+}
+
+/* The gateways that a device has now, as far as they can relay, in their order; else the nearest.
+ */
+static enum lp_code
+chosen_gateways(struct lp_form_ctx *ctx, const struct candidate *list, size_t count, json_t *chosen,
+                struct lp_err *err)
+{
+    const json_t *root = ctx->subscription == NULL ? NULL : ctx->subscription->root, *gateway;
+    json_auto_t *nearest = json_array();
+    char owner[LP_UUID_LEN + 1];
+    size_t i;
+
+    json_array_foreach(json_object_get(root, LP_F_OPTICAL_DEVICE_GATEWAYS), i, gateway)
+    {
+        enum lp_code rc = lp_form_owner(ctx, json_string_value(gateway), owner, err);
+
+        if (rc != LP_OK)
+            return rc;
+        for (size_t k = 0; k < count; k++)
+            if (strcmp(list[k].id, owner) == 0)
+                json_array_append_new(chosen, json_string(owner));
+    }
+    for (i = 0; json_array_size(chosen) == 0 && i < count && i < NEAREST; i++)
+        json_array_append_new(nearest, json_string(list[i].id));
+    return json_array_extend(chosen, nearest) == 0
+               ? LP_OK
+               : lp_fail(err, LP_NOMEM, "no memory for the gateways");
+}
+
 static enum lp_code
 candidates(struct lp_form_ctx *ctx, const char *platform, const char *pop, struct candidate **list,
            size_t *count, struct lp_err *err)
@@ -270,7 +305,7 @@ candidates(struct lp_form_ctx *ctx, const char *platform, const char *pop, struc
         return lp_fail(err, LP_NOMEM, "no memory for the gateways");
     json_array_foreach(choices, i, choice)
     {
-        if (rc == LP_OK)
+        if (rc == LP_OK && !is_target(ctx, lp_json_str(choice, "subscription_id", "")))
             rc = consider(ctx, choice, platform, placed ? here : NULL, *list, count, err);
     }
     if (*count > 1)
@@ -301,9 +336,10 @@ lp_form_add_gateways(struct lp_form_ctx *ctx, struct lp_form_page *page, const c
     for (size_t i = 0; i < count; i++) {
         values[i].value = list[i].id;
         values[i].label = list[i].label;
-        if (i < NEAREST)
-            json_array_append_new(def, json_string(list[i].id));
     }
+    rc = chosen_gateways(ctx, list, count, def, err);
+    if (rc != LP_OK)
+        return rc;
     const struct lp_field field = {.name = name,
                                    .title = "Gateways",
                                    .kind = LP_FIELD_ENUM,

@@ -27,7 +27,8 @@ enum lp_code lp_form_derive(struct lp_form_ctx *ctx, const struct lp_form_model 
 void lp_form_platforms(struct lp_form_ctx *ctx, struct lp_form_page *page, const char *field);
 /**
  * A list of choices among the devices that can relay: active ones of that platform with an address,
- * nearest to the site first (great circle); the nearest seven are the default. Devices and the site
+ * nearest to the site first (great circle), never the target itself; the default is what the target
+ * has now, else the nearest seven. Devices and the site
  * are subscription ids. LP_PRECONDITION when there is none.
  */
 enum lp_code lp_form_add_gateways(struct lp_form_ctx *ctx, struct lp_form_page *page,

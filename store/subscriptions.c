@@ -296,6 +296,19 @@ lp_subscription_set_description(struct lp_subscription *sub, const char *text, s
 }
 
 enum lp_code
+lp_subscription_set_customer(struct lp_subscription *sub, const char *customer_id,
+                             struct lp_err *err)
+{
+    char *copy = strdup(customer_id);
+
+    if (copy == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for an owner");
+    free(sub->customer_id);
+    sub->customer_id = copy;
+    return LP_OK;
+}
+
+enum lp_code
 lp_subscription_set_status(struct lp_subscription *sub, const struct lp_catalog *catalog,
                            enum lp_lifecycle status, const struct lp_clock *clock,
                            struct lp_err *err)

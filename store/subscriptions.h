@@ -47,6 +47,9 @@ enum lp_code lp_subscription_set_root(struct lp_subscription *sub, const struct 
                                       struct lp_err *err) LP_MUST_CHECK;
 enum lp_code lp_subscription_set_description(struct lp_subscription *sub, const char *text,
                                              struct lp_err *err) LP_MUST_CHECK;
+/** The owning Partner's subscription id; that it is one is up to the caller. */
+enum lp_code lp_subscription_set_customer(struct lp_subscription *sub, const char *customer_id,
+                                          struct lp_err *err) LP_MUST_CHECK;
 /** Validates the root for the new status; sets start_date on the first active, end_date on
  * terminated. The guard over direct users (engine-semantics 1.5) is repeated in SQL at save. */
 enum lp_code lp_subscription_set_status(struct lp_subscription *sub,

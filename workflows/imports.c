@@ -7,6 +7,7 @@
 #include "products/coord.h"
 #include "products/csv.h"
 #include "products/import_csv.h"
+#include "products/product.h"
 #include "steps/forms.h"
 #include "steps/import.h"
 #include "steps/tnms.h"
@@ -124,6 +125,20 @@ has_address(const json_t *document)
            || json_object_get(document, LP_F_OPTICAL_DEVICE_MANAGEMENT_IP) != NULL;
 }
 
+/* What is wrong in any PoP has been said already. */
+static void
+check_name(const struct examined *x, const json_t *row, const char *code)
+{
+    const char *fqdn = lp_json_str(json_object_get(row, "document"), LP_F_OPTICAL_DEVICE_FQDN, "");
+    struct lp_err why = LP_ERR_INIT;
+
+    if (lp_device_name_fits(x->conf, NULL, fqdn, &why) == LP_OK
+        && lp_device_name_fits(x->conf, code, fqdn, &why) != LP_OK)
+        lp_csv_problem(x->problems, lp_json_int(row, "row", 0), column_shown(x, "fqdn"), "%s",
+                       why.msg);
+    lp_err_clear(&why);
+}
+
 static enum lp_code
 link_device(const struct examined *x, json_t *row, struct lp_err *err)
 {
@@ -134,6 +149,8 @@ link_device(const struct examined *x, json_t *row, struct lp_err *err)
     if (rc == LP_OK && sub != NULL)
         json_object_set(document, LP_F_OPTICAL_DEVICE_POP,
                         json_object_get(sub->root, "subscription_instance_id"));
+    if (rc == LP_OK && sub != NULL)
+        check_name(x, row, lp_json_str(sub->root, LP_F_POP_CODE, NULL));
     lp_subscription_free(sub);
     sub = NULL;
     if (rc == LP_OK && json_object_get(json_object_get(row, "links"), "gateway") != NULL

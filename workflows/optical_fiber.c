@@ -9,23 +9,10 @@
 #include "steps/port_forms.h"
 #include "workflows/workflows.h"
 
-static const char *const fields[] = {
-    LP_F_OPTICAL_FIBER_KIND,
-    LP_F_OPTICAL_FIBER_CABLE_ID,
-    LP_F_OPTICAL_FIBER_PAIR_ID,
-    LP_F_OPTICAL_FIBER_CIRCUIT_ID,
-    LP_F_OPTICAL_FIBER_SEGMENTS,
-    LP_F_OPTICAL_FIBER_CONNECTORS,
-    LP_F_OPTICAL_FIBER_FIXED_ATTENUATION_CDB,
-    LP_F_OPTICAL_FIBER_MEASURED_LOSS_AZ_CDB,
-    LP_F_OPTICAL_FIBER_MEASURED_LOSS_ZA_CDB,
-    LP_F_OPTICAL_FIBER_MEASURED_ON,
-    LP_F_OPTICAL_FIBER_SHARED_RISKS,
-    LP_F_OPTICAL_FIBER_EXTERNAL_IDS,
-};
-static const struct lp_form_model model = {"Optical Fiber", fields, LP_COUNT(fields)};
-/* What is stored: the two ends too. */
+/* Members by what forms do with them: the owners are chosen as subscriptions, and so are the two
+ * ends, once and for all. */
 static const char *const all_fields[] = {
+    "owner", /* in summaries only: it is no member */
     LP_F_OPTICAL_FIBER_TERMINATIONS,
     LP_F_OPTICAL_FIBER_FIBER_OWNER,
     LP_F_OPTICAL_FIBER_KIND,
@@ -41,7 +28,14 @@ static const char *const all_fields[] = {
     LP_F_OPTICAL_FIBER_SHARED_RISKS,
     LP_F_OPTICAL_FIBER_EXTERNAL_IDS,
 };
-static const struct lp_form_model whole = {"Optical Fiber", all_fields, LP_COUNT(all_fields)};
+static const struct lp_form_model model = {"Optical Fiber", all_fields + 3,
+                                           LP_COUNT(all_fields) - 3};
+static const struct lp_form_model changeable = {"Optical Fiber", all_fields + 2,
+                                                LP_COUNT(all_fields) - 2};
+static const struct lp_form_model whole = {"Optical Fiber", all_fields + 1,
+                                           LP_COUNT(all_fields) - 1};
+static const struct lp_form_model shown_changes = {"Optical Fiber", all_fields,
+                                                   LP_COUNT(all_fields)};
 
 /* What the summary shows: the name instead of the ends, and what was computed. */
 static const char *const shown_fields[] = {
@@ -224,30 +218,120 @@ static const struct lp_form create_form = {LP_PAGES(create_pages), .finish = cre
 static enum lp_code
 modify_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
-    return lp_form_add_model(ctx, page, &model, ctx->subscription->root, err);
+    const json_t *root = ctx->subscription->root;
+    char owner[LP_UUID_LEN + 1];
+    enum lp_code rc =
+        lp_form_owner(ctx, lp_json_str(root, LP_F_OPTICAL_FIBER_FIBER_OWNER, ""), owner, err);
+
+    if (rc == LP_OK)
+        rc = lp_form_add_choice_now(ctx, page, "partner_id", "Customer", "Partner", true,
+                                    ctx->subscription->customer_id, err);
+    if (rc == LP_OK)
+        rc = lp_form_add_choice_now(ctx, page, "fiber_owner_id", "Fiber owner", "Partner", false,
+                                    owner, err);
+    return rc == LP_OK ? lp_form_add_model(ctx, page, &model, root, err) : rc;
+}
+
+static enum lp_code
+changed_document(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+                 json_t **document, struct lp_err *err)
+{
+    const char *owner = lp_json_str(input, "fiber_owner_id", NULL);
+    enum lp_code rc = lp_form_document(&model, input, problems, document, err);
+
+    return rc == LP_OK && owner != NULL
+               ? lp_form_set_block(ctx, *document, LP_F_OPTICAL_FIBER_FIBER_OWNER, owner, err)
+               : rc;
 }
 
 static enum lp_code
 modify_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
              struct lp_err *err)
 {
-    return lp_form_check_changed(ctx, &model, input, problems, err);
+    json_auto_t *document = NULL, *root = NULL;
+    enum lp_code rc = changed_document(ctx, input, problems, &document, err);
+
+    if (rc == LP_OK)
+        rc = lp_form_changed_root(ctx, &changeable, document, &root, err);
+    if (rc == LP_OK)
+        rc = lp_form_check_document(ctx, &changeable, root, ctx->subscription->id, problems, err);
+    return rc;
+}
+
+/* The document of answers that were accepted. */
+static enum lp_code
+accepted(struct lp_form_ctx *ctx, const json_t *answers, json_t **document, struct lp_err *err)
+{
+    struct lp_problems problems;
+    enum lp_code rc;
+
+    lp_problems_init(&problems);
+    rc = changed_document(ctx, answers, &problems, document, err);
+    lp_problems_free(&problems);
+    return rc;
+}
+
+/* The owners as texts. */
+static enum lp_code
+readable(struct lp_form_ctx *ctx, const json_t *document, const char *customer, json_t **out,
+         struct lp_err *err)
+{
+    json_auto_t *made = json_deep_copy(document);
+    char owner[LP_UUID_LEN + 1];
+    enum lp_code rc = lp_form_show_subscription(ctx, made, "owner", customer, err);
+
+    if (rc == LP_OK)
+        rc = lp_form_owner(ctx, lp_json_str(document, LP_F_OPTICAL_FIBER_FIBER_OWNER, ""), owner,
+                           err);
+    if (rc == LP_OK)
+        rc = lp_form_show_subscription(ctx, made, LP_F_OPTICAL_FIBER_FIBER_OWNER, owner, err);
+    json_object_del(made, LP_F_OPTICAL_FIBER_TERMINATIONS); /* which nobody changes */
+    if (rc == LP_OK)
+        *out = lp_json_take(&made);
+    return rc;
 }
 
 static enum lp_code
 modify_summary(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
-    enum lp_code rc = lp_form_summary_changed(ctx, page, &model, err);
+    const struct lp_subscription *sub = ctx->subscription;
+    json_auto_t *document = NULL, *before = NULL, *after = NULL;
+    enum lp_code rc = accepted(ctx, ctx->answers, &document, err);
 
     if (rc == LP_OK)
-        rc = lp_form_add_impact(ctx, page, "These ride on the fiber", err);
-    return rc;
+        rc = readable(ctx, sub->root, sub->customer_id, &before, err);
+    if (rc == LP_OK)
+        rc = readable(ctx, document, lp_json_str(ctx->answers, "partner_id", sub->customer_id),
+                      &after, err);
+    if (rc == LP_OK)
+        rc = lp_form_add_document_summary(page, &shown_changes, before, after, err);
+    return rc == LP_OK ? lp_form_add_impact(ctx, page, "These ride on the fiber", err) : rc;
 }
 
 static enum lp_code
 modify_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
 {
-    return lp_form_finish_changed(ctx, &model, output, err);
+    json_auto_t *document = NULL;
+    enum lp_code rc = accepted(ctx, output, &document, err);
+
+    if (rc == LP_OK)
+        rc = lp_form_finish_document(ctx, &changeable, document, output, err);
+    return rc == LP_OK ? lp_form_finish_new_owner(ctx, output, "partner_id", err) : rc;
+}
+
+/* Whom it belongs to from now on stays until that is so. */
+static enum lp_code
+share_new(struct lp_form_ctx *ctx, const json_t *output, json_t *ids, struct lp_err *err)
+{
+    const json_t *changes = json_object_get(output, "changes");
+    int failed = 0;
+
+    (void)ctx;
+    if (json_object_get(output, "new_owner") != NULL)
+        failed |= json_array_append(ids, json_object_get(output, "new_owner"));
+    if (json_is_string(json_object_get(changes, LP_F_OPTICAL_FIBER_FIBER_OWNER)))
+        failed |= json_array_append(ids, json_object_get(output, "fiber_owner_id"));
+    return failed != 0 ? lp_fail(err, LP_NOMEM, "no memory for the locks") : LP_OK;
 }
 
 static const struct lp_page modify_pages[] = {
@@ -297,6 +381,7 @@ static const struct lp_workflow list[] = {
      .target = LP_TARGET_MODIFY,
      .product = "Optical Fiber",
      .form = &modify_form,
+     .shares = share_new,
      LP_STEPS(modify_steps)},
     {.name = "terminate_optical_fiber",
      .description = "Terminate an optical fiber",

@@ -113,6 +113,8 @@ HEADER = "device_a,port_a,device_z,port_z,types,lengths_m,loss_az_db"
 
 
 class Life(Network):
+    MORE = {"device.fqdn_pattern": ".*([.]{pop.code|lower}|rome|florence)[.]example[.]net"}
+
     def test_1_devices_are_asked_who_they_are(self):
         parent, children = self.imported("device", self.devices("manage"))
         self.assertEqual([c["last_status"] for c in children], ["completed"] * len(NODES), parent)
@@ -243,6 +245,67 @@ class Life(Network):
         self.start("reconcile_optical_fiber", fiber)
         self.assertEqual(self.attribute("lp.mil1", "1-A-1-L1"), "Physically connected to florence.example.net 1-A-2-L1.")
         self.assertIn("florence", self.json("subscription", "show", fiber)["description"])
+
+    def pages(self, workflow, *pages):
+        answer = self.daemon.post(f"/api/processes/{workflow}", list(pages))
+        self.assertEqual(answer.status, 510, answer)
+        return answer.body.decode()
+
+    def test_7_b_owner_site_and_gateways_of_a_device_change(self):
+        device, gateway = self.ident("Optical Device", "rome"), self.ident("Optical Device", "lp.mil1")
+        before = self.json("subscription", "show", device)
+        address, port = self.port_of("lp.rom1")
+        self.start("create_partner", "--set", "partner_name=Other")
+        other, net = self.ident("Partner", "Other"), before["customer_id"]
+        milan, rome = self.ident("PoP", "MIL1"), self.ident("PoP", "ROM1")
+        # what the summary shows, with who uses it; a name that needs the code of its site cannot leave it
+        shown = self.pages("modify_optical_device", {"subscription_id": gateway}, {"partner_id": other})
+        self.assertIn('"labels":["owner"],"columns":[["Net', shown)
+        self.assertIn('["Other', shown)
+        self.assertIn("These use the device: " + self.ident("Optical Fiber", "lp.mil1"), shown)
+        fits = self.daemon.post("/api/processes/modify_optical_device", [{"subscription_id": gateway}, {"pop_id": rome}])
+        self.assertEqual(fits.status, 400)
+        self.assertIn("host name lp.mil1.example.net must match .*([.]{pop.code|lower}|rome|florence)[.]example[.]net, in PoP ROM1", fits.body.decode())
+        # no address, and gateways: the nearest by itself; never the device itself
+        page = self.pages("modify_optical_device", {"subscription_id": device}, {"management_ip": None, "pop_id": milan})
+        self.assertNotIn(f'"{device}"', page.split('"gateway_ids"')[1])
+        self.assertIn(f'"{gateway}"', page.split('"gateway_ids"')[1])
+        self.sim.control(op="disconnect", ne="lp.rom1")
+        change = [{"subscription_id": device}, {"management_ip": None, "partner_id": other, "pop_id": milan}, {"gateway_ids": [gateway]}]
+        shown = self.pages("modify_optical_device", *change)
+        self.assertIn('"labels":["owner","management_ip","pop","gateways"]', shown)
+        self.start("modify_optical_device", device, "--set", "management_ip=null", "--set", f"partner_id={other}", "--set", f"pop_id={milan}",
+                   "--set", f"gateway_ids={gateway}")
+        after = self.json("subscription", "show", device)
+        self.assertEqual(after["customer_id"], other)
+        self.assertIsNone(after["optical_device"]["management_ip"])
+        relay = self.json("subscription", "show", gateway)["optical_device"]["subscription_instance_id"]
+        self.assertEqual([g["subscription_instance_id"] for g in after["optical_device"]["gateways"]], [relay])
+        self.assertEqual((after["optical_device"]["pop"]["code"], before["optical_device"]["pop"]["code"]), ("MIL1", "ROM1"))
+        # what is not named stays; with an address of its own it needs no gateway
+        self.start("modify_optical_device", device, "--set", "device_type=ROADM")
+        kept = self.json("subscription", "show", device)["optical_device"]["gateways"]
+        self.assertEqual([g["subscription_instance_id"] for g in kept], [relay])
+        self.start("modify_optical_device", device, "--set", f"management_ip={address}", "--set", f"partner_id={net}", "--set", f"pop_id={rome}")
+        now = self.json("subscription", "show", device)
+        self.assertEqual((now["customer_id"], now["optical_device"]["management_port"]), (net, port))
+        self.assertEqual((now["optical_device"]["gateways"], now["optical_device"]["pop"]["code"]), ([], "ROM1"))
+
+    def test_7_c_a_fiber_changes_its_owners(self):
+        fiber, other = self.ident("Optical Fiber", "lp.mil1"), self.ident("Partner", "Other")
+        net, before = self.json("subscription", "show", fiber)["customer_id"], self.sim.hash()
+        shown = self.pages("modify_optical_fiber", {"subscription_id": fiber}, {"partner_id": other, "fiber_owner_id": other})
+        self.assertIn('"labels":["owner","fiber_owner"],"columns":[["Net', shown)
+        self.start("modify_optical_fiber", fiber, "--set", f"partner_id={other}", "--set", f"fiber_owner_id={other}")
+        now = self.json("subscription", "show", fiber)
+        self.assertEqual(now["customer_id"], other)
+        partner = self.json("subscription", "show", other)["partner"]["subscription_instance_id"]
+        self.assertEqual(now["optical_fiber"]["fiber_owner"]["subscription_instance_id"], partner)
+        self.assertIn("in use by other subscriptions", self.cli("process", "start", "terminate_partner", other, code=2).stderr)
+        self.start("modify_optical_fiber", fiber, "--set", f"partner_id={net}", "--set", f"fiber_owner_id={net}")
+        self.assertEqual(self.json("subscription", "show", fiber)["customer_id"], net)
+        self.assertEqual(self.sim.hash(), before)
+        self.start("terminate_partner", other)
 
     def test_8_the_network_is_shown(self):
         text = self.cli("topology", "show", "MIL1").stdout

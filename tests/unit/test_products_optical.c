@@ -97,6 +97,43 @@ D01_a_node_is_called_after_its_host(void **state)
     conf->naming_domain = before;
 }
 
+/* {pop.code} in the pattern stands for the code of the device's PoP, and nothing in it is special.
+ */
+static void
+names_fit_their_pop(void **state)
+{
+    static const struct {
+        const char *pattern, *code, *name, *says; /* says NULL: it fits */
+    } cases[] = {
+        {"[a-z]+[.]{pop.code|lower}[.]example[.]net", "MI01", "flex.mi01.example.net", NULL},
+        {"[a-z]+[.]{pop.code|lower}[.]example[.]net", NULL, "flex.mi01.example.net", NULL},
+        {"[a-z]+[.]{pop.code|lower}[.]example[.]net", "RM01", "flex.mi01.example.net",
+         "host name flex.mi01.example.net must match [a-z]+[.]{pop.code|lower}[.]example[.]net, in "
+         "PoP RM01: [a-z]+[.]rm01[.]example[.]net"},
+        {"{pop.code|upper}-{pop.code}.*", "mi.1", "MI.1-mi.1x", NULL},
+        {"{pop.code}", "mi.1", "mix1", "in PoP mi.1: mi\\.1"},
+        {"f{2}[.]{pop.code}", "A", "ff.A", NULL},
+        {".+[.]net", "MI01", "flex.org", "host name flex.org must match .+[.]net"},
+        {"({pop.code}", "MI01", "MI01", "the configured device.fqdn_pattern cannot be used"},
+    };
+    char *before = conf->device_fqdn_pattern;
+
+    (void)state;
+    for (size_t i = 0; i < LP_COUNT(cases); i++) {
+        struct lp_err err = LP_ERR_INIT;
+        char pattern[128];
+        enum lp_code rc;
+        (void)snprintf(pattern, sizeof(pattern), "%s", cases[i].pattern);
+        conf->device_fqdn_pattern = pattern;
+        rc = lp_device_name_fits(conf, cases[i].code, cases[i].name, &err);
+        if ((rc == LP_OK) != (cases[i].says == NULL)
+            || (rc != LP_OK && strstr(err.msg, cases[i].says) == NULL))
+            fail_msg("%s, %s: %s", cases[i].pattern, cases[i].name, err.msg);
+        lp_err_clear(&err);
+    }
+    conf->device_fqdn_pattern = before;
+}
+
 static size_t
 device_problems(const char *root_text, const char *why)
 {
@@ -335,6 +372,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(D01_a_node_is_called_after_its_host),
+        cmocka_unit_test(names_fit_their_pop),
         cmocka_unit_test(addresses_are_canonical),
         cmocka_unit_test(values_of_any_script_are_told),
         cmocka_unit_test(D04_a_port_stands_once),

@@ -4,7 +4,7 @@
  *   CREATE     construct, claim_spectrum, plan, approve, apply, verify, settle_spectrum
  *   MODIFY     update, claim_spectrum, plan, approve, apply, verify, settle_spectrum
  *   TERMINATE  check_unused, plan, approve, apply, verify, release_spectrum
- *   RECONCILE  refresh, reclaim_spectrum, plan, approve, apply, verify
+ *   RECONCILE  refresh, reclaim_spectrum, plan, approve, apply, verify, settle_spectrum
  *
  * State keys they consume:
  *   subscription_id    the target
@@ -43,9 +43,10 @@ extern const struct lp_step lp_step_settle_spectrum;
 /** Key `release_spectrum`, DB_RW: everything the target's claims hold (blocks that went to another
  * subscription keep theirs). */
 extern const struct lp_step lp_step_release_spectrum;
-/** Key `reclaim_spectrum`, DB_RW, RECONCILE: every optical_spectrum block of the target has exactly
- * the claims its document speaks of again, on the fibers of its route and, for a channel, the patch
- * cords of its line ports. LP_CONFLICT: somebody else has that light now. */
+/** Key `reclaim_spectrum`, DB_RW, RECONCILE: every optical_spectrum block of the target has the
+ * claims its document speaks of again, on the fibers of its route and, for a channel, the patch
+ * cords of its line ports; produces spectrum_grants, by which settle_spectrum gives back the rest
+ * when everything works. LP_CONFLICT: somebody else has that light now. */
 extern const struct lp_step lp_step_reclaim_spectrum;
 /** Key `read_spectrum`, EXTERNAL, reads only: the light of the elements at the ends of the granted
  * routes' (TERMINATE: the released) fibers into the cache, so that the next one who asks sees it.

@@ -1,5 +1,5 @@
-/* Claims as the documents speak of them: what was lost is taken again, what is too much given back.
- */
+/* Claims as the documents speak of them: what was lost is taken again at once. What is too much
+ * goes when everything works (settle_spectrum): until then elements may hold it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 struct reclaiming {
     struct lp_run *run;
     const struct lp_subscription *sub;
-    json_t *before;
+    json_t *grants, *path; /* path: where the walk is in the document */
     int64_t slot;
     enum lp_code rc;
     struct lp_err *err;
@@ -66,27 +66,38 @@ reclaim_block(struct reclaiming *r, const json_t *block, const json_t *line_port
                                          .subscription_id = r->sub->id,
                                          .process_id = r->run->process_id,
                                          .slot = r->slot++};
-    bool lit = strcmp(lp_json_str(block, LP_F_OPTICAL_SPECTRUM_RESERVATION, ""), "lit") == 0;
-    int64_t now = lp_clock_utc_us(r->run->clock);
+    json_int_t low = lp_json_int(block, LP_F_OPTICAL_SPECTRUM_LOW_MHZ, 0);
+    json_int_t high = lp_json_int(block, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ, 0);
     struct lp_piece *pieces = NULL;
     size_t count = 0;
-    json_t *had = NULL;
 
     if (r->rc == LP_OK)
-        r->rc = lp_route_pieces(route, lp_json_int(block, LP_F_OPTICAL_SPECTRUM_LOW_MHZ, 0),
-                                lp_json_int(block, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ, 0), &pieces,
-                                &count, r->err);
+        r->rc = lp_route_pieces(route, low, high, &pieces, &count, r->err);
     if (r->rc == LP_OK)
-        r->rc = lp_claims_take(r->run->txn, &claimant, pieces, count, now, NULL, r->err);
-    if (r->rc == LP_OK)
-        r->rc = lp_claims_settle(r->run->txn, &claimant, pieces, count, lit, now, &had, r->err);
+        r->rc = lp_claims_take(r->run->txn, &claimant, pieces, count,
+                               lp_clock_utc_us(r->run->clock), NULL, r->err);
     if (r->rc == LP_OK
-        && json_array_append_new(r->before,
-                                 json_pack("{s:s, s:O}", "holder", claimant.holder, "claims", had))
+        && json_array_append_new(r->grants,
+                                 json_pack("{s:I, s:s, s:I, s:I, s:O, s:o}", "slot",
+                                           (json_int_t)claimant.slot, "holder", claimant.holder,
+                                           "low_mhz", low, "high_mhz", high, "route", route,
+                                           "block", json_deep_copy(r->path)))
                != 0)
         r->rc = no_memory(r->err);
-    json_decref(had);
     free(pieces);
+}
+
+static void walk(struct reclaiming *r, const json_t *at, const json_t *line_ports);
+
+static void
+walk_into(struct reclaiming *r, json_t *step, const json_t *value, const json_t *line_ports)
+{
+    if (json_array_append_new(r->path, step) != 0 && r->rc == LP_OK)
+        r->rc = no_memory(r->err);
+    if (r->rc != LP_OK)
+        return;
+    walk(r, value, line_ports);
+    (void)json_array_remove(r->path, json_array_size(r->path) - 1);
 }
 
 /** Blocks that hold a route, wherever they stand; line_ports of the channel around them, or NULL.
@@ -95,6 +106,7 @@ static void
 walk(struct reclaiming *r, const json_t *at, const json_t *line_ports)
 {
     const json_t *own = json_object_get(at, LP_F_OPTICAL_TRANSPORT_CHANNEL_LINE_PORTS);
+    const json_t *ports = own != NULL ? own : line_ports;
     const char *name;
     json_t *value;
     size_t i;
@@ -104,19 +116,19 @@ walk(struct reclaiming *r, const json_t *at, const json_t *line_ports)
         reclaim_block(r, at, line_ports);
     json_object_foreach((json_t *)(uintptr_t)at, name, value)
     {
-        walk(r, value, own != NULL ? own : line_ports);
+        walk_into(r, json_string(name), value, ports);
     }
     json_array_foreach(at, i, value)
     {
-        walk(r, value, own != NULL ? own : line_ports);
+        walk_into(r, json_integer((json_int_t)i), value, ports);
     }
 }
 
 static enum lp_code
 reclaim(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
-    json_auto_t *before = json_array();
-    struct reclaiming r = {.run = run, .before = before, .err = err};
+    json_auto_t *grants = json_array(), *path = json_array();
+    struct reclaiming r = {.run = run, .grants = grants, .path = path, .err = err};
     struct lp_subscription *sub = NULL;
     enum lp_code rc = lp_run_target(run, state, &sub, err);
 
@@ -124,18 +136,17 @@ reclaim(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *e
         return rc;
     r.sub = sub;
     walk(&r, sub->root, NULL);
-    if (r.rc == LP_OK && json_object_set(delta, "spectrum_before", before) != 0)
+    if (r.rc == LP_OK && json_object_set(delta, "spectrum_grants", grants) != 0)
         r.rc = no_memory(err);
     return r.rc;
 }
 
-/** As it was: what settle left out comes back, what was taken here goes. */
 static enum lp_code
 reclaim_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
-    enum lp_code rc = lp_step_settle_spectrum.undo(run, state, delta, err);
-
-    return rc == LP_OK ? lp_claims_take_back(run->txn, run->process_id, NULL, NULL, err) : rc;
+    (void)state;
+    (void)delta;
+    return lp_claims_take_back(run->txn, run->process_id, NULL, NULL, err);
 }
 
 const struct lp_step lp_step_reclaim_spectrum = {

@@ -1780,8 +1780,14 @@ static const struct lp_step *const terminate_steps[] = {
 static const struct lp_step *const validate_steps[] = {&lp_step_compare, &lp_step_verify,
                                                        &lp_step_compare_spectrum};
 static const struct lp_step *const reconcile_steps[] = {
-    &lp_step_refresh, &lp_step_reclaim_spectrum, &lp_step_plan, &lp_step_approve,
-    &lp_step_apply,   &lp_step_verify,
+    &lp_step_refresh,
+    &lp_step_reclaim_spectrum,
+    &lp_step_plan,
+    &lp_step_approve,
+    &lp_step_apply,
+    &lp_step_verify,
+    &lp_step_settle_spectrum,
+    &lp_step_read_spectrum,
 };
 
 static const struct lp_workflow list[] = {

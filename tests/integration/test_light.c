@@ -573,7 +573,8 @@ static const struct lp_step *const change[] = {&lp_step_update, &lp_step_claim_s
                                                &lp_step_settle_spectrum};
 static const struct lp_step *const drop[] = {&lp_step_release_spectrum, &pause};
 static const struct lp_step *const check[] = {&lp_step_compare_spectrum};
-static const struct lp_step *const repair[] = {&lp_step_reclaim_spectrum, &pause};
+static const struct lp_step *const repair[] = {&lp_step_reclaim_spectrum, &pause,
+                                               &lp_step_settle_spectrum};
 static const struct lp_step *const end[] = {&lp_step_check_unused};
 static const struct lp_step *const number[] = {&number_step};
 static const struct lp_workflow rows[] = {
@@ -752,7 +753,7 @@ a_life_with_claims(struct lp_run_env *env)
     stop(env, id, false);
     start(env, "repair", sub, NULL, id);
     lp_test_wait(env, id, "suspended");
-    assert_int_equal(claimed(env, "lit"), 2);
+    assert_int_equal(claimed(env, "reserved"), 2);
     stop(env, id, true);
     assert_int_equal(claimed(env, "lit") + claimed(env, "reserved"), 0);
     start(env, "repair", sub, NULL, id);
@@ -817,6 +818,38 @@ a_change_claims_before_it_gives_back(struct lp_run_env *env)
         2);
     assert_int_equal(
         count_routes(env, wish(from, to, "{\"low_mhz\":193400000,\"high_mhz\":193500000}")), 2);
+}
+
+/** After a change that was left in the middle elements may hold the light of before: a repair keeps
+ * it until what the document speaks of works. */
+static void
+a_repair_gives_back_at_its_end(struct lp_run_env *env)
+{
+    char sub[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1];
+    json_auto_t *root = NULL, *after = NULL;
+
+    make_one(env, "one", sub);
+    root = root_of(env, sub);
+    ask(env,
+        wish(port(A, "T1A"), port(B, "T1A"),
+             format("{\"low_mhz\":193500000,\"high_mhz\":193600000,\"own\":[\"%s\"]}",
+                    lp_json_str(root, "subscription_instance_id", ""))),
+        true);
+    start(env, "change", sub, NULL, id);
+    lp_test_wait(env, id, "suspended");
+    stop(env, id, false);
+    start(env, "repair", sub, NULL, id);
+    lp_test_wait(env, id, "suspended");
+    assert_int_equal(claimed(env, "lit"), 2); /* 193450..193550 */
+    assert_int_equal(claimed(env, "reserved"), 2);
+    go_on(env, id);
+    assert_int_equal(claimed(env, "reserved"), 0);
+    assert_int_equal(
+        lp_store_env_int(&env->db, "SELECT count(*) FROM spectrum_claims WHERE low_mhz = 193500000 "
+                                   "AND high_mhz = 193600000 AND state = 'lit'"),
+        2);
+    after = root_of(env, sub);
+    assert_string_equal(lp_json_str(after, "reservation", ""), "lit");
 }
 
 /** What is set up beside the present light needs other light, also when what was shown is gone. */
@@ -1024,6 +1057,7 @@ static const struct light_case cases[] = {
     CASE(a_life_with_claims),
     CASE(an_abort_gives_back_what_the_process_claimed),
     CASE(a_change_claims_before_it_gives_back),
+    CASE(a_repair_gives_back_at_its_end),
     CASE(what_runs_beside_it_gets_other_light),
     CASE(a_patch_cord_under_light_stays),
     CASE(a_late_approval_gives_back_the_light),

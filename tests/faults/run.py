@@ -103,7 +103,12 @@ def restore(bed, scenario):
     bed.restore(scenario.level)
     for k in range(bed.sets):
         for end, cls, aid, attrs in scenario.drift:
-            bed.sim.control(op="set", ne=names(k)[end], **{"class": cls}, aid=aid, attrs=attrs, silent=True)
+            ne = names(k)[end]
+            if cls == "OSNC":  # as its element does it: what the circuit made elsewhere follows
+                words = ",".join(f"{name}={value}" for name, value in attrs.items())
+                bed.sim.control(op="command", text=f"ED-OSNC:{ne}:{aid}:DRIFT:::{words}:;")
+            else:
+                bed.sim.control(op="set", ne=ne, **{"class": cls}, aid=aid, attrs=attrs, silent=True)
 
 
 def start(bed, scenario, sets):

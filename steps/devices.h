@@ -14,8 +14,9 @@
  *               so in RECONCILE
  *   moved       true: circuits of the subject change their way, so shutters must be opened again
  *   make_before_break  true: what is ours and desired no more goes behind everything else
- *   force       {"reason": text}: TERMINATE without the element (dead chassis): nothing is planned
- *               and nothing sent; what is given up is listed
+ *   force       {"reason": text, "elements": [id...]?}: TERMINATE without these elements, or
+ * without any when none are named (dead chassis): nothing is planned for them and nothing sent;
+ *               what is given up is listed
  *   plan        {"hash","operations","elements":[{"id","name","operations"}],"traffic_affecting",
  *               "irreversible","approval":bool,"touches":[{"subscription_id","description"}]};
  *               the plan itself is stored once, see store/devices.h

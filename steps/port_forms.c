@@ -358,10 +358,49 @@ lp_form_add_gateways(struct lp_form_ctx *ctx, struct lp_form_page *page, const c
 
 /* ---- terminate ---- */
 
-void
-lp_form_add_force(struct lp_form_ctx *ctx, struct lp_form_page *page)
+/* The elements that hold something of the target: id, and host name as label. */
+static enum lp_code
+holding_elements(struct lp_form_ctx *ctx, struct lp_enum_value **values, size_t *count,
+                 struct lp_err *err)
 {
-    const struct lp_field field = {
+    struct lp_rows *rows = NULL;
+    enum lp_code rc =
+        lp_reader_query(ctx->reader, LP_SQL_OBJECTS_OF,
+                        LP_ARGS(lp_text("subscription", ctx->subscription->id)), &rows, err);
+
+    *values =
+        rc == LP_OK ? lp_arena_array(ctx->arena, lp_rows_count(rows) + 1, sizeof **values) : NULL;
+    if (rc == LP_OK && *values == NULL)
+        rc = lp_fail(err, LP_NOMEM, "no memory for the elements");
+    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
+        const char *id = lp_rows_text(rows, i, "element_id"); /* in the order of ids */
+        struct lp_subscription *sub = NULL;
+
+        if (*count > 0 && strcmp((*values)[*count - 1].value, id) == 0)
+            continue;
+        rc = load_device(ctx, id, &sub, err);
+        if (rc == LP_NOT_FOUND) { /* purged: it is given up more than any other */
+            lp_err_clear(err);
+            rc = LP_OK;
+        }
+        if (rc != LP_OK)
+            break;
+        (*values)[*count].value = lp_arena_strdup(ctx->arena, id);
+        (*values)[*count].label = lp_arena_strdup(
+            ctx->arena, sub == NULL ? id : lp_json_str(sub->root, LP_F_OPTICAL_DEVICE_FQDN, id));
+        lp_subscription_free(sub);
+        if ((*values)[*count].value == NULL || (*values)[*count].label == NULL)
+            rc = lp_fail(err, LP_NOMEM, "no memory for the elements");
+        ++*count;
+    }
+    lp_rows_free(rows);
+    return rc;
+}
+
+enum lp_code
+lp_form_add_force(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
+{
+    const struct lp_field reason = {
         .name = "force_reason",
         .title = "Without the devices, because",
         .description = "Fill in only when a device is gone for good: nothing is sent to it, and "
@@ -373,37 +412,67 @@ lp_form_add_force(struct lp_form_ctx *ctx, struct lp_form_page *page)
         .has_max = true,
         .max = 255,
     };
+    struct lp_field devices = {
+        .name = "force_devices",
+        .title = "These devices",
+        .description = "Only these are given up, the others are cleaned as usual; none named: all "
+                       "are given up.",
+        .kind = LP_FIELD_ENUM,
+        .list = true,
+        .required_in = -1,
+        .unique_items = true,
+    };
+    struct lp_enum_value *values = NULL;
+    enum lp_code rc = holding_elements(ctx, &values, &devices.value_count, err);
 
     lp_form_add_label(page, "terminated", ctx->subscription->description);
-    lp_form_page_add(page, &field);
+    lp_form_page_add(page, &reason);
+    devices.values = values;
+    if (rc == LP_OK && devices.value_count > 0)
+        lp_form_page_add(page, &devices);
+    return rc;
+}
+
+void
+lp_form_check_force(const json_t *input, struct lp_problems *problems)
+{
+    const json_t *devices = json_object_get(input, "force_devices");
+
+    if (json_array_size(devices) > 0 && lp_json_str(input, "force_reason", NULL) == NULL)
+        lp_problem_field(problems, "value_error", "force_reason", NULL,
+                         "say why these devices are given up");
 }
 
 enum lp_code
 lp_form_finish_force(json_t *output, struct lp_err *err)
 {
-    json_t *reason = json_object_get(output, "force_reason");
+    json_t *reason = json_object_get(output, "force_reason"), *force = NULL;
+    json_t *devices = json_object_get(output, "force_devices");
 
     json_object_del(output, "terminated");
-    if (json_is_string(reason)
-        && json_object_set_new(output, "force", json_pack("{s:O}", "reason", reason)) != 0)
-        return lp_fail(err, LP_NOMEM, "no memory for the form");
+    if (json_array_size(devices) == 0)
+        devices = NULL;
+    if (json_is_string(reason)) {
+        force = json_pack("{s:O, s:O*}", "reason", reason, "elements", devices);
+        if (force == NULL || json_object_set_new(output, "force", force) != 0)
+            return lp_fail(err, LP_NOMEM, "no memory for the form");
+    }
     json_object_del(output, "force_reason");
+    json_object_del(output, "force_devices");
     return LP_OK;
 }
 
 static enum lp_code
 terminate_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
-    (void)err;
-    lp_form_add_force(ctx, page);
-    return LP_OK;
+    return lp_form_add_force(ctx, page, err);
 }
 
 static enum lp_code
 terminate_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
                 struct lp_err *err)
 {
-    (void)input;
+    lp_form_check_force(input, problems);
     return lp_form_check_unused(ctx, problems, err);
 }
 

@@ -37,12 +37,16 @@ enum lp_code lp_form_add_gateways(struct lp_form_ctx *ctx, struct lp_form_page *
 /** Subscription that owns a block; "" when there is none. */
 enum lp_code lp_form_owner(struct lp_form_ctx *ctx, const char *instance_id,
                            char id[static LP_UUID_LEN + 1], struct lp_err *err) LP_MUST_CHECK;
-/** The fields of a termination: what is terminated, and an optional reason to do it without the
- * devices; and what becomes of them: state force = {"reason"}. */
-void lp_form_add_force(struct lp_form_ctx *ctx, struct lp_form_page *page);
+/** The fields of a termination: what is terminated, an optional reason to do it without the
+ * devices, and which of them when not all; the rule between them; and what becomes of them: state
+ * force =
+ * {"reason","elements"?}. */
+enum lp_code lp_form_add_force(struct lp_form_ctx *ctx, struct lp_form_page *page,
+                               struct lp_err *err) LP_MUST_CHECK;
+void lp_form_check_force(const json_t *input, struct lp_problems *problems);
 enum lp_code lp_form_finish_force(json_t *output, struct lp_err *err) LP_MUST_CHECK;
 /** Terminate: as lp_form_terminate, and an optional reason to do it without the devices (a dead
- * chassis): state force = {"reason"}. */
+ * chassis), or without some of them: state force = {"reason","elements"?}. */
 extern const struct lp_form lp_form_terminate_on_devices;
 
 #endif

@@ -1731,10 +1731,20 @@ terminate_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_er
 
     if (rc != LP_OK)
         return rc;
-    lp_form_add_force(ctx, page);
+    rc = lp_form_add_force(ctx, page, err);
     add_others(page, &group, ctx->subscription->id,
                "Its channels stay, because these services ride on them: ");
     lp_channel_group_free(&group);
+    return rc;
+}
+
+static enum lp_code
+terminate_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
+                struct lp_err *err)
+{
+    (void)ctx;
+    (void)err;
+    lp_form_check_force(input, problems);
     return LP_OK;
 }
 
@@ -1756,7 +1766,8 @@ terminate_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
     return rc;
 }
 
-static const struct lp_page terminate_pages[] = {{.title = "Terminate", .build = terminate_build}};
+static const struct lp_page terminate_pages[] = {
+    {.title = "Terminate", .build = terminate_build, .check = terminate_check}};
 static const struct lp_form terminate_form = {LP_PAGES(terminate_pages),
                                               .finish = terminate_finish};
 

@@ -388,6 +388,10 @@ static const struct lp_workflow list[] = {
      .target = LP_TARGET_TERMINATE,
      .product = "Optical Fiber",
      .form = &lp_form_terminate_on_devices,
+     /* A fiber with a dead end is out of sync for good, and what is ours goes whatever else
+      * differs.
+      */
+     .usable_out_of_sync = true,
      LP_STEPS(terminate_steps)},
     {.name = "validate_optical_fiber",
      .description = "Validate an optical fiber",

@@ -351,6 +351,38 @@ class Life(Network):
         self.start("terminate_optical_device", device)
 
 
+class DeadEnd(Network):
+    BASE = "127.79.0.1"
+
+    def test_the_dead_end_is_given_up_and_the_living_one_is_cleaned(self):
+        self.imported("device", self.devices("manage"))
+        self.imported("fiber", self.file("fibers", HEADER, SPAN))
+        fiber, dead = self.ident("Optical Fiber", "lp.mil1"), self.ident("Optical Device", "lp.fir1")
+        labels = [self.attribute("lp.mil1", "1-A-1-L1"), self.attribute("lp.fir1", "1-A-2-L1")]
+        self.assertTrue(all(labels), labels)
+        # by the time somebody knows that it is dead, a validation has failed
+        self.sim.control(op="set", ne="lp.mil1", **{"class": "OTS"}, aid="1-A-1-L1", attrs={"LABEL": "mine"}, silent=True)
+        failed = self.start("validate_optical_fiber", fiber, code=10)
+        self.cli("process", "abort", failed["process_id"], "--yes")
+        self.sim.control(op="restart", ne="lp.fir1", down_ms=86400000)
+        why = self.cli("process", "start", "terminate_optical_fiber", fiber, "--set", "force_devices=lp.fir1.example.net", code=2).stderr
+        self.assertIn("say why these devices are given up", why)
+        rome = self.ident("Optical Device", "lp.rom1")  # has nothing to do with it
+        why = self.daemon.post("/api/processes/terminate_optical_fiber", [{"subscription_id": fiber}, {"force_reason": "fire", "force_devices": [rome]}])
+        self.assertEqual(why.status, 400)
+        said = len(self.sim.transcript("lp.fir1"))
+        done = self.start("terminate_optical_fiber", fiber, "--set", "force_reason=burnt down", "--set", "force_devices=lp.fir1.example.net")
+        self.assertEqual(done["current_state"]["force"], {"reason": "burnt down", "elements": [dead]})
+        plan = done["current_state"]["plan"]
+        self.assertEqual({a["element"] for a in plan["abandoned"]}, {dead})
+        self.assertEqual([e["name"] for e in plan["elements"]], ["lp.mil1.example.net"])
+        self.assertGreater(plan["operations"], 0)
+        self.assertEqual([self.attribute("lp.mil1", "1-A-1-L1"), self.attribute("lp.fir1", "1-A-2-L1")], ["", labels[1]])
+        self.assertEqual(len(self.sim.transcript("lp.fir1")), said)
+        self.assertEqual(self.json("subscription", "show", fiber)["status"], "terminated")
+        self.start("terminate_optical_device", dead)
+
+
 class Adoption(Network):
     def test_what_is_right_already_is_taken_over_without_a_write(self):
         for near, port, far, remote in (("lp.mil1", "1-A-1-L1", "lp.fir1", "1-A-2-L1"), ("lp.fir1", "1-A-2-L1", "lp.mil1", "1-A-1-L1")):

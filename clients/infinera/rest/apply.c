@@ -312,12 +312,45 @@ run_wait(struct run *x, json_t **out)
     return rc;
 }
 
+/* Sent, and nothing came back: the element restarts, perhaps. A second one would do it twice; what
+ * has an image is waited for by the operation behind it, which tells whether the first one ran. */
+static bool
+is_answer_lost(struct run *x, enum lp_code rc)
+{
+    const struct lp_call *call = x->r->call;
+    struct lp_err stop = LP_ERR_INIT;
+    bool lost = rc == LP_UNKNOWN && json_is_object(x->after)
+                && json_object_get(x->err->detail, "http") == NULL
+                && call->check(call->ctx, &stop) == LP_OK;
+
+    lp_err_clear(&stop);
+    return lost;
+}
+
+/* Images are fetched and written before the answer comes. */
+static enum lp_code
+send_action(struct run *x, struct ir_request *request)
+{
+    json_auto_t *answer = NULL;
+    enum lp_code rc;
+
+    request->timeout_ms = lp_json_int(x->op, "timeout_ms", 0);
+    rc = x->r->send(x->r, request, false, &answer, x->err);
+    if (rc == LP_OK)
+        return ir_operation_outcome(x->r->ne.element->name, answer, x->err);
+    if (!is_answer_lost(x, rc))
+        return rc;
+    lp_err_clear(x->err);
+    x->r->call->progress(x->r->call->ctx, "sent, and the answer was lost: what follows will show");
+    return LP_OK;
+}
+
 /* Not read back: the element may be gone at once, a wait behind it tells. */
 static enum lp_code
 run_action(struct run *x, json_t **out)
 {
     struct ir_request request[IR_REQUESTS];
-    json_auto_t *actual = NULL, *answer = NULL;
+    json_auto_t *actual = NULL;
     size_t count = 0;
     enum lp_code rc = look(x, &actual);
 
@@ -330,11 +363,8 @@ run_action(struct run *x, json_t **out)
                          request, &count, x->err);
     if (rc == LP_OK)
         rc = verify_identity(x->r, x->err);
-    for (size_t i = 0; rc == LP_OK && i < count; i++) {
-        rc = x->r->send(x->r, &request[i], false, &answer, x->err);
-        if (rc == LP_OK)
-            rc = ir_operation_outcome(x->r->ne.element->name, answer, x->err);
-    }
+    for (size_t i = 0; rc == LP_OK && i < count; i++)
+        rc = send_action(x, &request[i]);
     return rc == LP_OK ? report(x, true, actual, actual, out) : rc;
 }
 

@@ -43,7 +43,8 @@ static enum lp_code
 send_http(struct ir_ne *r, const struct ir_request *request, bool reads, json_t **out,
           struct lp_err *err)
 {
-    struct lp_restconf_request http = {.path = request->path, .reads = reads};
+    struct lp_restconf_request http = {
+        .path = request->path, .reads = reads, .timeout_ms = request->timeout_ms};
     struct lp_restconf_reply reply = {0};
     json_auto_t *body = NULL;
     enum lp_code rc = LP_OK;

@@ -80,6 +80,7 @@ struct ir_request {
     const char *method; /* "PATCH", "POST", "DELETE" */
     const char *path;   /* "/data/...", "/operations/..." */
     const char *body;   /* compact JSON, or NULL */
+    int64_t timeout_ms; /* until its answer; 0: as every write */
 };
 #define IR_REQUESTS 4
 

@@ -283,23 +283,36 @@ stage_count(struct lp_run *run, const json_t *state, size_t *count, struct lp_er
     return LP_OK;
 }
 
-/* All that the operations of a stage may take together: a wait that goes on longer has failed. */
-static bool
-is_over(const struct lp_run *run, const json_t *plan)
-{
-    int64_t until = lp_json_int(plan, "as_of", 0);
-    const json_t *op;
-    size_t i;
+#define SINCE "software_since" /* in the state: when the last action was done */
 
-    json_array_foreach(json_object_get(plan, "operations"), i, op) until +=
-        lp_json_int(op, "timeout_ms", 0) * 1000;
+static bool
+is_wait(const json_t *op)
+{
+    return strcmp(lp_json_str(op, "action", ""), "wait") == 0;
+}
+
+/* All that the action and the waits for it may take together. It counts from the action, not from
+ * the plan: between the two may lie a night, until the maintenance window opens. */
+static bool
+is_over(const struct lp_run *run, const json_t *state, const json_t *plan)
+{
+    const json_t *ops = json_object_get(plan, "operations");
+    int64_t until = lp_json_int(state, SINCE, 0);
+
+    for (size_t i = run->index + 1; i-- > 0;) {
+        const json_t *op = json_array_get(ops, i);
+
+        until += lp_json_int(op, "timeout_ms", 0) * 1000;
+        if (!is_wait(op))
+            break;
+    }
     return lp_clock_utc_us(run->clock) > until;
 }
 
 static enum lp_code
-wait_on(struct lp_run *run, const json_t *plan, struct lp_err *err)
+wait_on(struct lp_run *run, const json_t *state, const json_t *plan, struct lp_err *err)
 {
-    if (is_over(run, plan)) {
+    if (is_over(run, state, plan)) {
         err->code = LP_DRIFT;
         return lp_err_prefix(err, "the time is over: ");
     }
@@ -327,18 +340,19 @@ stage_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err 
 {
     const json_t *plan = stage_plan(run, state);
     const json_t *op = json_array_get(json_object_get(plan, "operations"), run->index);
-    bool waits = strcmp(lp_json_str(op, "action", ""), "wait") == 0;
+    bool waits = is_wait(op);
     struct lp_device **devices = NULL;
     enum lp_code rc = open_one(run, state, waits ? LP_DEVICE_READ : LP_DEVICE_WRITE, &devices, err);
 
-    (void)delta;
     if (rc != LP_OK)
         return rc;
     lp_run_progress(run, "%s", lp_json_str(op, "text", ""));
     rc = apply_op(run, devices[0], plan, op, waits, err);
     lp_run_audit(run, "device", json_string(devices[0]->element.name));
     lp_devices_close(devices, 1, rc);
-    return rc == LP_RETRYABLE && waits ? wait_on(run, plan, err) : rc;
+    if (rc == LP_OK && !waits)
+        (void)lp_json_set_int(delta, SINCE, lp_clock_utc_us(run->clock));
+    return rc == LP_RETRYABLE && waits ? wait_on(run, state, plan, err) : rc;
 }
 
 #define STAGE(name, plan_title, title_)                                                            \

@@ -68,13 +68,23 @@ signals_may_get_a_little_worse(void **state)
 
 static const char *cli_text;
 
+/* Two signals, each on a page of its own. */
+static json_t *
+signals_of(const json_t *input)
+{
+    bool second = lp_json_int(input, "skip-records", 0) == 1;
+
+    return json_pack("{s:b, s:[{s:s, s:s}]}", "additional-records-available", (int)!second,
+                     "pm-record", "AID", second ? "1-4-L2-1" : "1-4-L1-1", "pm-value", "7.4");
+}
+
 static enum lp_code
 rpc(void *ctx, const char *name, json_t *input, json_t **out, struct lp_err *err)
 {
     (void)ctx, (void)err;
+    *out =
+        strstr(name, "get-pm") != NULL ? signals_of(input) : json_pack("{s:s}", "result", cli_text);
     json_decref(input);
-    *out = strstr(name, "get-pm") != NULL ? json_pack("{s:[]}", "pm-record")
-                                          : json_pack("{s:s}", "result", cli_text);
     return LP_OK;
 }
 
@@ -116,6 +126,40 @@ d41_an_alarm_need_not_name_a_card(void **state)
     assert_int_equal(json_array_size(json_object_get(health, "alarms")), 1);
     assert_string_equal(json_string_value(json_array_get(json_object_get(health, "alarms"), 0)),
                         "critical;r;OLOS;;;");
+}
+
+/* A signal that a page left out would be one that nobody misses behind the upgrade. */
+static void
+signals_come_in_pages(void **state)
+{
+    json_auto_t *health = NULL;
+
+    (void)state;
+    assert_int_equal(health_of("{\"ioa-network-element:ne\":{\"equipment\":{\"card\":[]}},"
+                               "\"ioa-alarm:alarms\":{\"current-alarms\":{\"alarm\":[]}}}",
+                               &health),
+                     LP_OK);
+    assert_int_equal(json_object_size(json_object_get(health, "lines")), 2);
+}
+
+/* One row for each firmware of a card: it is current when all of them are. */
+static void
+a_card_is_current_when_all_its_firmware_is(void **state)
+{
+#define ROW(card, what)                                                                            \
+    "\"row\":{\"card\":\"" card "\",\"fw-equipment-type\":\"CHM2T\",\"fw-state\":\"" what "\"}"
+    struct ir_source source = {.name = "e", .rpc = rpc};
+    struct lp_arena *arena = lp_arena_new();
+    struct lp_err err = LP_ERR_INIT;
+    json_auto_t *cards = NULL;
+
+    (void)state;
+    cli_text =
+        "{" ROW("1/2", "not-current") "," ROW("1/2", "current") "," ROW("1/3", "current") "}";
+    assert_int_equal(g30_software.cards(&source, arena, &cards, &err), LP_OK);
+    assert_false(lp_json_true(json_object_get(cards, "1/2"), "current"));
+    assert_true(lp_json_true(json_object_get(cards, "1/3"), "current"));
+    lp_arena_free(arena);
 }
 
 /* Rows are repeated members: none of them is lost. */
@@ -189,6 +233,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(d41_new_alarms_are_seen),
         cmocka_unit_test(d41_an_alarm_need_not_name_a_card),
+        cmocka_unit_test(signals_come_in_pages),
+        cmocka_unit_test(a_card_is_current_when_all_its_firmware_is),
         cmocka_unit_test(signals_may_get_a_little_worse),
         cmocka_unit_test(rows_of_the_command_line),
         cmocka_unit_test(failures_with_status_200),

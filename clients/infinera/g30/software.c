@@ -128,13 +128,15 @@ cards(const struct ir_source *source, struct lp_arena *arena, json_t **out, stru
     json_array_foreach(rows, i, row)
     {
         const char *card = ir_text(arena, row, "card", "");
+        const json_t *known = json_object_get(*out, card); /* a card has a row for each firmware */
+        bool current = strcmp(ir_text(arena, row, "fw-state", ""), "current") == 0
+                       && (known == NULL || lp_json_true(known, "current"));
 
         if (card[0] != '\0')
-            (void)json_object_set_new(
-                *out, card,
-                json_pack("{s:s, s:b}", "type", ir_text(arena, row, "fw-equipment-type", ""),
-                          "current",
-                          (int)(strcmp(ir_text(arena, row, "fw-state", ""), "current") == 0)));
+            (void)json_object_set_new(*out, card,
+                                      json_pack("{s:s, s:b}", "type",
+                                                ir_text(arena, row, "fw-equipment-type", ""),
+                                                "current", (int)current));
     }
     return LP_OK;
 }

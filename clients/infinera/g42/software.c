@@ -5,7 +5,8 @@
 
 #include "clients/infinera/g42/g42.h"
 
-#define SW G42_NE "/system/sw-management"
+#define SW    G42_NE "/system/sw-management"
+#define PAGES 50 /* of one question for signals */
 
 static const struct lp_restconf_query two = {.content = LP_RESTCONF_CONTENT_ALL, .depth = 2};
 
@@ -50,19 +51,13 @@ image(const struct ir_source *source, struct lp_arena *arena, json_t **out, stru
     return LP_OK;
 }
 
-static enum lp_code
-add_signals(const struct ir_source *source, struct lp_arena *arena, json_t *lines,
-            struct lp_err *err)
+static void
+take_signals(struct lp_arena *arena, const json_t *records, json_t *lines)
 {
-    json_auto_t *answer = NULL;
     json_t *record;
     size_t i;
-    enum lp_code rc = source->rpc(source->ctx, "ioa-pm:get-pm",
-                                  json_pack("{s:s, s:[{s:i, s:s}]}", "data-type", "real-time",
-                                            "filter", "filter-id", 1, "parameter", "gx:pre-fec-q"),
-                                  &answer, err);
 
-    json_array_foreach((json_t *)(uintptr_t)ir_member(answer, "pm-record"), i, record)
+    json_array_foreach((json_t *)(uintptr_t)records, i, record)
     {
         int64_t q = 0;
 
@@ -70,7 +65,35 @@ add_signals(const struct ir_source *source, struct lp_arena *arena, json_t *line
             (void)json_object_set_new(lines, ir_text(arena, record, "AID", "?"),
                                       json_pack("{s:I}", "q_cdb", (json_int_t)q));
     }
-    return rc;
+}
+
+/* Page by page: a signal that is left out would be one that nobody misses afterwards. */
+static enum lp_code
+add_signals(const struct ir_source *source, struct lp_arena *arena, json_t *lines,
+            struct lp_err *err)
+{
+    size_t skip = 0;
+
+    for (unsigned page = 0; page < PAGES; page++) {
+        json_auto_t *answer = NULL;
+        json_t *input = json_pack("{s:s, s:[{s:i, s:s}]}", "data-type", "real-time", "filter",
+                                  "filter-id", 1, "parameter", "gx:pre-fec-q");
+        const json_t *records;
+        enum lp_code rc;
+
+        if (skip > 0)
+            (void)lp_json_set_int(input, "skip-records", (int64_t)skip);
+        rc = source->rpc(source->ctx, "ioa-pm:get-pm", input, &answer, err);
+        if (rc != LP_OK)
+            return rc;
+        records = ir_member(answer, "pm-record");
+        take_signals(arena, records, lines);
+        skip += json_array_size(records);
+        if (!json_is_true(ir_member(answer, "additional-records-available"))
+            || json_array_size(records) == 0)
+            return LP_OK;
+    }
+    return lp_fail(err, LP_PROTOCOL, "%s has more signals than can be read", source->name);
 }
 
 /* Alarms of cards on their way up say that a card restarts; they need not name it. */

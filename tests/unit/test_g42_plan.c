@@ -105,6 +105,9 @@ follow_channels(struct rest_tree *tree)
     }
 }
 
+/* The element names a cross-connect as it likes. */
+static int odu_number;
+
 static void
 make_xcon(struct rest_tree *tree, const json_t *body)
 {
@@ -113,7 +116,8 @@ make_xcon(struct rest_tree *tree, const json_t *body)
     const char *parent = lp_json_str(input, "dst-parent-odu", "");
     char name[300], odu[128];
 
-    (void)snprintf(odu, sizeof odu, "%.*sODUflexi-1", (int)(strlen(parent) - 6), parent);
+    (void)snprintf(odu, sizeof odu, "%.*sODUflexi-%d", (int)(strlen(parent) - 6), parent,
+                   odu_number);
     (void)snprintf(name, sizeof name, "%.*s,%s", (int)strcspn(quote + 1, "'"), quote + 1, odu);
     json_array_append_new(
         list_at(tree, NE "services/xcon"),
@@ -166,6 +170,7 @@ setup(struct fixture *f)
     *f = (struct fixture){.err = LP_ERR_INIT};
     f->tree.platform = &g42_platform;
     f->tree.changed = changed;
+    odu_number = 1;
     assert_int_equal(lp_json_load(element, strlen(element), &f->tree.root, &f->err), LP_OK);
 }
 
@@ -299,6 +304,70 @@ d25_lines_are_reset(void **state)
     assert_string_equal(leaf(&f, NE "equipment/card=1-4/port=L1", "admin-state"), "lock");
     assert_string_equal(leaf(&f, NE "facilities/super-channel-group=1-4-L1", "label"), "");
     rest_tree_undo(&f.tree, ops);
+    assert_plan(&f, SERVICE, "");
+    teardown(&f);
+}
+
+/* What is disconnected and connected again has the time slots that it had, under whatever name. */
+static void
+an_undone_disconnection_keeps_its_slots(void **state)
+{
+    struct fixture f;
+    json_auto_t *ops = NULL;
+    const json_t *xcon;
+
+    (void)state;
+    setup(&f);
+    make(&f, SERVICE);
+    ops = rest_tree_plan(&f.tree,
+                         "[{\"id\":\"x\",\"kind\":\"odu-xc\",\"present\":false,\"client\":"
+                         "\"1-4-T1\"}]",
+                         false);
+    rest_tree_apply(&f.tree, ops);
+    odu_number = 7;
+    (void)lp_json_set_str(rest_tree_at(&f.tree, NE "facilities/odu=1-4-L1-1-ODUCni"),
+                          "available-time-slots", "1..480");
+    rest_tree_undo(&f.tree, ops);
+    xcon = json_array_get(list_at(&f.tree, NE "services/xcon"), 0);
+    assert_string_equal(lp_json_str(xcon, "name", ""), "1-4-T1,1-4-L1-1-ODUflexi-7");
+    assert_string_equal(lp_json_str(xcon, "dst-time-slots", ""), "161..240");
+    assert_plan(&f, SERVICE, "");
+    teardown(&f);
+}
+
+/* A client that nobody speaks of still uses the line: it stays as it is, and lit. */
+static void
+a_line_with_foreign_clients_stays(void **state)
+{
+    static const char line[] = "[{\"id\":\"l\",\"kind\":\"line\",\"present\":false,\"port\":"
+                               "\"1-4-L1\"}]";
+    struct fixture f;
+    json_auto_t *ops = NULL;
+    char *ids;
+
+    (void)state;
+    setup(&f);
+    make(&f, SERVICE);
+    assert_int_equal(rest_tree_refused(&f.tree, line, false, &f.err), LP_CONFLICT);
+    assert_non_null(strstr(f.err.msg, "1-4-T1"));
+    ops = rest_tree_plan(&f.tree, line, true);
+    ids = rest_tree_ids(ops);
+    assert_non_null(strstr(ids, "20 delete xc:1-4-T1\n"));
+    free(ids);
+    teardown(&f);
+}
+
+/* Another pluggable for the same signal is no reason to take a client out of service. */
+static void
+a_pluggable_that_carries_stays(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    setup(&f);
+    make(&f, SERVICE);
+    (void)lp_json_set_str(rest_tree_at(&f.tree, NE "equipment/card=1-4/port=T1/tom"),
+                          "required-subtype", "TOM-100G-LR4");
     assert_plan(&f, SERVICE, "");
     teardown(&f);
 }
@@ -483,6 +552,9 @@ main(void)
         cmocka_unit_test(a_service_is_made_in_order),
         cmocka_unit_test(d25_deleted_by_its_name),
         cmocka_unit_test(d25_lines_are_reset),
+        cmocka_unit_test(an_undone_disconnection_keeps_its_slots),
+        cmocka_unit_test(a_line_with_foreign_clients_stays),
+        cmocka_unit_test(a_pluggable_that_carries_stays),
         cmocka_unit_test(d32_maintenance_is_allowed),
         cmocka_unit_test(d33_fiber_ends_use_lock_and_unlock),
         cmocka_unit_test(coupled_lines_are_one_super_channel),

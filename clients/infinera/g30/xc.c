@@ -228,6 +228,7 @@ pick_line(struct ir_planner *p, const json_t *intent, const json_t *moving, cons
     const char *type = g30_odu_type(lp_json_str(intent, "rate", "")), *tp;
     struct ir_source source;
     struct g30_port a, b;
+    enum lp_code rc;
     json_t *item;
     size_t i;
 
@@ -237,10 +238,15 @@ pick_line(struct ir_planner *p, const json_t *intent, const json_t *moving, cons
     {
         const char *name = json_is_string(item) ? json_string_value(item) : "";
 
-        if (*out == NULL
-            && (json_object_get(moving, name) != NULL
-                || choose(&source, p->arena, name, type, NULL, &tp, p->err) == LP_OK))
+        if (*out != NULL)
+            break;
+        rc = json_object_get(moving, name) != NULL
+                 ? LP_OK
+                 : choose(&source, p->arena, name, type, NULL, &tp, p->err);
+        if (rc == LP_OK)
             *out = name;
+        else if (rc != LP_CONFLICT) /* not known to be full: it could not be asked */
+            return rc;
         lp_err_clear(p->err);
     }
     if (*out == NULL)

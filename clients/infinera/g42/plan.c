@@ -242,15 +242,35 @@ with(json_t *object, const char *name, const char *value)
     return object;
 }
 
+/* The sub-type of the pluggable: the one that is asked for, else the one that carries this signal
+ * already (LR4 or DR4, that is no reason to take a client down), else the usual one. */
+static enum lp_code
+pick_subtype(struct ir_planner *p, const json_t *intent, const char *port, const struct signal *s,
+             const char **out)
+{
+    const json_t *tom = NULL;
+    enum lp_code rc = ir_get(p, ir_ref(p->arena, "tom", port), &tom);
+    const char *is = lp_json_str(tom, "required-subtype", "");
+    bool carries = strcmp(lp_json_str(tom, "required-type", ""), s->type) == 0
+                   && strcmp(lp_json_str(tom, "phy-mode", ""), s->phy) == 0 && is[0] != '\0';
+
+    *out = lp_json_str(intent, "pluggable", carries ? is : s->subtype);
+    return rc;
+}
+
 static enum lp_code
 wish_signal(struct ir_planner *p, const json_t *intent, const char *port, const struct signal *s)
 {
-    json_t *tom = in_use(intent), *ptp = in_use(intent), *eth = in_use(intent);
-    enum lp_code rc;
+    const char *subtype = NULL;
+    enum lp_code rc = s != NULL ? pick_subtype(p, intent, port, s, &subtype) : LP_OK;
+    json_t *tom, *ptp, *eth;
 
+    if (rc != LP_OK)
+        return rc;
+    tom = in_use(intent), ptp = in_use(intent), eth = in_use(intent);
     if (s != NULL) {
         (void)with(tom, "required-type", s->type);
-        (void)with(tom, "required-subtype", lp_json_str(intent, "pluggable", s->subtype));
+        (void)with(tom, "required-subtype", subtype);
         (void)with(tom, "phy-mode", s->phy);
         (void)with(ptp, "service-type", s->service);
         (void)with(with(with(eth, "fec-mode", "enabled"), "loopback", "none"), "test-signal-type",

@@ -134,7 +134,10 @@ normal(struct lp_arena *arena, const json_t *entry, const struct g42_xcon *xcon)
                             ir_text(arena, entry, "label", ""), "circuit_id_suffix",
                             ir_text(arena, entry, "circuit-id-suffix", ""));
     const char *managed = ir_text(arena, entry, "managed-by", "user");
+    const char *slots = ir_text(arena, entry, "dst-time-slots", "");
 
+    if (slots[0] != '\0') /* not every release tells */
+        (void)lp_json_set_str(out, "slots", slots);
     if (strcmp(managed, "user") != 0)
         (void)lp_json_set_str(out, "managed_by", managed);
     return out;
@@ -185,8 +188,9 @@ choose_slots(const struct ir_source *source, struct lp_arena *arena, const char 
              const json_t *operation, json_t *produced, const char **out, struct lp_err *err)
 {
     const json_t *hints = json_object_get(operation, "hints");
-    const char *payload = lp_json_str(json_object_get(operation, "after"), "payload", ""),
-               *available;
+    const json_t *after = json_object_get(operation, "after");
+    const char *payload = lp_json_str(after, "payload", ""), *available;
+    const char *was = lp_json_str(after, "slots", NULL); /* where a deletion is undone */
     json_auto_t *odu = NULL;
     enum lp_code rc = source->get(
         source->ctx, lp_arena_printf(arena, "%s/odu=%s", G42_FACILITIES, ir_encode(arena, parent)),
@@ -198,7 +202,7 @@ choose_slots(const struct ir_source *source, struct lp_arena *arena, const char 
         return lp_fail(err, LP_RETRYABLE, "%s: there is no %s (yet)", source->name, parent);
     available = ir_text(arena, odu, "available-time-slots", "");
     *out = g42_slots(arena, available, g42_slots_of(payload),
-                     lp_json_str(produced, "slots", lp_json_str(hints, "slots", NULL)));
+                     lp_json_str(produced, "slots", lp_json_str(hints, "slots", was)));
     if (*out == NULL)
         return lp_fail(err, LP_CONFLICT,
                        "%s: %s has no %u contiguous time slots for %s, only %.80s", source->name,
@@ -328,32 +332,51 @@ wanted(struct ir_planner *p, const json_t *intent, const char *line)
     return out;
 }
 
+/* {port: true} of the ports whose super-channel or client signal is made anew, and of those whose
+ * super-channel goes. */
+static json_t *
+emptied_by(struct ir_planner *p, const json_t *moving)
+{
+    json_t *out = json_copy((json_t *)(uintptr_t)moving), *wish;
+    const char *reference, *rest;
+
+    json_object_foreach(p->wishes, reference, wish)
+    {
+        if (lp_json_true(wish, "present") || !ir_reference(reference, "sc", &rest))
+            continue;
+        while (rest != NULL)
+            (void)json_object_set_new(out, ir_cut(p->arena, rest, '_', &rest), json_true());
+    }
+    return out;
+}
+
 enum lp_code
 g42_plan_xc(struct ir_planner *p, const json_t *moving)
 {
     static const struct ir_xc_rules rules = {check, NULL, pick_line, wanted};
+    json_auto_t *emptied = emptied_by(p, moving);
     const json_t *all = NULL;
     enum lp_code rc = ir_plan_xc(p, &rules, moving);
     struct g42_xcon xcon;
     json_t *entry;
     size_t i;
 
-    if (rc == LP_OK && json_object_size(moving) > 0)
+    if (rc == LP_OK && json_object_size(emptied) > 0)
         rc = ir_ask(p, G42_XCON, &list, &all);
     json_array_foreach((json_t *)(uintptr_t)all, i, entry)
     {
         const char *object;
 
         if (rc != LP_OK || !g42_xcon_of(p->arena, entry, &xcon)
-            || (json_object_get(moving, xcon.line) == NULL
-                && json_object_get(moving, xcon.client) == NULL))
+            || (json_object_get(emptied, xcon.line) == NULL
+                && json_object_get(emptied, xcon.client) == NULL))
             continue;
         object = ir_ref(p->arena, "xc", xcon.client);
         if (json_object_get(p->state, object) != NULL)
             continue; /* planned already */
         rc = p->take_over ? ir_xc_remove(p, xcon.client, "")
                           : lp_fail(p->err, LP_CONFLICT,
-                                    "%s: the mode cannot change, client %s is connected to %s (%s)",
+                                    "%s: the line cannot change, client %s is connected to %s (%s)",
                                     p->source->name, xcon.client, xcon.line,
                                     ir_text(p->arena, entry, "label", ""));
     }

@@ -226,7 +226,7 @@ make_inverse(struct ir_planner *p, const struct ir_op *op, json_t **out)
     if (strcmp(op->action, "set") == 0 && op->before == NULL && op->restore == NULL)
         return LP_OK; /* it goes with what made it appear */
     undo.before = op->restore != NULL ? NULL : op->after;
-    undo.after = op->before;
+    undo.after = op->restore != NULL ? op->restore : op->before;
     undo.restore = NULL;
     undo.hints = NULL;
     undo.text = NULL;

@@ -48,7 +48,7 @@ rename_xc(struct xc *x, const json_t *actual, const json_t *names)
 static enum lp_code
 take_away(struct xc *x, const json_t *actual)
 {
-    json_auto_t *before = json_deep_copy(actual);
+    json_auto_t *before = json_deep_copy(actual), *restore = json_deep_copy(actual);
     struct ir_op op = x->like;
 
     if (strcmp(lp_json_str(actual, "managed_by", "user"), "user") != 0)
@@ -57,6 +57,8 @@ take_away(struct xc *x, const json_t *actual)
     op.phase = LP_PHASE_REMOVE;
     op.action = "delete";
     op.before = before;
+    (void)json_object_del(restore, "name"); /* the element chooses another one, as it happens */
+    op.restore = restore;
     op.flags = LP_OP_TRAFFIC;
     op.text = lp_arena_printf(x->p->arena, "disconnect client %s from line %s", x->client,
                               lp_json_str(actual, "line", "?"));

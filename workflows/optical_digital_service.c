@@ -1476,6 +1476,28 @@ check_rate(struct lp_form_ctx *ctx, const json_t *input, const json_t *mode,
     return LP_OK;
 }
 
+/* No line system moves a circuit to where the other one still is. */
+static void
+check_exchange(const json_t *channels, const json_t *centers, const json_t *widths,
+               struct lp_problems *problems)
+{
+    if (json_array_size(channels) != 2 || json_array_size(centers) != 2)
+        return;
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *present = json_object_get(json_array_get(channels, 1 - i),
+                                                LP_F_OPTICAL_TRANSPORT_CHANNEL_OPTICAL_SPECTRUM);
+        int64_t center = json_integer_value(json_array_get(centers, i));
+        int64_t half = json_integer_value(json_array_get(widths, i)) / 2;
+
+        if (center - half < lp_json_int(present, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ, 0)
+            && center + half > lp_json_int(present, LP_F_OPTICAL_SPECTRUM_LOW_MHZ, 0))
+            lp_problem_field(problems, "value_error", "centers_mhz", centers,
+                             "OPT-023: carrier %zu would come to lie on the present light of the "
+                             "other; move one after the other",
+                             i + 1);
+    }
+}
+
 static enum lp_code
 modify_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *problems,
              struct lp_err *err)
@@ -1490,6 +1512,8 @@ modify_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *p
         return LP_OK;
     check_frequencies(answer(ctx, input, "centers_mhz"), answer(ctx, input, "widths_mhz"),
                       json_array_size(channels), signal, problems);
+    check_exchange(channels, answer(ctx, input, "centers_mhz"), answer(ctx, input, "widths_mhz"),
+                   problems);
     return check_rate(ctx, input, mode, problems, err);
 }
 

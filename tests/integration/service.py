@@ -452,6 +452,8 @@ class Days(Services):
             self.assertGreater(float(och["rx-optical-power"]), -40)
         self.on(service, "validate_optical_digital_service")
         self.refused([{"product": self.product("100G")}, self.first_page(och_ids=[33])], "OPT-041")
+        self.refused([{"subscription_id": service}, {"centers_mhz": [193600000, 193700000]}], "OPT-023: carrier 1 would come to lie on the present",
+                     "modify_optical_digital_service")
         self.through(self.daemon.start_process("terminate_optical_digital_service", [{"subscription_id": service}]))
         self.same(before, Life.TUNING + "|required-tx-optical-power")
         self.assertEqual(self.claimed(), [])

@@ -264,6 +264,7 @@ a_dry_run_writes_nothing(const struct subject *subject)
     writes = b.env.writes;
     json_decref(plan_of(&b, subject->intents, true));
     json_decref(plan_of(&b, subject->intents, false));
+    assert_int_equal(b.env.trimmed, 0); /* a default that is left out would be a difference */
     sim_hash(&sim, after);
     assert_string_equal(before, after);
     assert_int_equal(b.env.writes, writes);

@@ -36,6 +36,9 @@ evidence(void *ctx, const struct lp_exchange *exchange)
 
     env->writes += exchange->writes;
     env->secrets += shows(exchange->sent) || shows(exchange->received);
+    env->trimmed += strcmp(exchange->protocol, "restconf") == 0
+                    && strncmp(exchange->sent, "GET ", 4) == 0
+                    && strstr(exchange->sent, "with-defaults=report-all") == NULL;
 }
 
 static void

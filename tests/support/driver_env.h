@@ -17,6 +17,7 @@ struct driver_env {
     int64_t until_us;
     unsigned writes;  /* exchanges that changed something, as the driver said */
     unsigned secrets; /* exchanges whose evidence shows the password */
+    unsigned trimmed; /* RESTCONF questions whose answer may leave out what has its default */
     char folder[48];
 };
 

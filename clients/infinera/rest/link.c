@@ -6,11 +6,18 @@
 
 /* ---- reading and writing ---- */
 
+/* A leaf that has its default is told like any other: one that is left out would be a difference
+ * that no write ends. */
 static enum lp_code
 get_http(struct ir_ne *r, const char *path, const struct lp_restconf_query *query, json_t **out,
          struct lp_err *err)
 {
-    enum lp_code rc = lp_restconf_get(r->http, r->call, path, query, out, err);
+    struct lp_restconf_query all = query != NULL ? *query : (struct lp_restconf_query){0};
+    enum lp_code rc;
+
+    if (all.with_defaults == LP_RESTCONF_DEFAULTS_UNSET)
+        all.with_defaults = LP_RESTCONF_DEFAULTS_REPORT_ALL;
+    rc = lp_restconf_get(r->http, r->call, path, &all, out, err);
 
     if (rc != LP_NOT_FOUND)
         return rc;

@@ -5,6 +5,7 @@
 
 #include "clients/infinera/g30/g30.h"
 #include "clients/infinera/g42/g42.h"
+#include "clients/infinera/rest/link.h"
 #include "tests/support/rest_tree.h"
 #include "tests/support/test_main.h"
 
@@ -89,9 +90,9 @@ rpc(void *ctx, const char *name, json_t *input, json_t **out, struct lp_err *err
 }
 
 static enum lp_code
-health_of(const char *element, json_t **out)
+health_of(const struct ir_platform *platform, const char *element, json_t **out)
 {
-    struct rest_tree tree = {.platform = &g42_platform, .root = load(element)};
+    struct rest_tree tree = {.platform = platform, .root = load(element)};
     struct lp_arena *arena = lp_arena_new();
     struct lp_err err = LP_ERR_INIT;
     struct ir_source source;
@@ -99,7 +100,7 @@ health_of(const char *element, json_t **out)
 
     rest_tree_source(&tree, &source);
     source.rpc = rpc;
-    rc = ir_read(&g42_platform, &source, arena, "sw:health", out, &err);
+    rc = ir_read(platform, &source, arena, "sw:health", out, &err);
     lp_err_clear(&err);
     json_decref(tree.root);
     lp_arena_free(arena);
@@ -121,7 +122,7 @@ d41_an_alarm_need_not_name_a_card(void **state)
     json_auto_t *health = NULL;
 
     (void)state;
-    assert_int_equal(health_of(element, &health), LP_OK);
+    assert_int_equal(health_of(&g42_platform, element, &health), LP_OK);
     assert_int_equal(json_array_size(json_object_get(health, "busy")), 1);
     assert_int_equal(json_array_size(json_object_get(health, "alarms")), 1);
     assert_string_equal(json_string_value(json_array_get(json_object_get(health, "alarms"), 0)),
@@ -135,11 +136,32 @@ signals_come_in_pages(void **state)
     json_auto_t *health = NULL;
 
     (void)state;
-    assert_int_equal(health_of("{\"ioa-network-element:ne\":{\"equipment\":{\"card\":[]}},"
+    assert_int_equal(health_of(&g42_platform,
+                               "{\"ioa-network-element:ne\":{\"equipment\":{\"card\":[]}},"
                                "\"ioa-alarm:alarms\":{\"current-alarms\":{\"alarm\":[]}}}",
                                &health),
                      LP_OK);
     assert_int_equal(json_object_size(json_object_get(health, "lines")), 2);
+}
+
+/* A spare card that is out of service is no reason never to upgrade. */
+static void
+a_card_out_of_service_is_not_busy(void **state)
+{
+#define CARD(slot, admin)                                                                          \
+    "{\"slot-id\":" slot ",\"card\":{\"admin-status\":\"" admin "\",\"oper-status\":\"down\"}}"
+    json_auto_t *health = NULL;
+
+    (void)state;
+    assert_int_equal(health_of(&g30_platform,
+                               "{\"ne:ne\":{\"shelf\":[{\"shelf-id\":1,\"slot\":[" CARD(
+                                   "2", "up") "," CARD("3", "down") "]}],\"fault\":{\"standing-"
+                                                                    "condition\":[]}}}",
+                               &health),
+                     LP_OK);
+    assert_int_equal(json_array_size(json_object_get(health, "busy")), 1);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(health, "busy"), 0)),
+                        "1/2");
 }
 
 /* One row for each firmware of a card: it is current when all of them are. */
@@ -160,6 +182,89 @@ a_card_is_current_when_all_its_firmware_is(void **state)
     assert_false(lp_json_true(json_object_get(cards, "1/2"), "current"));
     assert_true(lp_json_true(json_object_get(cards, "1/3"), "current"));
     lp_arena_free(arena);
+}
+
+/* ---- an opened element: what it answers is in `tree` ---- */
+
+static struct rest_tree tree;
+static unsigned sent;
+
+static enum lp_code
+get(struct ir_ne *r, const char *path, const struct lp_restconf_query *query, json_t **out,
+    struct lp_err *err)
+{
+    struct ir_source source;
+
+    (void)r;
+    rest_tree_source(&tree, &source);
+    return source.get(source.ctx, path, query, out, err);
+}
+
+static enum lp_code
+send_it(struct ir_ne *r, const struct ir_request *request, bool reads, json_t **out,
+        struct lp_err *err)
+{
+    json_auto_t *body = load(request->body);
+
+    (void)r;
+    sent += reads ? 0 : 1;
+    return rpc(NULL, request->path, json_incref(json_object_get(body, "ioa-pm:input")), out, err);
+}
+
+static int64_t
+time_left(void *ctx)
+{
+    (void)ctx;
+    return 1000;
+}
+
+static enum lp_code
+check(void *ctx, struct lp_err *err)
+{
+    (void)ctx, (void)err;
+    return LP_OK;
+}
+
+static void
+progress(void *ctx, const char *text)
+{
+    (void)ctx, (void)text;
+}
+
+/* One who died right behind his command left a card that restarts: no other is restarted then, and
+ * not the same one again. */
+static void
+no_card_restarts_while_another_does(void **state)
+{
+    static const char element[] =
+        "{\"ioa-network-element:ne\":{\"equipment\":{\"card\":[{\"name\":\"1-4\",\"oper-state\":"
+        "\"enabled\"},{\"name\":\"1-5\",\"oper-state\":\"disabled\"}]}},\"ioa-alarm:alarms\":{"
+        "\"current-alarms\":{\"alarm\":[]}}}";
+    static const struct lp_element named = {.name = "e"};
+    struct ir_ne r = {.platform = &g42_platform, .get = get, .send = send_it};
+    struct lp_call call = {
+        .time_left_ms = time_left, .check = check, .progress = progress, .arena = lp_arena_new()};
+    json_auto_t *op = load("{\"object\":\"fw:1-4\",\"action\":\"action\",\"before\":{\"current\":"
+                           "false},\"after\":{\"current\":true}}");
+    json_auto_t *report = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    json_t *card;
+
+    (void)state;
+    r.ne = (struct lp_ne){.element = &named, .priv = &r};
+    tree = (struct rest_tree){.platform = &g42_platform, .root = load(element)};
+    cli_text = "current-fw-1-4/DCO-MCU-DSP-P   not-current";
+    sent = 0;
+    assert_int_equal(ir_apply_op(&r.ne, &call, op, NULL, &report, &err), LP_RETRYABLE);
+    assert_non_null(strstr(err.msg, "1-5"));
+    assert_int_equal(sent, 0);
+    lp_err_clear(&err);
+    card = json_array_get(rest_tree_at(&tree, "/data/ioa-network-element:ne/equipment/card"), 1);
+    (void)lp_json_set_str(card, "oper-state", "enabled");
+    assert_int_equal(ir_apply_op(&r.ne, &call, op, NULL, &report, &err), LP_OK);
+    assert_int_equal(sent, 1);
+    json_decref(tree.root);
+    lp_arena_free(call.arena);
 }
 
 /* Rows are repeated members: none of them is lost. */
@@ -235,6 +340,8 @@ main(void)
         cmocka_unit_test(d41_an_alarm_need_not_name_a_card),
         cmocka_unit_test(signals_come_in_pages),
         cmocka_unit_test(a_card_is_current_when_all_its_firmware_is),
+        cmocka_unit_test(a_card_out_of_service_is_not_busy),
+        cmocka_unit_test(no_card_restarts_while_another_does),
         cmocka_unit_test(signals_may_get_a_little_worse),
         cmocka_unit_test(rows_of_the_command_line),
         cmocka_unit_test(failures_with_status_200),

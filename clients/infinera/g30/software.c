@@ -69,7 +69,9 @@ add_lines(struct lp_arena *arena, const json_t *shelves, json_t *made)
         {
             const json_t *card = ir_member(slot, "card");
 
-            if (strcmp(ir_text(arena, card, "oper-status", "up"), "up") != 0)
+            /* one that is taken out of service is down, and will stay so */
+            if (strcmp(ir_text(arena, card, "oper-status", "up"), "up") != 0
+                && strcmp(ir_text(arena, card, "admin-status", "up"), "down") != 0)
                 (void)json_array_append_new(
                     json_object_get(made, "busy"),
                     json_sprintf("%s/%s", id, ir_text(arena, slot, "slot-id", "")));

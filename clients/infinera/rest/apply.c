@@ -327,6 +327,23 @@ is_answer_lost(struct run *x, enum lp_code rc)
     return lost;
 }
 
+/* One who died behind it may have sent it already: then a card restarts, and is let do so. */
+static enum lp_code
+demand_rest(struct run *x)
+{
+    json_auto_t *health = NULL;
+    enum lp_code rc;
+
+    if (strncmp(x->object, "fw:", 3) != 0)
+        return LP_OK;
+    rc = ir_read(x->r->platform, &x->source, x->r->call->arena, "sw:health", &health, x->err);
+    if (rc == LP_OK && json_array_size(json_object_get(health, "busy")) > 0)
+        rc = lp_fail(x->err, LP_RETRYABLE, "%s: a card restarts just now: %.80s",
+                     x->r->ne.element->name,
+                     json_string_value(json_array_get(json_object_get(health, "busy"), 0)));
+    return rc;
+}
+
 /* Images are fetched and written before the answer comes. */
 static enum lp_code
 send_action(struct run *x, struct ir_request *request)
@@ -358,6 +375,8 @@ run_action(struct run *x, json_t **out)
         return report(x, false, actual, actual, out);
     if (rc == LP_OK && json_is_object(x->before) && !ir_holds(x->before, actual))
         return conflict(x, actual, "it is no longer what it was when this was planned");
+    if (rc == LP_OK)
+        rc = demand_rest(x);
     if (rc == LP_OK)
         rc = ir_requests(x->r->platform, &x->source, x->r->call->arena, x->op, actual, x->produced,
                          request, &count, x->err);

@@ -332,35 +332,40 @@ wanted(struct ir_planner *p, const json_t *intent, const char *line)
     return out;
 }
 
-/* {port: true} of the ports whose super-channel or client signal is made anew, and of those whose
- * super-channel goes. */
-static json_t *
-emptied_by(struct ir_planner *p, const json_t *moving)
+/* Adds the ports whose super-channel goes to those where it is made anew: {port: true}. */
+static enum lp_code
+add_emptied(struct ir_planner *p, json_t *ports)
 {
-    json_t *out = json_copy((json_t *)(uintptr_t)moving), *wish;
     const char *reference, *rest;
+    enum lp_code rc = LP_OK;
+    json_t *wish;
 
     json_object_foreach(p->wishes, reference, wish)
     {
-        if (lp_json_true(wish, "present") || !ir_reference(reference, "sc", &rest))
+        const json_t *actual = NULL;
+
+        if (rc != LP_OK || lp_json_true(wish, "present") || !ir_reference(reference, "sc", &rest))
             continue;
-        while (rest != NULL)
-            (void)json_object_set_new(out, ir_cut(p->arena, rest, '_', &rest), json_true());
+        rc = ir_get(p, reference, &actual);
+        while (actual != NULL && rest != NULL)
+            (void)json_object_set_new(ports, ir_cut(p->arena, rest, '_', &rest), json_true());
     }
-    return out;
+    return rc;
 }
 
 enum lp_code
 g42_plan_xc(struct ir_planner *p, const json_t *moving)
 {
     static const struct ir_xc_rules rules = {check, NULL, pick_line, wanted};
-    json_auto_t *emptied = emptied_by(p, moving);
+    json_auto_t *emptied = json_copy((json_t *)(uintptr_t)moving);
     const json_t *all = NULL;
     enum lp_code rc = ir_plan_xc(p, &rules, moving);
     struct g42_xcon xcon;
     json_t *entry;
     size_t i;
 
+    if (rc == LP_OK)
+        rc = add_emptied(p, emptied);
     if (rc == LP_OK && json_object_size(emptied) > 0)
         rc = ir_ask(p, G42_XCON, &list, &all);
     json_array_foreach((json_t *)(uintptr_t)all, i, entry)

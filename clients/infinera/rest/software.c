@@ -163,6 +163,7 @@ plan_load(const struct stage *s)
     if (strcmp(s->active, s->release) == 0)
         return LP_OK;
     op.hints = hints;
+    op.timeout_ms = RECOVER_MS;
     op.text = "back up the database";
     if (lp_json_str(s->intent, "backup", "")[0] != '\0')
         rc = ir_add(s->p, &op);

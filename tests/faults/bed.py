@@ -242,8 +242,8 @@ class Bed:
         """Without what tells this set from the others: names, serial numbers, addresses, ids and what is made of them."""
         for end, name in zip("AZ", names(k)):
             tcp = self.address(name)[1]
-            for own, word in ((name, "node"), (self.serials[name], "serial"), (str(tcp), "port")):
-                text = text.replace(own, word + end)
+            text = text.replace(name, "node" + end).replace(self.serials[name], "serial" + end)
+            text = re.sub(rf"(?<!\d){tcp}(?!\d)", "port" + end, text)  # and no part of a frequency
         text = CHANNEL.sub(r"\1~", text)  # plans name the circuit, commands the number it was given
         return OWN.sub("own", HASHED.sub("-hash", UUID.sub("id", text)))
 

@@ -69,7 +69,7 @@ holds_password(const char *url)
     if (at == NULL)
         return lp_driver_text_has_secret(url);
     colon = strchr(at + 3, ':');
-    host = strchr(at + 3, '@');
+    host = strrchr(at + 3, '@'); /* the last one: a name may have one, too */
     return colon != NULL && host != NULL && colon < host;
 }
 

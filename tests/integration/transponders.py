@@ -97,9 +97,10 @@ class Transponders(network.Network):
             shown = self.json("process", "show", done["process_id"])
             keys = [s.get("key", "") for s in shown["steps"]]
             self.assertTrue([k for k in keys if k.startswith("software_activate/")], keys)
-        refused = self.cli("process", "start", "task_upgrade_software", "--set", f"device=g30.mil1{DOMAIN}", "--set", "release=FP4.8.0",
-                           "--set", "file=sftp://repo:secret@192.0.2.10/x", code=2).stderr
-        self.assertIn("password", refused)
+        for user in ("repo", "us@er"):
+            refused = self.cli("process", "start", "task_upgrade_software", "--set", f"device=g30.mil1{DOMAIN}", "--set", "release=FP4.8.0",
+                               "--set", f"file=sftp://{user}:secret@192.0.2.10/x", code=2).stderr
+            self.assertIn("password", refused)
 
     def test_5_what_is_gone_is_clean(self):
         for text in ("g30.mil1", "g42.mil1"):

@@ -50,9 +50,11 @@ add_service(struct gathering *g, const char *id, struct lp_err *err)
         (void)json_object_set_new(all, sub->id,
                                   json_pack("{s:s, s:s, s:O}", "type", sub->product->type, "status",
                                             lp_lifecycle_name(sub->status), "root", sub->root));
-        (void)json_array_append_new(g->services, json_pack("{s:s, s:s, s:I}", "subscription_id",
-                                                           sub->id, "description", sub->description,
-                                                           "since", (json_int_t)sub->created_at));
+        (void)json_array_append_new(g->services,
+                                    json_pack("{s:s, s:s, s:s, s:I}", "subscription_id", sub->id,
+                                              "description", sub->description, "status",
+                                              lp_lifecycle_name(sub->status), "since",
+                                              (json_int_t)sub->created_at));
     }
     lp_subscription_free(sub);
     return LP_OK;
@@ -311,6 +313,26 @@ lp_channel_group_text(const struct lp_channel_group *group, char *buf, size_t si
                 buf + used, size - used, "%sOCh%03lld", i == 0 ? "" : "+",
                 (long long)lp_json_int(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_OCH_ID, 0));
     }
+}
+
+/* ---- inheriting ---- */
+
+const json_t *
+lp_channel_heir(const struct lp_channel_group *group)
+{
+    const json_t *service, *unfinished = NULL;
+    size_t i;
+
+    json_array_foreach(group->services, i, service)
+    {
+        if (strcmp(lp_json_str(service, "subscription_id", ""), group->owner) == 0)
+            continue;
+        if (strcmp(lp_json_str(service, "status", ""), "active") == 0)
+            return service;
+        if (unfinished == NULL)
+            unfinished = service;
+    }
+    return unfinished;
 }
 
 /* ---- joining ---- */

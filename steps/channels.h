@@ -19,8 +19,8 @@ struct lp_channel_source {
 struct lp_channel_group {
     char owner[LP_UUID_LEN + 1]; /* subscription */
     json_t *channels;            /* documents */
-    json_t *services; /* [{"subscription_id","description"}...] on them, not terminated, oldest
-                         first; the owner too */
+    json_t *services; /* [{"subscription_id","description","status"}...] on them, not terminated,
+                         oldest first; the owner too */
     char devices[2][LP_UUID_LEN + 1]; /* of their line ports, A and Z */
     int64_t flow_id;                  /* of its owner */
     int64_t capacity_gbps;            /* -1: not known */
@@ -49,6 +49,12 @@ enum lp_code lp_channels_named(const struct lp_channel_source *source, const jso
 enum lp_code lp_channels_may_join(const struct lp_channel_group *group, const char *device_a,
                                   const char *device_z, unsigned gbps, bool *swapped,
                                   struct lp_err *err) LP_MUST_CHECK;
+/**
+ * Who owns them when their owner goes: the oldest active one of the others (D50). One whose
+ * creation was given up halfway inherits only when nobody else is left: its clients may be on the
+ * elements already, so the light must not be taken from under it. NULL: there is no other.
+ */
+const json_t *lp_channel_heir(const struct lp_channel_group *group);
 /** "OCh042+OCh043", for people; buf has 64 bytes. */
 void lp_channel_group_text(const struct lp_channel_group *group, char *buf, size_t size);
 

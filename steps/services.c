@@ -220,22 +220,6 @@ give(struct lp_run *run, const char *from, const char *to, struct lp_subscriptio
     return rc;
 }
 
-/* The oldest of the others, or NULL. */
-static const char *
-heir_of(const struct lp_channel_group *group)
-{
-    const json_t *service;
-    size_t i;
-
-    json_array_foreach(group->services, i, service)
-    {
-        const char *id = lp_json_str(service, "subscription_id", "");
-        if (strcmp(id, group->owner) != 0)
-            return id;
-    }
-    return NULL;
-}
-
 static enum lp_code
 hand_over(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
@@ -250,7 +234,7 @@ hand_over(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err 
                == 0)
         return rc;
     rc = lp_channel_group_load(&source, target->id, &group, err);
-    to = rc == LP_OK ? heir_of(&group) : NULL;
+    to = rc == LP_OK ? lp_json_str(lp_channel_heir(&group), "subscription_id", NULL) : NULL;
     if (to != NULL)
         rc = give(run, target->id, to, &heir, err);
     if (rc == LP_OK && to != NULL

@@ -19,8 +19,8 @@
  * joining again while nobody else can join, and makes the subscription. Undo as of construct. */
 extern const struct lp_step lp_step_construct_service;
 /** Key `hand_over`, DB: when others ride on the channels that the target owns, the oldest of them
- * becomes their owner and the target one who shares them; its claims go with them. Undo gives them
- * back. */
+ * that is active (lp_channel_heir) becomes their owner and the target one who shares them; its
+ * claims go with them. Undo gives them back. */
 extern const struct lp_step lp_step_hand_over;
 /** Key `align_power`, EXTERNAL, EACH end of each channel: brings the light that the line system
  * receives to its target by the transmit power of the line port (steps/power.c). */

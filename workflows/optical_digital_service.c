@@ -1,5 +1,6 @@
 /* Optical Digital Service: create, modify (their forms: service_create.c, service_modify.c),
  * terminate, validate, reconcile. */
+#include <stdio.h>
 #include <string.h>
 
 #include "products/channels.h"
@@ -41,6 +42,23 @@ share_held(struct lp_form_ctx *ctx, const json_t *output, json_t *ids, struct lp
 
 /* ---- terminate ---- */
 
+/* Nobody is made the owner of a channel without being named. */
+static void
+add_heir(struct lp_form_page *page, const struct lp_channel_group *group)
+{
+    const json_t *heir = lp_channel_heir(group);
+    const char *status = lp_json_str(heir, "status", "");
+    char line[300];
+
+    if (heir == NULL)
+        return;
+    (void)snprintf(line, sizeof line, "They will belong to %.200s%s%s%s.",
+                   lp_json_str(heir, "description", ""), strcmp(status, "active") == 0 ? "" : " (",
+                   strcmp(status, "active") == 0 ? "" : status,
+                   strcmp(status, "active") == 0 ? "" : ": none of them is active)");
+    lp_form_add_label(page, "heir", line);
+}
+
 static enum lp_code
 terminate_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
@@ -52,6 +70,7 @@ terminate_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_er
     rc = lp_form_add_force(ctx, page, err);
     lp_service_add_others(page, &group, ctx->subscription->id,
                           "Its channels stay, because these services ride on them: ");
+    add_heir(page, &group);
     lp_channel_group_free(&group);
     return rc;
 }
@@ -78,6 +97,7 @@ terminate_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
     lp_service_note_services(&group, held);
     lp_channel_group_free(&group);
     (void)json_object_del(output, "impact");
+    (void)json_object_del(output, "heir"); /* hand_over says who it is */
     rc = lp_form_finish_force(output, err);
     if (rc == LP_OK && json_object_set(output, "holds", held) != 0)
         rc = lp_fail(err, LP_NOMEM, "no memory for the form");

@@ -96,6 +96,85 @@ add_other_client(struct lp_form_ctx *ctx, struct lp_form_page *page, size_t side
     return rc;
 }
 
+/* The line ports of all channels, at both ends. */
+struct line_ports {
+    struct found_port rows[2 * LP_CHANNELS_MOST];
+    size_t count;
+};
+
+static void
+free_lines(struct line_ports *lines)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        lp_trx_ports_free(&lines->rows[i].ports);
+    lines->count = 0;
+}
+
+static enum lp_code
+load_lines(struct lp_form_ctx *ctx, const json_t *channels, struct line_ports *out,
+           struct lp_err *err)
+{
+    enum lp_code rc = LP_OK;
+    const json_t *channel;
+    size_t i;
+
+    out->count = 0;
+    json_array_foreach(channels, i, channel)
+    {
+        const json_t *ids = json_object_get(channel, LP_F_OPTICAL_TRANSPORT_CHANNEL_LINE_PORTS);
+
+        for (size_t side = 0; side < 2 && rc == LP_OK && out->count < LP_COUNT(out->rows); side++) {
+            rc = find_port(ctx, json_array_get(ids, side), &out->rows[out->count], err);
+            out->count += rc == LP_OK ? 1 : 0;
+        }
+    }
+    if (rc == LP_OK && out->count == 0)
+        rc = lp_fail(err, LP_INVALID, "the service has no channel");
+    if (rc != LP_OK)
+        free_lines(out);
+    return rc;
+}
+
+/* Every carrier runs in the one mode of its group, on cards that need not be of one type (D51). */
+static bool
+all_have(const struct line_ports *lines, const char *mode)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        if (lp_trx_mode(lines->rows[i].port, mode) == NULL)
+            return false;
+    return true;
+}
+
+static enum lp_code
+offer_modes(struct lp_form_ctx *ctx, struct lp_form_page *page, const struct line_ports *lines,
+            const char *now, struct lp_err *err)
+{
+    const json_t *modes = lines->rows[0].port->modes, *mode;
+    struct lp_field field = {
+        .name = "mode", .title = "Mode", .kind = LP_FIELD_ENUM, .required_in = -1};
+    json_auto_t *def = json_string(now);
+    struct lp_enum_value *values =
+        lp_arena_array(ctx->arena, json_array_size(modes) + 1, sizeof *values);
+    size_t i;
+
+    if (values == NULL)
+        return lp_fail(err, LP_NOMEM, "no memory for the modes");
+    values[field.value_count++] = (struct lp_enum_value){now, "as it is"};
+    json_array_foreach(modes, i, mode)
+    {
+        const char *id = lp_json_str(mode, "id", "");
+
+        if (strcmp(id, now) != 0 && all_have(lines, id))
+            values[field.value_count++] =
+                (struct lp_enum_value){lp_arena_strdup(ctx->arena, id),
+                                       lp_arena_strdup(ctx->arena, lp_json_str(mode, "text", id))};
+    }
+    field.values = values;
+    field.def = def;
+    lp_form_page_add(page, &field);
+    return LP_OK;
+}
+
 /* Modes that the line ports of all channels have, at both ends; the one in use among them. */
 static enum lp_code
 add_other_mode(struct lp_form_ctx *ctx, struct lp_form_page *page, const json_t *channels,
@@ -103,40 +182,13 @@ add_other_mode(struct lp_form_ctx *ctx, struct lp_form_page *page, const json_t 
 {
     const char *now =
         lp_json_str(json_array_get(channels, 0), LP_F_OPTICAL_TRANSPORT_CHANNEL_MODE, "");
-    const json_t *lines = json_object_get(json_array_get(channels, 0),
-                                          LP_F_OPTICAL_TRANSPORT_CHANNEL_LINE_PORTS),
-                 *mode;
-    struct lp_field field = {
-        .name = "mode", .title = "Mode", .kind = LP_FIELD_ENUM, .required_in = -1};
-    json_auto_t *def = json_string(now);
-    struct found_port a, z;
-    struct lp_enum_value *values;
-    size_t i;
-    enum lp_code rc = find_port(ctx, json_array_get(lines, 0), &a, err);
+    struct line_ports lines;
+    enum lp_code rc = load_lines(ctx, channels, &lines, err);
 
     if (rc != LP_OK)
         return rc;
-    rc = find_port(ctx, json_array_get(lines, 1), &z, err);
-    values = lp_arena_array(ctx->arena, json_array_size(a.port->modes) + 2, sizeof *values);
-    if (rc == LP_OK && values == NULL)
-        rc = lp_fail(err, LP_NOMEM, "no memory for the modes");
-    if (rc == LP_OK) {
-        values[field.value_count++] = (struct lp_enum_value){now, "as it is"};
-        json_array_foreach(a.port->modes, i, mode)
-        {
-            const char *id = lp_json_str(mode, "id", "");
-            if (lp_trx_mode(z.port, id) == NULL || strcmp(id, now) == 0)
-                continue;
-            values[field.value_count++] =
-                (struct lp_enum_value){lp_arena_strdup(ctx->arena, id),
-                                       lp_arena_strdup(ctx->arena, lp_json_str(mode, "text", id))};
-        }
-        field.values = values;
-        field.def = def;
-        lp_form_page_add(page, &field);
-    }
-    lp_trx_ports_free(&a.ports);
-    lp_trx_ports_free(&z.ports);
+    rc = offer_modes(ctx, page, &lines, now, err);
+    free_lines(&lines);
     return rc;
 }
 

@@ -1,4 +1,5 @@
 /* Who may join a channel. */
+#include <stdio.h>
 #include <string.h>
 
 #include "steps/channels.h"
@@ -56,12 +57,46 @@ only_what_is_active_and_has_room(void **state)
     assert_int_equal(joins(A, Z, 100, 300, false, &swapped), LP_INVALID);
 }
 
+static const char *
+inherits(json_t *services)
+{
+    struct lp_channel_group group = {.owner = "me", .services = services};
+    static char id[8];
+
+    (void)snprintf(id, sizeof id, "%s",
+                   lp_json_str(lp_channel_heir(&group), "subscription_id", "nobody"));
+    lp_channel_group_free(&group);
+    return id;
+}
+
+/* Oldest first, as a group lists them. */
+static json_t *
+riders(const char *second, const char *third)
+{
+    return json_pack("[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]", "subscription_id", "me", "status",
+                     "active", "subscription_id", "two", "status", second, "subscription_id",
+                     "three", "status", third);
+}
+
+static void
+D50_the_oldest_active_one_inherits(void **state)
+{
+    (void)state;
+    assert_string_equal(inherits(riders("active", "active")), "two");
+    assert_string_equal(inherits(riders("provisioning", "active")), "three");
+    assert_string_equal(inherits(riders("initial", "active")), "three");
+    assert_string_equal(inherits(riders("initial", "provisioning")), "two"); /* better than dark */
+    assert_string_equal(
+        inherits(json_pack("[{s:s, s:s}]", "subscription_id", "me", "status", "active")), "nobody");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(D20_the_exact_pair_in_either_order),
         cmocka_unit_test(only_what_is_active_and_has_room),
+        cmocka_unit_test(D50_the_oldest_active_one_inherits),
     };
 
     return LP_RUN_TESTS(tests);

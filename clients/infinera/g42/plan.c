@@ -212,10 +212,11 @@ wish_line(struct ir_planner *p, const json_t *intent)
     struct line line;
     enum lp_code rc = line_of(p, intent, &line);
 
-    if (rc == LP_OK && lp_json_true(intent, "present"))
-        rc = check_mode(p, intent, line.ports[0]);
     for (size_t i = 0; rc == LP_OK && i < line.count; i++) {
-        rc = wish_line_port(p, intent, line.ports[i]);
+        if (lp_json_true(intent, "present"))
+            rc = check_mode(p, intent, line.ports[i]);
+        if (rc == LP_OK)
+            rc = wish_line_port(p, intent, line.ports[i]);
         if (rc == LP_OK)
             rc = wish(p, intent, "scg", line.ports[i], in_use(intent));
     }

@@ -14,7 +14,7 @@ import lightpathd  # noqa: E402
 import network  # noqa: E402
 
 DOMAIN = network.DOMAIN
-G30 = "Groove G30"
+PLATFORMS = {"flex": network.PLATFORM, "g30": "Groove G30", "g42": "GX G42"}
 CREATE = "create_optical_digital_service"
 FIBERS = ("g30.rm01,port-1/1/1,flex.rm01,1-E1-1-T1A,patch,,", "flex.rm01,1-A-1-L1,flex.cb00,1-A-1-L1,span,G.652.D,78000",
           "flex.cb00,1-A-1-L2,flex.bo01,1-A-1-L1,span,G.652.D,71000", "flex.bo01,1-E1-1-T2A,g30.bo01,port-1/1/1,patch,,")
@@ -39,7 +39,8 @@ class Services(network.Network):
     @classmethod
     def secrets(cls):
         login = f"user = {flexsim.USER}\npassword = {flexsim.PASSWORD}\n"
-        return f"[infinera-flexils]\n{login}[infinera-g30]\n{login}tls_ca = {cls.sim.path('ca.pem')}\n"
+        secure = f"{login}tls_ca = {cls.sim.path('ca.pem')}\n"
+        return f"[infinera-flexils]\n{login}[infinera-g30]\n{secure}[infinera-g42]\n{secure}"
 
     @classmethod
     def setUpClass(cls):
@@ -48,15 +49,15 @@ class Services(network.Network):
         for node in cls.NODES:
             entry = cls.sim.ports[node]
             kind = "Amplifier" if ".cb" in node else "ROADM" if node.startswith("flex") else "Transponder"
-            rows.append(f"{node}{DOMAIN},{cls.pop_code(node)},{network.PLATFORM if 'tcp' in entry else G30},{kind},{entry['address']},"
+            rows.append(f"{node}{DOMAIN},{cls.pop_code(node)},{PLATFORMS[node.split('.')[0]]},{kind},{entry['address']},"
                         f"{entry.get('tcp') or entry['https']},manage")
         cls.cli_once("device", "import", cls.file("devices", "fqdn,pop,platform,type,management_ip,management_port,mode", *rows), "--owner", "Net",
                      "--source", "inventory", "--watch")
-        rows = [re.sub(r"(flex|g30)\.(\w+)", rf"\1.\2{DOMAIN}", row) for row in cls.FIBERS]
+        rows = [re.sub(r"(flex|g30|g42)\.(\w+)", rf"\1.\2{DOMAIN}", row) for row in cls.FIBERS]
         cls.cli_once("fiber", "import", cls.file("fibers", "device_a,port_a,device_z,port_z,kind,types,lengths_m", *rows), "--owner", "Net",
                      "--source", "inventory", "--watch")
         cls.partner = cls.find("Partner", "Net")
-        cls.g30 = {node: cls.find("Optical Device", node) for node in ("g30.rm01", "g30.bo01")}
+        cls.ends = {node: cls.find("Optical Device", node) for node in cls.NODES if not node.startswith("flex")}
         for node in cls.NODES: # as the operator's night job does
             cls.cli_once("process", "start", "task_refresh_device", "--set", f"device={node}{DOMAIN}", "--watch")
 
@@ -96,7 +97,8 @@ class Services(network.Network):
         return found[0]
 
     def first_page(self, **more):
-        return {"partner_id": self.partner, "device_a": self.g30["g30.rm01"], "device_z": self.g30["g30.bo01"], **more}
+        a, z = self.ends.values()
+        return {"partner_id": self.partner, "device_a": a, "device_z": z, **more}
 
     @staticmethod
     def clients(a, z=None):
@@ -308,7 +310,7 @@ class Life(Services):
 
     def test_4_what_cannot_be_is_refused(self):
         first = self.first_page
-        self.refused([{"product": self.product("100G")}, first(device_z=self.g30["g30.rm01"])], "OPT-010")
+        self.refused([{"product": self.product("100G")}, first(device_z=self.ends["g30.rm01"])], "OPT-010")
         self.refused([{"product": self.product("100G")}, first(flow_id=7, client_id=2)], "OPT-040: f007c02 is in use by")
         self.refused([{"product": self.product("100G")}, first(och_ids=[42, 43])], "OPT-041")
         self.refused([{"product": self.product("400G")}, first(och_ids=[42])], "100 of 300 Gb/s free: 400 are needed")
@@ -316,7 +318,7 @@ class Life(Services):
         self.refused(self.pages(5, och_ids=[50]), "0 ports that fit")  # no line is left
 
     def test_5_D20_either_direction_is_the_same_pair(self):
-        reversed_ends = {"device_a": self.g30["g30.bo01"], "device_z": self.g30["g30.rm01"]}
+        reversed_ends = {"device_a": self.ends["g30.bo01"], "device_z": self.ends["g30.rm01"]}
         reply = self.daemon.post(f"/api/processes/{CREATE}", [{"product": self.product("100G")}, self.first_page(och_ids=[42], **reversed_ends)])
         self.assertEqual(reply.status, 510, reply)
         self.assertIn("exchanged", reply.body.decode())

@@ -157,6 +157,16 @@ put_mode_id(void *ctx, const struct ir_mode *mode)
     (void)json_array_append_new(ctx, json_string(mode->id));
 }
 
+/* "gx:CHM6 C14": of ports and of modes the same, for that is how a port finds its modes. */
+static const char *
+card_type(struct lp_arena *arena, const json_t *card)
+{
+    const char *subtype = ir_text(arena, card, "required-subtype", "");
+
+    return lp_arena_printf(arena, "%s%s%s", ir_text(arena, card, "required-type", ""),
+                           subtype[0] != '\0' ? " " : "", subtype);
+}
+
 struct port_list {
     struct ir_ne *r;
     json_t *made;
@@ -187,9 +197,7 @@ add_port(void *ctx, const struct seen *seen)
                      admin_word(ir_text(a, seen->port, "admin-state", "")), "oper",
                      ir_oper_word(ir_text(a, seen->port, "oper-state", "")), "label",
                      ir_text(a, seen->port, "label", ""), "card",
-                     ir_text(a, seen->card, "name", ""), "card_type",
-                     lp_arena_printf(a, "%s%s%s", ir_text(a, seen->card, "required-type", ""),
-                                     subtype[0] != '\0' ? " " : "", subtype),
+                     ir_text(a, seen->card, "name", ""), "card_type", card_type(a, seen->card),
                      "peer", ir_text(a, seen->port, "connected-to", ""));
     if (role == LP_PORT_TRX_LINE) {
         modes = json_array();
@@ -272,13 +280,14 @@ modes(struct lp_ne *ne, const struct lp_call *call, const char *port, json_t **o
 
     json_array_foreach(cards, i, entry)
     {
-        struct mode_list list = {made, ir_text(call->arena, entry, "required-subtype", "")};
+        const char *subtype = ir_text(call->arena, entry, "required-subtype", "");
+        struct mode_list list = {made, card_type(call->arena, entry)};
 
         if ((port != NULL && strcmp(ir_text(call->arena, entry, "name", ""), card) != 0)
             || json_object_get(known, list.card) != NULL)
             continue;
         found = true;
-        (void)g42_modes(list.card, add_mode, &list);
+        (void)g42_modes(subtype, add_mode, &list);
         (void)json_object_set_new(known, list.card, json_true());
     }
     if (rc == LP_OK && !found)

@@ -142,7 +142,9 @@ bool lp_port_role_from_name(const char *name, enum lp_port_role *out);
  *   "client"    {"port","rate":"100GE|400GE","label","pluggable"?}: present=false: unused
  *   "odu-xc"    {"name","client","line","lines"?:[..],"rate","label","slots"?:"1..80"}: client port
  *                connected to a line port, or to the first of `lines` that has room; one per
- *                client. present=false: nothing is connected to the client
+ *                client. present=false: nothing is connected to the client. "rest":true: another
+ *                subscription's, left as it is unless a line under it has to let go of it for a
+ *                moment
  *   "power"     {"port","circuit"?,"target_cdbm"?,"tolerance_cdb"?}: of a line system: wait until
  *                the circuit's receive power at the port is in its tolerance. Of a transponder: the
  *                port's transmit power is target_cdbm (read "power:<port>" tells what it is and may

@@ -459,6 +459,36 @@ add_mine(struct lp_wanted *wanted)
         json_array_append(list_of(wanted->elements, element), intent);
 }
 
+/** The clients of others on lines of ours: a line whose mode changes has to let go of them, and
+ * they are connected again behind it. They are context: what they lack is their own affair. */
+static enum lp_code
+add_connected(struct lp_wanted *wanted, const json_t *others, struct lp_err *err)
+{
+    const char *element, *id;
+    json_t *map, *intent;
+
+    json_object_foreach((json_t *)(uintptr_t)others, element, map)
+    {
+        json_t *list = json_object_get(wanted->elements, element);
+
+        json_object_foreach(map, id, intent)
+        {
+            json_t *copy;
+
+            if (list == NULL || strcmp(lp_json_str(intent, "kind", ""), "odu-xc") != 0)
+                continue;
+            copy = json_copy(intent);
+            if (copy == NULL || json_object_set_new(copy, "rest", json_true()) != 0
+                || json_array_append(list, copy) != 0) {
+                json_decref(copy);
+                return lp_fail(err, LP_NOMEM, "no memory for the clients of a line");
+            }
+            json_decref(copy);
+        }
+    }
+    return LP_OK;
+}
+
 bool
 lp_is_terminating(const struct lp_run *run)
 {
@@ -469,7 +499,7 @@ enum lp_code
 lp_wanted_load(struct lp_run *run, const json_t *state, bool gone, struct lp_wanted *out,
                struct lp_err *err)
 {
-    json_auto_t *others = json_object();
+    json_t *others = json_object();
     enum lp_code rc;
 
     *out = (struct lp_wanted){.elements = json_object(),
@@ -488,6 +518,9 @@ lp_wanted_load(struct lp_run *run, const json_t *state, bool gone, struct lp_wan
         add_mine(out);
     if (rc == LP_OK)
         rc = load_owned(run, state, out, others, err);
+    if (rc == LP_OK)
+        rc = add_connected(out, others, err);
+    json_decref(others);
     if (rc != LP_OK)
         lp_wanted_free(out);
     return rc;

@@ -56,15 +56,144 @@ class Far(service.Services):
     def clients(a, z=None):
         return {"client_port_a": f"1-4-T{a}", "client_port_z": f"1-4-T{z or a}"}
 
-    LINES = {"line_ports_a": ["1-4-L1"], "line_ports_z": ["1-4-L1"], "mode": "400E.96P"}
+    LINES = {"line_ports_a": ["1-4-L1"], "line_ports_z": ["1-4-L1"], "mode": "800E.96P"}
     SLOT = {"centers_mhz": [193500000], "widths_mhz": [112500]}
 
-    def test_0(self):
-        print(self.choices(CREATE, self.pages(1, och_ids=[42])[:3], "mode"))
-        print(self.choices(CREATE, self.pages(1, och_ids=[42])[:3], "line_ports_a"))
-        e = self.done(CREATE, self.pages(1, och_ids=[42], flow_id=7, client_id=1), "completed", "failed")
-        print(e["last_status"], e["failed_reason"])
-        print(json.dumps(self.json("plan", "show", e["process_id"]), indent=1))
+    def power(self, node, port="L1"):
+        return float(self.sim.get(node, f"ioa-network-element:ne/facilities/optical-carrier=1-4-{port}-1")[0]["rx-power"])
+
+    def sound(self, *services):
+        """They are what their elements hold, and both ends see light."""
+        for one in services:
+            self.on(one, "validate_optical_digital_service")
+        for node in ENDS:
+            self.assertGreater(self.power(node), -40)
+
+    def find_service(self, tag, speed="100G"):
+        return self.find("Optical Digital Service " + speed, tag)
+
+    def changed(self, one, answers, *more, mode="completed"):
+        process = self.daemon.start_process(MODIFY, [{"subscription_id": one}, answers, *more])
+        return self.through(process)
+
+
+class Life(Far):
+    """One channel over G42, from its first client to its last."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.dark = cls.image()
+
+    def test_1_a_400G_service(self):
+        self.done(CREATE, self.pages(1, speed="400G", och_ids=[42], flow_id=7, client_id=1))
+        one = self.find_service("f007c01", "400G")
+        self.assertEqual(self.root(one)["channels"][0]["capacity_gbps"], 800)
+        self.sound(one)
+
+    def test_2_100G_clients_join_it(self):
+        mark = self.mark()
+        for client in (2, 3):
+            self.done(CREATE, self.joining(client))
+        told = self.told(mark)
+        self.assertEqual([line for line in told.pop("flex.rm01")], ['ED-OSNC:flex.rm01:1-E1-1-T1A-1:*:::LABEL="f007c01+f007c02"',
+                                                                   'ED-OSNC:flex.rm01:1-E1-1-T1A-1:*:::LABEL="f007c01+f007c02+f007c03"'])
+        self.assertEqual(set(told), set(ENDS))
+        self.assertFalse([line for lines in told.values() for line in lines if "L1" in line and "create-xcon" not in line], told)
+        self.sound(self.find_service("f007c01", "400G"), self.find_service("f007c02"), self.find_service("f007c03"))
+        self.refused([{"product": self.product("400G")}, self.first_page(och_ids=[42])], "200 of 800 Gb/s free: 400 are needed")
+
+    def test_3_clients_move_to_other_ports(self):
+        one, mark = self.find_service("f007c03"), self.mark()
+        self.changed(one, {"client_port_a": "1-4-T5"})
+        self.assertEqual(set(self.told(mark)), set(ENDS))  # the far client is labelled with the name of its new partner
+        self.refused([{"subscription_id": one}, {"client_port_a": "1-4-T2"}], "client_port_a", MODIFY)
+        self.assertEqual(self.sim.get(ENDS[0], "ioa-network-element:ne/equipment/card=1-4/port=T3", depth=2)[0]["label"], "")
+        self.sound(one, self.find_service("f007c02"))
+
+    def channel(self, one):
+        channel = self.root(one)["channels"][0]
+        return {name: channel[name] for name in ("center_mhz", "width_mhz", "mode", "capacity_gbps", "subscription_instance_id")}
+
+    def test_4_frequency_width_and_mode(self):
+        one = self.find_service("f007c01", "400G")
+        was, others = self.channel(one), [self.find_service("f007c02"), self.find_service("f007c03")]
+        for answers, pages in (({"centers_mhz": [194000000]}, [{}]), ({"widths_mhz": [150000]}, [{}]), ({"mode": "700E.91P"}, [])):
+            with self.subTest(answers=answers):
+                self.changed(one, answers, *pages, {"confirm": "MODIFY"})
+                self.sound(one, *others)
+        now = self.channel(one)
+        self.assertEqual(now, {**was, "center_mhz": 194000000, "width_mhz": 150000, "mode": "700E.91P", "capacity_gbps": 700})
+        carrier = self.sim.get(ENDS[1], "ioa-network-element:ne/facilities/optical-carrier=1-4-L1-1")[0]
+        self.assertEqual(int(carrier["frequency"]), 194000000)
+        self.refused([{"subscription_id": one}, {"mode": "500E.91P"}], "3 services with 600 Gb/s", MODIFY)
+        self.refused([{"subscription_id": others[0]}, {"centers_mhz": [193500000]}], "centers_mhz", MODIFY)  # not its channels
+
+    def way(self, one):
+        return {fiber["owner_subscription_id"] for fiber in self.root(one)["channels"][0]["optical_spectrum"]["route_fibers"]}
+
+    def test_5_another_way_and_back(self):
+        one = self.find_service("f007c01", "400G")
+        short, before = self.way(one), self.image()
+        span = self.find("Optical Fiber", f"flex.cb00{DOMAIN} 1-A-1-L2")
+        self.assertIn(span, short)
+        self.changed(one, {"reroute": True, "exclude_fibers": [span]}, {}, {"confirm": "MODIFY"})
+        self.assertNotIn(span, self.way(one))
+        self.assertIn(self.find("Optical Fiber", f"flex.na00{DOMAIN} 1-A-2-L1"), self.way(one))
+        self.sound(one, self.find_service("f007c02"))
+        self.sim.control(op="cut", span="cb-bo")  # nothing of it runs there any more
+        self.sound(one)
+        self.sim.control(op="repair", span="cb-bo")
+        self.changed(one, {"reroute": True, "exclude_fibers": []}, {}, {"confirm": "MODIFY"})
+        self.assertEqual(self.way(one), short)
+        self.sound(one)
+
+    LEFT_BEHIND = r"/tom/(phy-mode|required-type|required-subtype): |/facilities/(ethernet|trib-ptp): None became"  # what a pluggable brings
+
+    def is_dark(self):
+        left = [d for d in service.Life.differences(self.dark, self.image()) if not re.search(self.LEFT_BEHIND, d)]
+        self.assertEqual(left, [])
+        for node in ENDS:
+            for kind in ("ethernet", "trib-ptp"):
+                for one in self.image()[node]["facilities"].get(kind, []):
+                    self.assertEqual((one["admin-state"], one["label"]), ("lock", ""), (node, one))
+
+    def ended(self, one):
+        self.through(self.daemon.start_process("terminate_optical_digital_service", [{"subscription_id": one}, {}]))
+
+    def test_7_the_last_one_takes_the_light_with_it(self):
+        first, second, third = self.find_service("f007c01", "400G"), self.find_service("f007c02"), self.find_service("f007c03")
+        self.ended(first)
+        self.assertEqual(self.root(second)["channels"][0]["och_id"], 42)
+        self.sound(second, third)
+        for one in (third, second):
+            self.ended(one)
+        self.is_dark()
+
+    BOTH = {"line_ports_a": ["1-4-L1", "1-4-L2"], "line_ports_z": ["1-4-L1", "1-4-L2"], "mode": "300E.84P"}
+
+    def test_8_two_carriers_of_one_super_channel(self):
+        slot = {"centers_mhz": [193500000, 193700000], "widths_mhz": [100000, 100000]}
+        self.done(CREATE, self.pages(1, speed="400G", lines=self.BOTH, slot=slot, och_ids=[33, 34], flow_id=2, client_id=5))
+        one = self.find_service("f002c05", "400G")
+        self.done(CREATE, [{"product": self.product("100G")}, self.first_page(och_ids=[33, 34]), self.clients(2)])
+        other = self.find_service("f002c01")
+        for node in ENDS:
+            channel, = self.sim.get(node, "ioa-network-element:ne/facilities/super-channel")
+            self.assertEqual((channel["name"], channel["carriers"], channel["carrier-mode"]),
+                             ("1-4-L1_1-4-L2", ["1-4-L1-1", "1-4-L2-1"], "300E.84P"))
+            self.assertGreater(self.power(node, "L2"), -40)
+        self.sound(one, other)
+        reply = self.daemon.post(f"/api/processes/{MODIFY}", [{"subscription_id": one}])
+        self.assertIn("250E.84P", [value for value, _ in self.options(reply.json()["form"], "mode")])
+        self.changed(one, {"centers_mhz": [193500000, 194000000], "mode": "250E.84P"}, {}, {"confirm": "MODIFY"})
+        self.assertEqual([(c["center_mhz"], c["mode"], c["capacity_gbps"]) for c in self.root(one)["channels"]],
+                         [(193500000, "250E.84P", 250), (194000000, "250E.84P", 250)])
+        self.sound(one, other)
+        self.ended(one)
+        self.sound(other)
+        self.ended(other)
+        self.is_dark()
 
 
 if __name__ == "__main__":

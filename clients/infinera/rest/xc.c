@@ -195,12 +195,16 @@ plan_one(struct ir_planner *p, const struct ir_xc_rules *rules, const json_t *in
                    .client = lp_json_str(intent, "client", "")};
     const json_t *actual = NULL;
     bool fixed = false;
-    enum lp_code rc = rules->check(p, intent);
+    enum lp_code rc;
 
     x.like = (struct ir_op){.object = ir_ref(p->arena, "xc", x.client),
                             .intent = lp_json_str(intent, "id", "")};
+    rc = ir_get(p, x.like.object, &actual);
+    if (rc == LP_OK && lp_json_true(intent, "rest")
+        && (actual == NULL || !moves(&x, lp_json_str(actual, "line", ""))))
+        return LP_OK; /* somebody else's: only a line that moves takes it along */
     if (rc == LP_OK)
-        rc = ir_get(p, x.like.object, &actual);
+        rc = rules->check(p, intent);
     if (rc == LP_OK && rules->fixed != NULL)
         rc = rules->fixed(p, x.client, &fixed);
     if (rc != LP_OK)

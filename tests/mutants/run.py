@@ -11,7 +11,7 @@ A mutant is tests/mutants/NAME.patch, for `patch -p1` at the root, and begins wi
     # why: <the fault that it puts back>
 
 The tree is copied once; every mutant is applied, built, tested and taken back, in one build folder, so that only what changed is compiled
-again. The test must pass on the sound tree first. A mutant that does not apply, does not build or stays green is a failure.
+again, and only what its test runs is linked. The test must pass on the sound tree first. A mutant that does not apply, does not build or stays green is a failure.
 Tests that need a database server find it through tests/support/with-servers around this program.
 """
 import argparse
@@ -80,23 +80,34 @@ class Tree:
                          "-Dbench=false"], env=environment)
         if code != 0:
             raise Problem(f"the tree cannot be configured:\n{out[-3000:]}")
-        # programs that a test starts by hand are no dependency of it that meson knows: build everything once
-        code, out = run(["ninja", "-C", self.build])
-        if code != 0:
-            raise Problem(f"the sound tree does not build:\n{out[-3000:]}")
-        _, out = run(["meson", "introspect", "--tests", self.build])
-        self.tests = {test["name"]: test for test in json.loads(out)}
+        self.tests = {test["name"]: test for test in self.introspect("--tests")}
+        targets = self.introspect("--targets")
+        self.files = {target["id"]: [os.path.relpath(name, self.build) for name in target["filename"]] for target in targets}
+        self.programs = [name for target in targets if target["type"] == "executable" for name in self.files[target["id"]]
+                         if name.split(os.sep)[0] not in ("tests", "bench")]
 
-    def make(self):
-        return run(["ninja", "-C", self.build])
+    def introspect(self, what):
+        _, out = run(["meson", "introspect", what, self.build])
+        return json.loads(out)
+
+    def needed(self, mutant):
+        """What the mutant's test runs; beyond the unit tests also the programs, which a test may start by hand."""
+        test = self.tests.get(mutant.test)
+        if test is None:
+            raise Problem(f"there is no test '{mutant.test}'")
+        files = {name for depends in test["depends"] for name in self.files[depends]}
+        if not any(suite.endswith(":unit") for suite in test["suite"]):
+            files.update(self.programs)
+        return files
+
+    def make(self, files):
+        return run(["ninja", "-C", self.build, *sorted(files)])
 
     def patch(self, mutant, *options):
         return run(["patch", "-p1", "-s", "-N", "--no-backup-if-mismatch", "-r", "-", "-d", self.source, "-i", mutant.path, *options])
 
     def test(self, mutant):
-        test = self.tests.get(mutant.test)
-        if test is None:
-            raise Problem(f"there is no test '{mutant.test}'")
+        test = self.tests[mutant.test]
         environment = {**os.environ, **test["env"], "LP_TEST_FILTER": mutant.filter}
         return run(test["cmd"], TEST_LIMIT_S, cwd=test["workdir"] or self.build, env=environment)
 
@@ -126,7 +137,7 @@ def try_mutant(tree, mutant):
         return f"does not apply:\n{out[-1500:]}"
     tree.patch(mutant)
     try:
-        code, out = tree.make()
+        code, out = tree.make(tree.needed(mutant))
         if code != 0:
             return f"does not build:\n{out[-1500:]}"
         code, out = tree.test(mutant)
@@ -152,21 +163,26 @@ def chosen(options):
 
 def run_all(folder, paths):
     """Yields name, mutant and what is wrong with it (None: its test turned red)."""
-    tree, known, ready = Tree(folder), {}, []
+    tree, known, ready, files = Tree(folder), {}, [], set()
     for path in paths:
-        mutant, problem = None, None
         try:
             mutant = Mutant(path)
-            problem = try_sound(tree, mutant, known)
-        except Problem as error:
-            problem = str(error)
-        if problem is None:
+            files |= tree.needed(mutant)
             ready.append(mutant)
-        else:
-            yield os.path.basename(path)[: -len(".patch")], mutant, problem
+        except Problem as error:
+            yield os.path.basename(path)[: -len(".patch")], None, str(error)
+    code, out = tree.make(files)
+    if code != 0:
+        raise Problem(f"the sound tree does not build:\n{out[-3000:]}")
+    sound = {}
     for mutant in ready:
         try:
-            problem = try_mutant(tree, mutant)
+            sound[mutant.name] = try_sound(tree, mutant, known)
+        except Problem as error:
+            sound[mutant.name] = str(error)
+    for mutant in ready:
+        try:
+            problem = sound[mutant.name] or try_mutant(tree, mutant)
         except Problem as error:
             problem = str(error)
         yield mutant.name, mutant, problem

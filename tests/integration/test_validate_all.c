@@ -279,7 +279,7 @@ catalog_and_stored_data(enum lp_dialect dialect)
 static void
 many(enum lp_dialect dialect)
 {
-    bool all = getenv("LP_TEST_LONG") != NULL;
+    bool all = lp_test_long();
     int count = all ? 10000 : 300;
     char(*ids)[LP_UUID_LEN + 1] = calloc((size_t)count, sizeof *ids);
     struct lp_engine_env env;

@@ -44,10 +44,13 @@ void
 lp_store_env_place(struct lp_store_env *env, enum lp_dialect dialect)
 {
     static unsigned count;
+    const char *place = getenv("TMPDIR");
 
     memset(env, 0, sizeof *env);
     env->dialect = dialect;
-    snprintf(env->dir, sizeof env->dir, "/tmp/lp-store-XXXXXX");
+    if (place == NULL || *place == '\0' || strlen(place) > sizeof env->dir / 2)
+        place = "/tmp";
+    snprintf(env->dir, sizeof env->dir, "%s/lp-store-XXXXXX", place);
     assert_non_null(mkdtemp(env->dir));
     snprintf(env->schema, sizeof env->schema, "t_%ld_%u", (long)getpid(), count++);
     if (dialect == LP_DIALECT_SQLITE)

@@ -9,7 +9,7 @@
 
 struct lp_store_env {
     enum lp_dialect dialect;
-    char dir[64]; /* temporary folder */
+    char dir[64]; /* temporary folder, in TMPDIR */
     char url[400];
     char schema[64];
     struct lp_clock clock;

@@ -4,6 +4,7 @@
  *
  * LP_TEST_FILTER  runs only tests whose name matches (cmocka wildcards * and ?)
  * LP_TEST_SEED    repeats a property test with the seed that it printed
+ * LP_TEST_LONG    1: everything at full size, as in scripts/test --long (which sets 0 otherwise)
  */
 #ifndef LP_TESTS_SUPPORT_TEST_MAIN_H
 #define LP_TESTS_SUPPORT_TEST_MAIN_H
@@ -16,8 +17,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 /* clang-format on */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 /** Runs an array of struct CMUnitTest; the value of main(). */
@@ -34,6 +37,15 @@ lp_test_apply_filter(void)
 
     if (filter != NULL && filter[0] != '\0')
         cmocka_set_test_filter(filter);
+}
+
+/** Whether a test shall run at full size: LP_TEST_LONG=1, nothing else. */
+static inline bool
+lp_test_long(void)
+{
+    const char *given = getenv("LP_TEST_LONG");
+
+    return given != NULL && strcmp(given, "1") == 0;
 }
 
 /** The seed of a property test: LP_TEST_SEED or the time, printed so that a failure can be

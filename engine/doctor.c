@@ -102,9 +102,17 @@ static const struct row_check {
     {"claims", "every claim of light belongs to a living subscription",
      "claim(s) of light that nobody needs any more", WARNING, LP_SQL_DOC_CLAIMS,
      LP_SQL_DOC_CLAIMS_FIX,
-     "the light is kept from others, although its subscription is terminated or the process that "
-     "reserved it was aborted without rollback",
+     "the light is kept from others, although its subscription is terminated, or the process that "
+     "reserved it was aborted without rollback and no block of a living subscription holds it",
      "see that no element carries it (lightpath spectrum show), then run the doctor with --fix"},
+    {"reserved", "no aborted process left light reserved for a living subscription",
+     "claim(s) of light that an aborted process left to a living subscription: kept, because "
+     "elements may carry it",
+     INFO, LP_SQL_DOC_CLAIMS_KEPT, -1,
+     "a process was aborted without rollback after it had reserved light; the doctor never frees "
+     "what may be lit",
+     "lightpath process start reconcile_... or terminate_... of the subscription: that gives back "
+     "what is not needed"},
     {"requests", "no finished process has requests to read",
      "finished process(es) with requests that nobody will read", WARNING, LP_SQL_DOC_REQUESTS,
      LP_SQL_DOC_REQUESTS_FIX, "an operator's request came when the process had just ended",

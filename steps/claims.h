@@ -26,8 +26,8 @@
  * the present light needs other light. It keeps what it has until settle_spectrum gives back what
  * the new passband and route do not cover. Undo gives back exactly what the process claimed: so
  * does an abort with rollback, also when an approval was refused or expired. An abort without
- * rollback keeps the claims, because elements may hold what was planned: `terminate` or `lightpath
- * doctor --fix` end them.
+ * rollback keeps the claims, because elements may hold what was planned: `reconcile`, `modify` and
+ * `terminate` end them; the doctor frees only what no block of a living subscription holds.
  */
 #ifndef LP_STEPS_CLAIMS_H
 #define LP_STEPS_CLAIMS_H

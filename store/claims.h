@@ -111,7 +111,8 @@ enum lp_code lp_claims_overlapping(struct lp_store *store, struct lp_reader *rea
                                    json_t **claims, struct lp_err *err) LP_MUST_CHECK;
 /** Claims that nothing explains: [{..., "why": "terminated" | "process ended" | "no such
  * subscription"}]: the subscription is terminated or gone, or it is only reserved and the process
- * that claimed it has ended. */
+ * that claimed it was aborted; and no block of a living subscription is the holder (its elements
+ * may carry that light). */
 enum lp_code lp_claims_leftovers(struct lp_store *store, int64_t most, json_t **claims,
                                  struct lp_err *err) LP_MUST_CHECK;
 

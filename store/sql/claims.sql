@@ -73,7 +73,8 @@ FROM spectrum_claims c LEFT JOIN subscriptions f ON f.id = c.fiber_id LEFT JOIN 
 WHERE c.fiber_id = :fiber AND c.low_mhz < :high AND c.high_mhz > :low AND (CAST(:holder AS text) IS NULL OR c.holder <> CAST(:holder AS text))
 ORDER BY c.low_mhz
 
--- Claims that nothing explains, while nobody works on their subscription.
+-- Claims that nothing explains, while nobody works on their subscription. What a block of a living subscription holds is
+-- explained: the process that reserved it may have lit it before it was aborted.
 -- name: claims_leftovers
 SELECT c.fiber_id, f.description AS fiber, c.low_mhz, c.high_mhz, c.holder, c.subscription_id, s.description AS subscription,
        c.process_id, c.slot, c.state, c.created_at,
@@ -81,6 +82,7 @@ SELECT c.fiber_id, f.description AS fiber, c.low_mhz, c.high_mhz, c.holder, c.su
 FROM spectrum_claims c LEFT JOIN subscriptions f ON f.id = c.fiber_id LEFT JOIN subscriptions s ON s.id = c.subscription_id
 LEFT JOIN processes p ON p.id = c.process_id
 WHERE (s.id IS NULL OR s.status = 'terminated' OR c.state = 'reserved' AND p.status = 'aborted')
+  AND NOT EXISTS (SELECT 1 FROM blocks b JOIN subscriptions o ON o.id = b.subscription_id WHERE b.instance_id = c.holder AND o.status <> 'terminated')
   AND NOT EXISTS (SELECT 1 FROM process_locks l WHERE l.subscription_id = c.subscription_id)
   AND NOT EXISTS (SELECT 1 FROM processes q WHERE q.id = c.process_id AND q.status NOT IN ('completed', 'aborted'))
 ORDER BY c.subscription_id, c.fiber_id, c.low_mhz LIMIT CAST(:most AS bigint)
@@ -91,6 +93,7 @@ SELECT c.subscription_id AS id, CAST(c.low_mhz AS text) || '-' || CAST(c.high_mh
 FROM spectrum_claims c LEFT JOIN subscriptions f ON f.id = c.fiber_id LEFT JOIN subscriptions s ON s.id = c.subscription_id
 LEFT JOIN processes p ON p.id = c.process_id
 WHERE (s.id IS NULL OR s.status = 'terminated' OR c.state = 'reserved' AND p.status = 'aborted')
+  AND NOT EXISTS (SELECT 1 FROM blocks b JOIN subscriptions o ON o.id = b.subscription_id WHERE b.instance_id = c.holder AND o.status <> 'terminated')
   AND NOT EXISTS (SELECT 1 FROM process_locks l WHERE l.subscription_id = c.subscription_id)
   AND NOT EXISTS (SELECT 1 FROM processes q WHERE q.id = c.process_id AND q.status NOT IN ('completed', 'aborted'))
 ORDER BY c.subscription_id, c.fiber_id, c.low_mhz LIMIT CAST(:most AS bigint)
@@ -98,8 +101,20 @@ ORDER BY c.subscription_id, c.fiber_id, c.low_mhz LIMIT CAST(:most AS bigint)
 DELETE FROM spectrum_claims WHERE (
     NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = spectrum_claims.subscription_id AND s.status <> 'terminated')
     OR state = 'reserved' AND EXISTS (SELECT 1 FROM processes p WHERE p.id = spectrum_claims.process_id AND p.status = 'aborted'))
+  AND NOT EXISTS (SELECT 1 FROM blocks b JOIN subscriptions o ON o.id = b.subscription_id
+                  WHERE b.instance_id = spectrum_claims.holder AND o.status <> 'terminated')
   AND NOT EXISTS (SELECT 1 FROM process_locks l WHERE l.subscription_id = spectrum_claims.subscription_id)
   AND NOT EXISTS (SELECT 1 FROM processes q WHERE q.id = spectrum_claims.process_id AND q.status NOT IN ('completed', 'aborted'))
+
+-- Reserved by a process that was aborted, and held by a block of a living subscription: kept, and said.
+-- name: doc_claims_kept
+SELECT c.subscription_id AS id, COALESCE(o.description, '') || ': ' || CAST(c.low_mhz AS text) || '-' || CAST(c.high_mhz AS text) || ' MHz on fiber '
+       || COALESCE(f.description, c.fiber_id) AS what
+FROM spectrum_claims c JOIN processes p ON p.id = c.process_id JOIN blocks b ON b.instance_id = c.holder
+JOIN subscriptions o ON o.id = b.subscription_id LEFT JOIN subscriptions f ON f.id = c.fiber_id
+WHERE c.state = 'reserved' AND p.status = 'aborted' AND o.status <> 'terminated'
+  AND NOT EXISTS (SELECT 1 FROM process_locks l WHERE l.subscription_id = c.subscription_id)
+ORDER BY c.subscription_id, c.fiber_id, c.low_mhz LIMIT CAST(:most AS bigint)
 
 -- Numbers given out (steps/allocate.h): which of sixteen values are held.
 -- name: numbers_keys

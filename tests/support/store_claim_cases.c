@@ -383,6 +383,13 @@ lp_case_leftovers_are_found(struct lp_store_env *env)
         {"done", "completed"}, {"stopped", "aborted"}, {"busy", "suspended"}};
     struct lp_err err = LP_ERR_INIT;
     struct lp_unit *unit = lp_unit_new();
+    const struct lp_piece lit = piece(1, 60, 70);
+    struct call lives = {
+        .kind = TAKE,
+        .who = {.holder = "its block", .subscription_id = "lives", .process_id = "stopped"},
+        .pieces = &lit,
+        .count = 1};
+    struct lp_rows *kept = NULL;
     json_auto_t *left = NULL;
     char sql[600];
 
@@ -401,6 +408,10 @@ lp_case_leftovers_are_found(struct lp_store_env *env)
                            "taken_at) VALUES ('worked-on', 'busy', 'exclusive', 1)");
     assert_int_equal(take(env, "active", "done", piece(1, 0, 10), NULL), LP_OK);
     assert_int_equal(take(env, "active", "stopped", piece(1, 10, 20), NULL), LP_OK); /* left */
+    add_subscription(env, "lives", "Optical Spectrum", "active");
+    lp_store_env_exec(env, "INSERT INTO blocks (instance_id, subscription_id, block, doc) VALUES "
+                           "('its block', 'lives', 'OpticalSpectrum', '{}')");
+    lp_test_ok(run(env, &lives, &err), &err); /* may be lit */
     assert_int_equal(take(env, "worked-on", "stopped", piece(1, 20, 30), NULL), LP_OK);
     assert_int_equal(take(env, "gone", "done", piece(1, 30, 40), NULL), LP_OK);       /* left */
     assert_int_equal(take(env, "no such", "stopped", piece(1, 40, 50), NULL), LP_OK); /* left */
@@ -416,7 +427,14 @@ lp_case_leftovers_are_found(struct lp_store_env *env)
     json_decref(lp_json_take(&left));
     lp_test_ok(lp_claims_leftovers(env->store, 10, &left, &err), &err);
     assert_int_equal(json_array_size(left), 0);
-    assert_int_equal(count(env), 3);
+    assert_int_equal(count(env), 4);
+    /* what a living block holds is told, and stays */
+    lp_test_ok(
+        lp_query(env->store, LP_SQL_DOC_CLAIMS_KEPT, LP_ARGS(lp_int("most", 10)), &kept, &err),
+        &err);
+    assert_int_equal(lp_rows_count(kept), 1);
+    assert_non_null(strstr(lp_rows_text(kept, 0, "what"), "called lives: 60-70 MHz on fiber "));
+    lp_rows_free(kept);
 }
 
 /* ---- at the same time ---- */

@@ -549,7 +549,9 @@ span_provision(struct sim_span *span, const char *fiber)
         snprintf(text, sizeof text, "%d", (span->length_m + 500) / 1000);
         if (!sim_obj_set(port, "SPANDIST", text))
             return false;
-        if (fiber[0] != '\0' && !sim_obj_set(port, "TXFIBERTYPE", fiber))
+        if (fiber[0] != '\0'
+            && (!sim_obj_set(port, "TXFIBERTYPE", fiber)
+                || !sim_obj_set(port, "PROVRXFIBERTYPE", fiber)))
             return false;
     }
     return true;

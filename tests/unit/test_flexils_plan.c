@@ -208,7 +208,8 @@ static const struct line mil1[] = {
     {FX_OTS, "1-A-1-L1:OTS:LABEL=\\\"\\\",PROVNBROTS=,DISCNBROTS=lp.fir1/1-A-2-L1,"
              "HISTSTATS=DISABLE:IS-NR"},
     {FX_OTS, "1-A-2-L1:OTS:LABEL=\\\"mil1-bol1\\\",PROVNBROTS=1-A-1-L1,DISCNBROTS=1-A-1-L1,"
-             "HISTSTATS=ENABLED,SPANDIST=62,EXPSPANLOSS=UNDER25DB:IS-NR"},
+             "HISTSTATS=ENABLED,SPANDIST=62,TXFIBERTYPE=G.652.D,PROVRXFIBERTYPE=G.652.D,"
+             "EXPSPANLOSS=UNDER25DB:IS-NR"},
     {FX_OTS, "1-A-5-L1:OTS:LABEL=\\\"old\\\",PROVNBROTS=lp.rom1/1-A-1-L1,"
              "DISCNBROTS=lp.rom1/1-A-1-L1,HISTSTATS=ENABLED:OOS-MA,MT"},
     {FX_SCG, "1-A-3-T1:SCG:LABEL=\\\"\\\",INTFTYP=INFWAVE,PROVOWREMPTP=,HISTSTATS=ENABLED:IS-NR"},
@@ -234,7 +235,8 @@ golden_fiber_ends(void **state)
     expect(&e, "fiber_end_line",
            "[{\"id\":\"f1\",\"kind\":\"fiber-end\",\"present\":true,\"port\":\"1-A-1-L1\","
            "\"role\":\"ols-line\",\"label\":\"mil1-fir1 span 7\",\"length_m\":61700,"
-           "\"loss_cdb\":2620,\"peer\":{\"node\":\"lp.fir1\",\"port\":\"1-A-2-L1\","
+           "\"loss_cdb\":2620,\"fiber_types\":[\"G.652.D\",\"G.655.C\"],\"peer\":{\"node\":\"lp."
+           "fir1\",\"port\":\"1-A-2-L1\","
            "\"platform\":\"infinera-flexils\"}}]");
     expect(&e, "fiber_end_add_drop",
            "[{\"id\":\"f2\",\"kind\":\"fiber-end\",\"present\":true,\"port\":\"1-A-3-T2\","
@@ -267,6 +269,7 @@ a_fiber_end_that_is_so_plans_nothing(void **state)
         plan(&e,
              "[{\"id\":\"f\",\"kind\":\"fiber-end\",\"present\":true,\"port\":\"1-A-2-L1\","
              "\"role\":\"ols-line\",\"label\":\"mil1-bol1\",\"length_m\":62400,\"loss_cdb\":2000,"
+             "\"fiber_types\":[\"G.652.D\"],"
              "\"peer\":{\"node\":\"lp.bol1\",\"port\":\"1-A-1-L1\","
              "\"platform\":\"infinera-flexils\"}},"
              "{\"id\":\"g\",\"kind\":\"fiber-end\",\"present\":true,\"port\":\"1-A-4-T3\","

@@ -303,6 +303,22 @@ wish_neighbour(struct fx_planner *p, const json_t *peer, json_t *attrs)
                                               lp_json_str(peer, "port", "")));
 }
 
+/* The glass that the port sends into, and the one that the far end sends into: the last segment as
+ * seen from here. Types are named as ITU-T names them. */
+static void
+wish_glass(const json_t *intent, json_t *attrs)
+{
+    const json_t *types = json_object_get(intent, "fiber_types");
+    const size_t count = json_array_size(types);
+    const char *near = json_string_value(json_array_get(types, 0));
+    const char *far = json_string_value(json_array_get(types, count == 0 ? 0 : count - 1));
+
+    if (near != NULL)
+        (void)lp_json_set_str(attrs, "TXFIBERTYPE", near);
+    if (far != NULL)
+        (void)lp_json_set_str(attrs, "PROVRXFIBERTYPE", far);
+}
+
 /* Length in whole kilometres and the loss class, where the fiber's record knows them. */
 static void
 wish_span(struct fx_planner *p, const json_t *intent, json_t *attrs)
@@ -329,6 +345,7 @@ wish_line_end(struct wishes *w, const json_t *intent, json_t *attrs)
     (void)lp_json_set_str(attrs, "ADMIN", "IS");
     (void)lp_json_set_str(attrs, "HISTSTATS", "ENABLED");
     wish_span(w->p, intent, attrs);
+    wish_glass(intent, attrs);
     wish_neighbour(w->p, json_object_get(intent, "peer"), attrs);
     return set_label(w->p, intent, attrs);
 }

@@ -226,6 +226,33 @@ D27_any_form_of_free_spectrum(void **state)
     teardown(&f);
 }
 
+/* An element with a wider spectrum than the C band: all of it is told, and the gap between C and L
+ * is nobody's light. A circuit where the free ranges say nothing is told too. */
+static void
+light_outside_the_c_band_is_told(void **state)
+{
+    struct fixture f;
+    json_auto_t *wide = NULL, *beyond = NULL;
+
+    (void)state;
+    setup(&f);
+    node_add(&f.node, "OTELINK", "lp.mil1-1-A-7-L1",
+             "{\"MATETELINK\":\"\",\"REACHSCOPE\":\"Local\",\"AVAILFREQRANGELIST\":"
+             "\"186050000&188000000&-188100000&190850000&-191325000&196125000\"}",
+             "IS-NR");
+    node_add(&f.node, "OCRS", "1-A-2-L1-1,1-A-3-T1-1",
+             "{\"SIGTYPE\":\"SIGNALED\",\"CKTIDSUFFIX\":\"far out\",\"PASSBANDLIST\":"
+             "\"196100000&196200000\"}",
+             "IS-NR");
+    assert_int_equal(f.ne->driver->spectrum(f.ne, &f.call, "1-A-7-L1", &wide, &f.err), LP_OK);
+    expect_items(wide, "[{\"port\":\"1-A-7-L1\",\"low_mhz\":188000000,\"high_mhz\":188100000,"
+                       "\"circuit\":\"\"}]");
+    assert_int_equal(f.ne->driver->spectrum(f.ne, &f.call, "1-A-2-L1", &beyond, &f.err), LP_OK);
+    expect_items(beyond, "[{\"port\":\"1-A-2-L1\",\"low_mhz\":196125000,\"high_mhz\":196200000,"
+                         "\"circuit\":\"far out\"}]");
+    teardown(&f);
+}
+
 static void
 occupied_is_the_complement(void **state)
 {
@@ -1109,6 +1136,7 @@ main(void)
         cmocka_unit_test(identity_and_inventory),
         cmocka_unit_test(D31_roles_are_reported_by_the_element),
         cmocka_unit_test(D27_any_form_of_free_spectrum),
+        cmocka_unit_test(light_outside_the_c_band_is_told),
         cmocka_unit_test(occupied_is_the_complement),
         cmocka_unit_test(neighbours_alarms_counters_power),
         cmocka_unit_test(apply_converges_and_undo_restores),

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "clients/infinera/flexils/read.h"
+#include "optical/band.h"
 
 #define BAND_LOW_MHZ  191325000
 #define BAND_HIGH_MHZ 196125000
+enum { WINDOWS_MOST = 8 };
 
 /* ---- begin and end of every call ---- */
 
@@ -257,6 +259,39 @@ by_low(const void *a, const void *b)
     return (x[0] > y[0]) - (x[0] < y[0]);
 }
 
+static bool
+is_held(const struct lp_range *windows, size_t count, const struct lp_range *one)
+{
+    for (size_t i = 0; i < count; i++)
+        if (lp_range_holds(&windows[i], one))
+            return true;
+    return false;
+}
+
+/* The parts of the spectrum that an element's free ranges speak of: the C band always, the pieces
+ * of wider plans when something in them is free. What lies between pieces is nobody's light. */
+static size_t
+windows_of(const json_t *free_ranges, struct lp_range windows[static WINDOWS_MOST])
+{
+    size_t plans, count = 0, i;
+    const struct lp_band *bands = lp_bands(&plans);
+    const json_t *pair;
+
+    windows[count++] = (struct lp_range){BAND_LOW_MHZ, BAND_HIGH_MHZ};
+    json_array_foreach(free_ranges, i, pair)
+    {
+        const struct lp_range one = {json_integer_value(json_array_get(pair, 0)),
+                                     json_integer_value(json_array_get(pair, 1))};
+
+        for (size_t b = 0; b < plans && one.low_mhz < one.high_mhz; b++)
+            for (size_t k = 0; k < bands[b].piece_count && count < WINDOWS_MOST; k++)
+                if (!is_held(windows, count, &one) && lp_range_overlaps(&bands[b].pieces[k], &one))
+                    windows[count++] = bands[b].pieces[k];
+        count = lp_ranges_normalize(windows, count);
+    }
+    return count;
+}
+
 json_t *
 fx_occupied(const json_t *free_ranges, int64_t low_mhz, int64_t high_mhz)
 {
@@ -287,6 +322,17 @@ fx_occupied(const json_t *free_ranges, int64_t low_mhz, int64_t high_mhz)
     return out;
 }
 
+/* Is one end of the cross-connection "from,to" on that port? */
+static bool
+cross_is_on(struct lp_arena *arena, const char *key, const char *port)
+{
+    size_t len = strcspn(key, ",");
+    const char *from = lp_arena_strndup(arena, key, len);
+
+    return from != NULL
+           && (fx_sch_on(from, port) || (key[len] == ',' && fx_sch_on(key + len + 1, port)));
+}
+
 /* The circuit that fills exactly this range at the port, "" when none does. */
 static const char *
 circuit_in(struct lp_arena *arena, const json_t *crosses, const char *port, int64_t low,
@@ -298,23 +344,20 @@ circuit_in(struct lp_arena *arena, const json_t *crosses, const char *port, int6
     json_object_foreach((json_t *)(uintptr_t)crosses, key, cross)
     {
         const json_t *band = json_object_get(cross, "PASSBANDLIST");
-        size_t len = strcspn(key, ",");
-        const char *from = lp_arena_strndup(arena, key, len);
 
         if (json_integer_value(json_array_get(band, 0)) == low
-            && json_integer_value(json_array_get(band, 1)) == high && from != NULL
-            && (fx_sch_on(from, port) || (key[len] == ',' && fx_sch_on(key + len + 1, port))))
+            && json_integer_value(json_array_get(band, 1)) == high && cross_is_on(arena, key, port))
             return lp_json_str(cross, "CKTIDSUFFIX", "");
     }
     return "";
 }
 
 static void
-add_spectrum(struct fx_ne *fx, json_t *made, const char *port, const json_t *link,
-             const json_t *crosses)
+add_occupied(struct fx_ne *fx, json_t *made, const char *port, const struct lp_range *window,
+             const json_t *link, const json_t *crosses)
 {
     json_auto_t *occupied =
-        fx_occupied(json_object_get(link, "AVAILFREQRANGELIST"), BAND_LOW_MHZ, BAND_HIGH_MHZ);
+        fx_occupied(json_object_get(link, "AVAILFREQRANGELIST"), window->low_mhz, window->high_mhz);
     json_t *pair;
     size_t i;
 
@@ -326,6 +369,46 @@ add_spectrum(struct fx_ne *fx, json_t *made, const char *port, const json_t *lin
         add_item(made,
                  json_pack("{s:s, s:I, s:I, s:s}", "port", port, "low_mhz", low, "high_mhz", high,
                            "circuit", circuit_in(fx->call->arena, crosses, port, low, high)));
+    }
+}
+
+/* Light of a cross-connection where the free ranges say nothing. */
+static void
+add_beyond(json_t *made, const char *port, const json_t *cross, const struct lp_range *windows,
+           size_t count)
+{
+    const json_t *band = json_object_get(cross, "PASSBANDLIST");
+    struct lp_range left[WINDOWS_MOST + 1];
+
+    for (size_t i = 0; i + 1 < json_array_size(band); i += 2) {
+        const struct lp_range light = {json_integer_value(json_array_get(band, i)),
+                                       json_integer_value(json_array_get(band, i + 1))};
+        size_t found =
+            light.low_mhz < light.high_mhz ? lp_range_minus(&light, windows, count, left) : 0;
+
+        for (size_t k = 0; k < found; k++)
+            add_item(made, json_pack("{s:s, s:I, s:I, s:s}", "port", port, "low_mhz",
+                                     (json_int_t)left[k].low_mhz, "high_mhz",
+                                     (json_int_t)left[k].high_mhz, "circuit",
+                                     lp_json_str(cross, "CKTIDSUFFIX", "")));
+    }
+}
+
+static void
+add_spectrum(struct fx_ne *fx, json_t *made, const char *port, const json_t *link,
+             const json_t *crosses)
+{
+    struct lp_range windows[WINDOWS_MOST];
+    size_t count = windows_of(json_object_get(link, "AVAILFREQRANGELIST"), windows);
+    const char *key;
+    json_t *cross;
+
+    for (size_t i = 0; i < count; i++)
+        add_occupied(fx, made, port, &windows[i], link, crosses);
+    json_object_foreach((json_t *)(uintptr_t)crosses, key, cross)
+    {
+        if (cross_is_on(fx->call->arena, key, port))
+            add_beyond(made, port, cross, windows, count);
     }
 }
 

@@ -68,6 +68,8 @@ lp_on_route_list(struct lp_request *req, json_t **out, struct lp_err *err)
     if (light->routes == NULL)
         return not_here(err);
     if (wish == NULL || put_numbers(req, wish) != 0 || put_texts(req, wish) != 0
+        || lp_json_set_bool(wish, "unknown_light", lp_request_bool(req, "unknown_light", false))
+               != 0
         || lp_json_set_bool(wish, "negative_margin", lp_request_bool(req, "negative_margin", false))
                != 0)
         return lp_fail(err, LP_NOMEM, "no memory for a route");

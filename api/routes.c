@@ -48,6 +48,9 @@ static const struct lp_param route_query[] = {
     {.name = "cost", .min = 1, .max = 16, .text = "hops (without), length, latency, loss or margin"},
     {.name = "required_osnr_cdb", .type = LP_PARAM_INT, .min = 1, .max = 10000, .text = "what the mode needs, in 0.01 dB: gives margins"},
     {.name = "negative_margin", .type = LP_PARAM_BOOL, .text = "offer routes without margin too"},
+    {.name = "unknown_light",
+     .type = LP_PARAM_BOOL,
+     .text = "offer routes over elements whose light was never read, or too long ago"},
     {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 16, .text = "most routes"},
 };
 static const struct lp_param difference_query[] = {

@@ -106,6 +106,7 @@ static void
 show_fibers(struct cli *cli, const json_t *topology, const char *site)
 {
     static const struct cli_column columns[] = {{.title = "Fiber", .flexible = true},
+                                                {.title = "Kind", .optional = true},
                                                 {.title = "km", .right = true},
                                                 {.title = "Budget dB", .right = true},
                                                 {.title = "Margin dB", .right = true},
@@ -122,6 +123,7 @@ show_fibers(struct cli *cli, const json_t *topology, const char *site)
         char *km = cli_strfmt("%.1f", (double)lp_json_int(fiber, "length_m", 0) / 1000);
         if (at_site(fiber, site)) {
             cli_table_cell(table, CLI_PLAIN, lp_json_str(fiber, "fiber_name", ""));
+            cli_table_cell(table, CLI_DIM, lp_json_str(fiber, "kind", "span"));
             cli_table_cell(table, CLI_PLAIN, km);
             loss_cell(table, fiber, "loss_budget_cdb");
             loss_cell(table, fiber, "loss_margin_cdb");
@@ -200,7 +202,11 @@ static void
 dot_fiber(FILE *out, const json_t *fiber)
 {
     const json_t *ends = json_object_get(fiber, "ends");
-    char *label = cli_strfmt("%.1f km", (double)lp_json_int(fiber, "length_m", 0) / 1000);
+    bool leased = strcmp(lp_json_str(fiber, "kind", ""), "leased") == 0;
+    char *label = leased ? cli_strfmt("leased %lld-%lld MHz",
+                                      (long long)lp_json_int(fiber, "leased_low_mhz", 0),
+                                      (long long)lp_json_int(fiber, "leased_high_mhz", 0))
+                         : cli_strfmt("%.1f km", (double)lp_json_int(fiber, "length_m", 0) / 1000);
 
     if (json_array_size(ends) == 2) {
         (void)fputs("  ", out);
@@ -209,7 +215,7 @@ dot_fiber(FILE *out, const json_t *fiber)
         dot_text(out, lp_json_str(json_array_get(ends, 1), "fqdn", ""));
         (void)fputs(" [label=", out);
         dot_text(out, label);
-        (void)fputs("];\n", out);
+        (void)fputs(leased ? ", style=dashed];\n" : "];\n", out);
     }
     free(label);
 }

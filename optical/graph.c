@@ -302,8 +302,9 @@ lp_graph_add_link(struct lp_graph *graph, const struct lp_link *link, uint32_t *
     copy.id = graph->link_ids.texts[at];
     graph->links[at] = copy;
     graph->risks[at] = risks;
-    graph->noise[at] =
-        link->kind == LP_LINK_PATCH ? 0 : lp_noise_of_span(&graph->rules, copy.loss_cdb);
+    graph->noise[at] = link->kind == LP_LINK_PATCH ? 0
+                       : link->osnr_cdb > 0        ? lp_noise_of_osnr(link->osnr_cdb)
+                                                   : lp_noise_of_span(&graph->rules, copy.loss_cdb);
     graph->port_link[link->a_port] = graph->port_link[link->z_port] = at;
     if (index != NULL)
         *index = at;

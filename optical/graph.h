@@ -17,6 +17,7 @@
 #include "optical/osnr.h"
 
 #define LP_GRAPH_NONE UINT32_MAX
+#define LP_SEEN_NEVER INT64_C(1) /* older than any reading: refused wherever the age counts */
 
 struct lp_graph;
 
@@ -55,11 +56,12 @@ struct lp_link {
     uint32_t length_m;
     uint32_t loss_cdb;   /* the better known: measured, else computed; 0: guessed from the length */
     uint32_t latency_ns; /* 0: from the length, 4.8967 us/km */
+    int32_t osnr_cdb;    /* of what comes out (leased spectrum: as delivered); 0: from the loss */
     struct lp_range limit;    /* usable part of the band (leased spectrum); {0,0}: all of it */
     const char *const *risks; /* names of shared risks */
     size_t risk_count;
-    int64_t seen_us; /* when the occupancy was last read from the devices, UTC; 0: never, which
-                        counts as unknown, not as old */
+    int64_t seen_us; /* when the occupancy was last read from the devices, UTC; 0: nobody tells it;
+                        LP_SEEN_NEVER: its devices would tell, and were never asked */
     bool down;       /* cut or out of service */
 };
 

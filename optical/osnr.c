@@ -17,17 +17,29 @@ ratio_of(int64_t cdb)
     return pow(10, (double)cdb / 1000);
 }
 
-uint64_t
-lp_noise_of_span(const struct lp_osnr_rules *rules, uint32_t loss_cdb)
+static uint64_t
+noise_of(int64_t osnr_cdb)
 {
-    int64_t loss = loss_cdb < rules->min_loss_cdb ? rules->min_loss_cdb : loss_cdb;
-    int64_t osnr =
-        (int64_t)rules->constant_cdb + rules->launch_cdbm - loss - rules->noise_figure_cdb;
-    double noise = PER_SIGNAL * ratio_of(-osnr);
+    double noise = PER_SIGNAL * ratio_of(-osnr_cdb);
 
     if (noise < 1)
         return 1;
     return noise > 1e15 ? UINT64_C(1000000000000000) : (uint64_t)llround(noise);
+}
+
+uint64_t
+lp_noise_of_span(const struct lp_osnr_rules *rules, uint32_t loss_cdb)
+{
+    int64_t loss = loss_cdb < rules->min_loss_cdb ? rules->min_loss_cdb : loss_cdb;
+
+    return noise_of((int64_t)rules->constant_cdb + rules->launch_cdbm - loss
+                    - rules->noise_figure_cdb);
+}
+
+uint64_t
+lp_noise_of_osnr(int32_t osnr_cdb)
+{
+    return noise_of(osnr_cdb);
 }
 
 uint32_t

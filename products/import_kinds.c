@@ -44,6 +44,8 @@ static const struct lp_csv_column fibers[] = {
     {"cable_id", {"cable_id", "cable"}, LP_CSV_TEXT, LP_F_OPTICAL_FIBER_CABLE_ID, NULL, false, false},
     {"pair_id", {"pair_id", "pair"}, LP_CSV_TEXT, LP_F_OPTICAL_FIBER_PAIR_ID, NULL, false, false},
     {"circuit_id", {"circuit_id", "circuit"}, LP_CSV_TEXT, LP_F_OPTICAL_FIBER_CIRCUIT_ID, NULL, false, false},
+    {"leased_low_mhz", {"leased_low_mhz"}, LP_CSV_INT, LP_F_OPTICAL_FIBER_LEASED_LOW_MHZ, NULL, false, false},
+    {"leased_high_mhz", {"leased_high_mhz"}, LP_CSV_INT, LP_F_OPTICAL_FIBER_LEASED_HIGH_MHZ, NULL, false, false},
     {"key", {"key", "source_key", "id"}, LP_CSV_TEXT, LP_F_OPTICAL_FIBER_IMPORT_KEY, NULL, false, true},
 };
 /* clang-format on */

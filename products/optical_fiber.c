@@ -4,6 +4,7 @@
 
 #include "clients/driver.h"
 #include "model/products_gen.h"
+#include "optical/band.h"
 #include "optical/budget.h"
 #include "products/ends.h"
 #include "products/naming.h"
@@ -92,6 +93,12 @@ rules_of(const struct lp_conf *conf)
     };
 }
 
+static bool
+is_leased(const json_t *root)
+{
+    return strcmp(lp_json_str(root, LP_F_OPTICAL_FIBER_KIND, "span"), "leased") == 0;
+}
+
 /* False when a segment cannot be read: the catalog's own check says why. */
 static bool
 compute(const struct lp_conf *conf, const json_t *root, struct lp_budget *out)
@@ -133,6 +140,21 @@ measured(const json_t *root)
     return az > za ? az : za;
 }
 
+/* What is leased has no glass of ours: its length and the delay of that length are all there is. */
+static enum lp_code
+derive_leased(json_t *root, struct lp_err *err)
+{
+    int64_t length = lp_json_int(root, LP_F_OPTICAL_FIBER_LEASED_LENGTH_M, -1);
+
+    if (length < 0)
+        return LP_OK;
+    return lp_json_set_int(root, LP_F_OPTICAL_FIBER_LENGTH_M, length) == 0
+                   && lp_json_set_int(root, LP_F_OPTICAL_FIBER_LATENCY_NS, length * 48967 / 10000)
+                          == 0
+               ? LP_OK
+               : lp_fail(err, LP_NOMEM, "no memory for a fiber's length");
+}
+
 static enum lp_code
 derive_budget(const struct lp_conf *conf, json_t *root, struct lp_err *err)
 {
@@ -146,6 +168,8 @@ derive_budget(const struct lp_conf *conf, json_t *root, struct lp_err *err)
 
     for (size_t i = 0; i < LP_COUNT(names); i++)
         json_object_del(root, names[i]);
+    if (is_leased(root))
+        return derive_leased(root, err);
     if (!compute(conf, root, &budget))
         return LP_OK;
     const int64_t values[] = {budget.length_m,   budget.expected_cdb,
@@ -206,6 +230,74 @@ check_measured(const struct lp_conf *conf, const json_t *root, struct lp_problem
     }
 }
 
+/* ---- leased spectrum ---- */
+
+static const char *const leased_members[] = {
+    LP_F_OPTICAL_FIBER_LEASED_LOW_MHZ,          LP_F_OPTICAL_FIBER_LEASED_HIGH_MHZ,
+    LP_F_OPTICAL_FIBER_LEASED_GUARD_MHZ,        LP_F_OPTICAL_FIBER_LEASED_LENGTH_M,
+    LP_F_OPTICAL_FIBER_LEASED_OSNR_CDB,         LP_F_OPTICAL_FIBER_LEASED_LAUNCH_LOW_CDBM,
+    LP_F_OPTICAL_FIBER_LEASED_LAUNCH_HIGH_CDBM, LP_F_OPTICAL_FIBER_LEASED_UNTIL,
+};
+
+static void
+leased_problem(const json_t *root, const char *member, const char *text,
+               struct lp_problems *problems)
+{
+    lp_problem_field(problems, "value_error", member, json_object_get(root, member), "%s", text);
+}
+
+/* The band: both edges, on the raster, within the band plan, and more than its guards. */
+static void
+check_leased_band(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems)
+{
+    const struct lp_range edges = {lp_json_int(root, LP_F_OPTICAL_FIBER_LEASED_LOW_MHZ, 0),
+                                   lp_json_int(root, LP_F_OPTICAL_FIBER_LEASED_HIGH_MHZ, 0)};
+    const struct lp_band *band = lp_band_of(lp_conf_live_text(&conf->spectrum_band));
+    enum lp_band_rule rule;
+    char text[200];
+
+    if (band == NULL)
+        band = lp_band_of("C");
+    for (size_t i = 0; i < 2; i++)
+        if (json_object_get(root, leased_members[i]) == NULL) {
+            lp_problem_field(problems, "missing", leased_members[i], NULL,
+                             "leased spectrum has a low and a high edge");
+            return;
+        }
+    rule = lp_band_check_passband(band, &edges, LP_GRID_RASTER_MHZ);
+    if (rule != LP_BAND_OK) {
+        int64_t odd = edges.low_mhz < lp_band_whole(band).low_mhz ? edges.low_mhz : edges.high_mhz;
+
+        lp_band_explain(band, rule, odd, edges.high_mhz, text, sizeof text);
+        leased_problem(root, LP_F_OPTICAL_FIBER_LEASED_HIGH_MHZ, text, problems);
+    } else if (2 * lp_json_int(root, LP_F_OPTICAL_FIBER_LEASED_GUARD_MHZ, 0)
+               >= edges.high_mhz - edges.low_mhz) {
+        leased_problem(root, LP_F_OPTICAL_FIBER_LEASED_GUARD_MHZ,
+                       "the guards leave nothing of the band", problems);
+    }
+}
+
+static void
+check_leased(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems)
+{
+    int64_t low = lp_json_int(root, LP_F_OPTICAL_FIBER_LEASED_LAUNCH_LOW_CDBM, INT32_MIN);
+
+    if (!is_leased(root)) {
+        for (size_t i = 0; i < LP_COUNT(leased_members); i++)
+            if (json_object_get(root, leased_members[i]) != NULL)
+                leased_problem(root, leased_members[i], "only leased spectrum has this", problems);
+        return;
+    }
+    check_leased_band(conf, root, problems);
+    if (lp_json_int(root, LP_F_OPTICAL_FIBER_LEASED_LAUNCH_HIGH_CDBM, INT32_MAX) < low)
+        leased_problem(root, LP_F_OPTICAL_FIBER_LEASED_LAUNCH_HIGH_CDBM,
+                       "the most launch power is below the least", problems);
+    if (json_array_size(json_object_get(root, LP_F_OPTICAL_FIBER_SEGMENTS)) > 0)
+        leased_problem(root, LP_F_OPTICAL_FIBER_SEGMENTS,
+                       "leased spectrum has no segments of ours: its length is its leased length",
+                       problems);
+}
+
 static void
 fiber_check(const struct lp_conf *conf, const json_t *root, struct lp_problems *problems)
 {
@@ -214,6 +306,7 @@ fiber_check(const struct lp_conf *conf, const json_t *root, struct lp_problems *
     if (json_array_size(ends) == 2 && json_equal(json_array_get(ends, 0), json_array_get(ends, 1)))
         lp_problem_field(problems, "value_error", LP_F_OPTICAL_FIBER_TERMINATIONS, ends,
                          "a fiber connects two different ports");
+    check_leased(conf, root, problems);
     check_glass(root, problems);
     check_measured(conf, root, problems);
 }
@@ -261,6 +354,22 @@ glass_of(const json_t *root, size_t which, json_t *intent)
     return intent;
 }
 
+/* Of leased spectrum the element knows its own port only: the neighbour is somebody else's. An
+ * add/drop port takes waves that are not its vendor's. */
+static int
+desire_leased(json_t *intent)
+{
+    const char *role = lp_json_str(intent, "role", "");
+
+    if (strcmp(role, "trx-line") == 0)
+        return 0;
+    json_object_del(intent, "peer");
+    json_object_del(intent, "same_element");
+    if (strcmp(role, "ols-add-drop") == 0 && lp_json_set_bool(intent, "manual", true) != 0)
+        return -1;
+    return lp_json_set_str(intent, "kind", "port") | lp_json_set_str(intent, "admin", "up");
+}
+
 static enum lp_code
 desire_end(const struct lp_conf *conf, const json_t *root, const struct lp_end ends[2],
            size_t which, json_t *out, struct lp_err *err)
@@ -284,9 +393,14 @@ desire_end(const struct lp_conf *conf, const json_t *root, const struct lp_end e
                            strcmp(near->device, far->device) == 0, "peer", peer_of(far));
     lp_buf_free(&id);
     lp_buf_free(&label);
-    if (rc == LP_OK && intent == NULL)
+    if (rc == LP_OK && (intent == NULL || (is_leased(root) && desire_leased(intent) != 0)))
         rc = lp_fail(err, LP_NOMEM, "no memory for an intent");
-    return rc == LP_OK ? lp_desire(out, near->device, glass_of(root, which, intent), err) : rc;
+    if (rc != LP_OK) {
+        json_decref(intent);
+        return rc;
+    }
+    return lp_desire(out, near->device, is_leased(root) ? intent : glass_of(root, which, intent),
+                     err);
 }
 
 static enum lp_code

@@ -62,6 +62,9 @@ lp_route_pieces(const json_t *route, int64_t low_mhz, int64_t high_mhz, struct l
 
 /* ---- one request ---- */
 
+static bool is_claimed(const json_t *claims, const char *holder, const char *fiber, int64_t low,
+                       int64_t high);
+
 struct claiming {
     struct lp_run *run;
     struct lp_route_source source;
@@ -72,22 +75,50 @@ struct claiming {
     int64_t low, high; /* what is to be claimed */
 };
 
-/** OPT-031. */
+/** What people call a fiber. */
+static enum lp_code
+name_of(const struct claiming *c, const char *fiber, char *out, size_t size, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc =
+        lp_route_query(&c->source, LP_SQL_ROUTE_FIBER, LP_ARGS(lp_text("id", fiber)), &rows, err);
+
+    (void)snprintf(out, size, "%s",
+                   rc == LP_OK && lp_rows_count(rows) > 0 ? lp_rows_text(rows, 0, "description")
+                                                          : fiber);
+    lp_rows_free(rows);
+    return rc;
+}
+
+/** OPT-031; as_of as of lp_fiber_observed. */
 static enum lp_code
 check_age(const struct claiming *c, const char *fiber, int64_t as_of, struct lp_err *err)
 {
     int64_t most = lp_conf_live_int(&c->run->conf->spectrum_max_age_s) * 1000000;
     int64_t age = lp_clock_utc_us(c->run->clock) - as_of;
+    char since[48] = "was never read", name[200];
     enum lp_code rc;
 
-    if (as_of == 0 || most == 0 || age <= most)
+    if (as_of == 0 || most == 0 || age <= most || lp_json_true(c->wish, "unknown_light"))
         return LP_OK;
-    rc = lp_fail(err, LP_PRECONDITION,
-                 "occupancy of fiber %.64s is %" PRId64 " h old; refresh before planning", fiber,
-                 age / INT64_C(3600000000));
-    err->detail = json_pack("{s:s, s:s, s:I}", "code", "OPT-031", "fiber_id", fiber, "age_us",
-                            (json_int_t)age);
+    rc = name_of(c, fiber, name, sizeof name, err);
+    if (rc != LP_OK)
+        return rc;
+    if (as_of != LP_SEEN_NEVER)
+        (void)snprintf(since, sizeof since, "is %" PRId64 " h old", age / INT64_C(3600000000));
+    rc = lp_fail(err, LP_PRECONDITION, "occupancy of fiber %s %s; refresh before planning", name,
+                 since);
+    err->detail = json_pack("{s:s, s:s, s:o}", "code", "OPT-031", "fiber_id", fiber, "age_us",
+                            as_of == LP_SEEN_NEVER ? json_null() : json_integer((json_int_t)age));
     return rc;
+}
+
+/** Has its holder all of it already? Then nobody is asked for it: neither the claims of others nor
+ * how old a reading is count against what is one's own. */
+static bool
+has_it(const struct claiming *c, const char *fiber, const json_t *claims)
+{
+    return is_claimed(claims, c->claimant->holder, fiber, c->low, c->high);
 }
 
 /** Light on a fiber that no claim explains, without what is to be taken over. */
@@ -149,6 +180,8 @@ in_the_way(const struct claiming *c, const char *fiber, bool all, struct lp_rang
     size_t i;
     enum lp_code rc = lp_claims_of_others(c->run->txn, fiber, NULL, &claims, err);
 
+    if (rc == LP_OK && !all && has_it(c, fiber, claims))
+        return LP_OK;
     if (rc == LP_OK)
         rc = foreign_light(c, fiber, claims, out, err);
     json_array_foreach(claims, i, claim)
@@ -165,15 +198,61 @@ static enum lp_code
 foreign_conflict(const struct claiming *c, const char *fiber, const struct lp_range *light,
                  struct lp_err *err)
 {
-    enum lp_code rc = lp_fail(err, LP_CONFLICT,
-                              "%" PRId64 "-%" PRId64 " overlaps %" PRId64 "-%" PRId64
-                              " of light that no claim explains on fiber %.64s",
-                              c->low, c->high, light->low_mhz, light->high_mhz, fiber);
+    char name[200];
+    enum lp_code rc = name_of(c, fiber, name, sizeof name, err);
+
+    if (rc != LP_OK)
+        return rc;
+    rc = lp_fail(err, LP_CONFLICT,
+                 "%" PRId64 "-%" PRId64 " overlaps %" PRId64 "-%" PRId64
+                 " of light that no claim explains on fiber %s",
+                 c->low, c->high, light->low_mhz, light->high_mhz, name);
 
     err->detail =
         json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "code", "OPT-023", "fiber_id", fiber, "low_mhz",
                   (json_int_t)c->low, "high_mhz", (json_int_t)c->high, "held_low_mhz",
                   (json_int_t)light->low_mhz, "held_high_mhz", (json_int_t)light->high_mhz);
+    return rc;
+}
+
+/** What of a fiber may be used. False: all of it. */
+static bool
+limit_of(const struct claiming *c, const char *fiber, struct lp_range *limit, enum lp_code *rc,
+         struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    json_auto_t *doc = NULL;
+    const char *text;
+
+    *rc = lp_route_query(&c->source, LP_SQL_ROUTE_BLOCK, LP_ARGS(lp_text("id", fiber)), &rows, err);
+    if (*rc == LP_OK && lp_rows_count(rows) == 1) {
+        text = lp_rows_text(rows, 0, "doc");
+        *rc = lp_json_load(text, strlen(text), &doc, err);
+    }
+    lp_rows_free(rows);
+    return *rc == LP_OK && lp_fiber_limit(doc, limit);
+}
+
+/** OPT-020: beyond the edges of leased spectrum. */
+static enum lp_code
+check_limit(const struct claiming *c, const char *fiber, struct lp_err *err)
+{
+    const struct lp_range wanted = {c->low, c->high};
+    struct lp_range limit;
+    char name[200];
+    enum lp_code rc;
+
+    if (!limit_of(c, fiber, &limit, &rc, err) || lp_range_holds(&limit, &wanted))
+        return rc;
+    rc = name_of(c, fiber, name, sizeof name, err);
+    if (rc != LP_OK)
+        return rc;
+    rc = lp_fail(err, LP_CONFLICT,
+                 "%" PRId64 "-%" PRId64 " MHz is outside %" PRId64 "..%" PRId64
+                 ", the spectrum leased with %s",
+                 c->low, c->high, limit.low_mhz, limit.high_mhz, name);
+    err->detail = json_pack("{s:s, s:s, s:I, s:I}", "code", "OPT-020", "fiber_id", fiber, "low_mhz",
+                            (json_int_t)limit.low_mhz, "high_mhz", (json_int_t)limit.high_mhz);
     return rc;
 }
 
@@ -187,6 +266,9 @@ check_foreign(const struct claiming *c, struct lp_err *err)
         struct lp_range_list light = {.rows = NULL};
         const struct lp_range *hit;
 
+        rc = check_limit(c, c->pieces[i].fiber_id, err);
+        if (rc != LP_OK)
+            break;
         rc = in_the_way(c, c->pieces[i].fiber_id, false, &light, err);
         hit = rc == LP_OK ? lp_ranges_overlap(light.rows, light.count, &wanted) : NULL;
         if (hit != NULL)
@@ -201,6 +283,8 @@ check_foreign(const struct claiming *c, struct lp_err *err)
 static enum lp_code
 free_bits(const struct claiming *c, const struct lp_band *band, uint64_t *bits, struct lp_err *err)
 {
+    const struct lp_range whole = lp_band_whole(band);
+    struct lp_range limit;
     enum lp_code rc = LP_OK;
 
     lp_bits_fill(band, bits);
@@ -208,6 +292,10 @@ free_bits(const struct claiming *c, const struct lp_band *band, uint64_t *bits, 
         struct lp_range_list taken = {.rows = NULL};
 
         rc = in_the_way(c, c->pieces[i].fiber_id, true, &taken, err);
+        if (rc == LP_OK && limit_of(c, c->pieces[i].fiber_id, &limit, &rc, err)) {
+            lp_bits_take(band, bits, &(struct lp_range){whole.low_mhz, limit.low_mhz});
+            lp_bits_take(band, bits, &(struct lp_range){limit.high_mhz, whole.high_mhz});
+        }
         for (size_t k = 0; rc == LP_OK && k < taken.count; k++)
             lp_bits_take(band, bits, &taken.rows[k]);
         free(taken.rows);

@@ -16,10 +16,13 @@ enum { ENDS = 2 };
 struct end {
     char device_id[LP_UUID_LEN + 1], device[256], port[128];
     bool reads;    /* its device tells its light, and has been asked */
+    bool unread;   /* it would tell it, and was never asked */
     int64_t as_of; /* UTC us */
     struct lp_range_list light;
 };
 struct fiber {
+    bool is_leased;
+    struct lp_range limit; /* of leased spectrum */
     char id[LP_UUID_LEN + 1], name[256];
     struct end ends[ENDS];
     size_t end_count;
@@ -84,10 +87,11 @@ read_end(const struct lp_route_source *source, struct fiber *fiber, struct end *
     if (rc == LP_OK && lp_rows_count(rows) == 1) {
         text = lp_rows_text(rows, 0, "device");
         rc = lp_json_load(text, strlen(text), &device, err);
-        end->reads =
-            rc == LP_OK
-            && lp_device_type_reads(lp_json_str(device, LP_F_OPTICAL_DEVICE_DEVICE_TYPE, ""));
         end->as_of = lp_rows_int(rows, 0, "as_of");
+        end->unread = rc == LP_OK && end->as_of == 0 && lp_device_tells(device);
+        end->reads =
+            rc == LP_OK && end->as_of != 0
+            && lp_device_type_reads(lp_json_str(device, LP_F_OPTICAL_DEVICE_DEVICE_TYPE, ""));
         text = lp_rows_text(rows, 0, "doc");
         if (end->reads)
             rc = lp_json_load(text, strlen(text), &doc, err);
@@ -147,6 +151,22 @@ sort_observed(struct fiber *fiber, struct lp_err *err)
     return bad ? no_memory(err) : LP_OK;
 }
 
+static enum lp_code
+read_limit(const struct lp_route_source *source, struct fiber *fiber, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    json_auto_t *doc = NULL;
+    enum lp_code rc =
+        lp_route_query(source, LP_SQL_ROUTE_BLOCK, LP_ARGS(lp_text("id", fiber->id)), &rows, err);
+
+    if (rc == LP_OK && lp_rows_count(rows) == 1)
+        rc = lp_json_load(lp_rows_text(rows, 0, "doc"), strlen(lp_rows_text(rows, 0, "doc")), &doc,
+                          err);
+    fiber->is_leased = rc == LP_OK && lp_fiber_limit(doc, &fiber->limit);
+    lp_rows_free(rows);
+    return rc;
+}
+
 /** LP_NOT_FOUND: there is no such fiber. */
 static enum lp_code
 fiber_read(const struct lp_route_source *source, const char *id, bool claims, struct fiber *fiber,
@@ -169,6 +189,8 @@ fiber_read(const struct lp_route_source *source, const char *id, bool claims, st
     if (rc == LP_OK)
         rc = sort_observed(fiber, err);
     if (rc == LP_OK && claims)
+        rc = read_limit(source, fiber, err);
+    if (rc == LP_OK && claims)
         rc = lp_claims_of(source->store, source->reader, LP_CLAIMS_BY_FIBER, id, &fiber->claims,
                           err);
     lp_rows_free(rows);
@@ -187,6 +209,15 @@ fiber_as_of(const struct fiber *fiber)
     return oldest;
 }
 
+static bool
+is_unread(const struct fiber *fiber)
+{
+    for (size_t i = 0; i < fiber->end_count; i++)
+        if (fiber->ends[i].unread)
+            return true;
+    return false;
+}
+
 enum lp_code
 lp_fiber_observed(const struct lp_route_source *source, const char *fiber_id, json_t **observed,
                   int64_t *as_of, struct lp_err *err)
@@ -196,7 +227,7 @@ lp_fiber_observed(const struct lp_route_source *source, const char *fiber_id, js
 
     if (rc == LP_OK) {
         *observed = json_incref(fiber.observed);
-        *as_of = fiber_as_of(&fiber);
+        *as_of = is_unread(&fiber) ? LP_SEEN_NEVER : fiber_as_of(&fiber);
     }
     fiber_free(&fiber);
     return rc;
@@ -241,6 +272,11 @@ free_of(const struct lp_route_source *source, const struct fiber *fiber, json_t 
         rc = list_of(fiber->observed, &taken, err);
     for (size_t i = 0; rc == LP_OK && i < band->piece_count; i++)
         rc = lp_range_list_add(&whole, band->pieces[i].low_mhz, band->pieces[i].high_mhz, err);
+    if (rc == LP_OK && fiber->is_leased) {
+        rc = lp_range_list_add(&taken, 0, fiber->limit.low_mhz, err);
+        if (rc == LP_OK)
+            rc = lp_range_list_add(&taken, fiber->limit.high_mhz, INT64_MAX, err);
+    }
     if (rc == LP_OK)
         rc = lp_range_list_minus(&whole, &taken, &left, err);
     for (size_t i = 0; rc == LP_OK && i < left.count; i++)
@@ -267,10 +303,11 @@ show_fiber(const struct lp_route_source *source, const char *id, json_t *fibers,
     if (rc == LP_OK) {
         as_of = fiber_as_of(&fiber);
         doc =
-            json_pack("{s:s, s:s, s:o, s:o, s:O, s:O, s:O}", "fiber_id", fiber.id, "fiber",
+            json_pack("{s:s, s:s, s:o, s:o, s:b, s:O, s:O, s:O}", "fiber_id", fiber.id, "fiber",
                       fiber.name, "as_of", as_of == 0 ? json_null() : json_integer(as_of), "age_us",
                       as_of == 0 ? json_null() : json_integer(now > as_of ? now - as_of : 0),
-                      "claims", fiber.claims, "observed", fiber.observed, "free", left);
+                      "unread", (int)is_unread(&fiber), "claims", fiber.claims, "observed",
+                      fiber.observed, "free", left);
         if (doc == NULL || json_array_append(fibers, doc) != 0)
             rc = no_memory(err);
     }
@@ -328,31 +365,44 @@ item_at(const json_t *items, const struct lp_range *range, const char *device_id
     return NULL;
 }
 
-static enum lp_code
-add_foreign(const struct fiber *fiber, const struct end *end, const struct lp_range *range,
-            json_t *out, struct lp_err *err)
+/** Reaches it beyond what the configured plan can carry? Reported, whoever may have lit it. */
+static bool
+is_outside(const struct lp_band *band, const struct lp_range *range)
 {
+    for (size_t i = 0; i < band->piece_count; i++)
+        if (lp_range_holds(&band->pieces[i], range))
+            return false;
+    return true;
+}
+
+static enum lp_code
+add_foreign(const struct lp_band *band, const struct fiber *fiber, const struct end *end,
+            const struct lp_range *range, json_t *out, struct lp_err *err)
+{
+    bool outside = is_outside(band, range);
     const char *circuit =
         lp_json_str(item_at(fiber->observed, range, end->device_id), "circuit", "");
     char text[700];
 
     (void)snprintf(text, sizeof text,
-                   "%s %s: light at %" PRId64 "-%" PRId64 " MHz%s%.64s that no claim explains",
+                   "%s %s: light at %" PRId64 "-%" PRId64 " MHz%s%.64s that no claim explains%s%s",
                    end->device, end->port, range->low_mhz, range->high_mhz,
-                   *circuit == '\0' ? "" : " of circuit ", circuit);
-    return json_array_append_new(out,
-                                 json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:s}", "kind",
-                                           "foreign", "fiber_id", fiber->id, "fiber", fiber->name,
-                                           "low_mhz", (json_int_t)range->low_mhz, "high_mhz",
-                                           (json_int_t)range->high_mhz, "device_id", end->device_id,
-                                           "port", end->port, "circuit", circuit, "text", text))
+                   *circuit == '\0' ? "" : " of circuit ", circuit,
+                   outside ? ", outside of the band plan " : "", outside ? band->name : "");
+    return json_array_append_new(
+               out, json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:b, s:s}", "kind",
+                              "foreign", "fiber_id", fiber->id, "fiber", fiber->name, "low_mhz",
+                              (json_int_t)range->low_mhz, "high_mhz", (json_int_t)range->high_mhz,
+                              "device_id", end->device_id, "port", end->port, "circuit", circuit,
+                              "outside_band", (int)outside, "text", text))
                    == 0
                ? LP_OK
                : no_memory(err);
 }
 
 static enum lp_code
-foreign_at(const struct fiber *fiber, const struct end *end, json_t *out, struct lp_err *err)
+foreign_at(const struct lp_band *band, const struct fiber *fiber, const struct end *end,
+           json_t *out, struct lp_err *err)
 {
     struct lp_range_list claims = {.rows = NULL}, left = {.rows = NULL};
     enum lp_code rc = list_of(fiber->claims, &claims, err);
@@ -360,7 +410,7 @@ foreign_at(const struct fiber *fiber, const struct end *end, json_t *out, struct
     if (rc == LP_OK)
         rc = lp_range_list_minus(&end->light, &claims, &left, err);
     for (size_t i = 0; rc == LP_OK && i < left.count; i++)
-        rc = add_foreign(fiber, end, &left.rows[i], out, err);
+        rc = add_foreign(band, fiber, end, &left.rows[i], out, err);
     free(claims.rows);
     free(left.rows);
     return rc;
@@ -423,7 +473,7 @@ compare_fiber(const struct lp_route_source *source, const char *id, json_t *out,
     for (size_t i = 0; rc == LP_OK && i < fiber.end_count; i++) {
         if (!fiber.ends[i].reads)
             continue;
-        rc = foreign_at(&fiber, &fiber.ends[i], out, err);
+        rc = foreign_at(lp_route_band(source->conf), &fiber, &fiber.ends[i], out, err);
         if (rc == LP_OK)
             rc = missing_at(&fiber, &fiber.ends[i], out, err);
     }

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "clients/driver.h"
 #include "model/products_gen.h"
+#include "products/product.h"
 #include "steps/route_internal.h"
 #include "store/claims.h"
 
@@ -23,6 +24,32 @@ lp_route_band(const struct lp_conf *conf)
     const struct lp_band *band = lp_band_of(lp_conf_live_text(&conf->spectrum_band));
 
     return band != NULL ? band : lp_band_of("C");
+}
+
+struct lp_osnr_rules
+lp_route_osnr(const struct lp_conf *conf)
+{
+    return (struct lp_osnr_rules){
+        .constant_cdb = (int32_t)lp_conf_live_int(&conf->osnr_constant_cdb),
+        .launch_cdbm = (int32_t)lp_conf_live_int(&conf->osnr_launch_cdbm),
+        .noise_figure_cdb = (int32_t)lp_conf_live_int(&conf->osnr_noise_figure_cdb),
+        .margin_cdb = (int32_t)lp_conf_live_int(&conf->osnr_margin_cdb),
+        .attenuation_cdb_km = (uint32_t)lp_conf_live_int(&conf->osnr_attenuation_cdb_km),
+        .min_loss_cdb = (uint32_t)lp_conf_live_int(&conf->osnr_min_loss_cdb),
+    };
+}
+
+bool
+lp_fiber_limit(const json_t *doc, struct lp_range *limit)
+{
+    int64_t guard = lp_json_int(doc, LP_F_OPTICAL_FIBER_LEASED_GUARD_MHZ, 0);
+
+    *limit = (struct lp_range){0, 0};
+    if (strcmp(lp_json_str(doc, LP_F_OPTICAL_FIBER_KIND, ""), "leased") != 0)
+        return false;
+    limit->low_mhz = lp_json_int(doc, LP_F_OPTICAL_FIBER_LEASED_LOW_MHZ, 0) + guard;
+    limit->high_mhz = lp_json_int(doc, LP_F_OPTICAL_FIBER_LEASED_HIGH_MHZ, 0) - guard;
+    return true;
 }
 
 /* ---- lists of ranges ---- */
@@ -97,6 +124,16 @@ lp_device_type_reads(const char *device_type)
     return false;
 }
 
+bool
+lp_device_tells(const json_t *doc)
+{
+    const struct lp_driver *driver =
+        lp_product_driver(lp_json_str(doc, LP_F_OPTICAL_DEVICE_PLATFORM, ""));
+
+    return driver != NULL && driver->spectrum != NULL
+           && lp_device_type_reads(lp_json_str(doc, LP_F_OPTICAL_DEVICE_DEVICE_TYPE, ""));
+}
+
 static enum lp_node_role
 role_of(const char *device_type)
 {
@@ -124,6 +161,7 @@ short_name(const struct lp_conf *conf, const json_t *doc, char *out, size_t size
 struct build {
     struct lp_net *net;
     json_t *types;    /* device -> its type */
+    json_t *tell;     /* devices that would tell their light */
     json_t *readings; /* device -> {"as_of","items"} */
     json_t *lines;    /* "device port name" -> link index, of ports whose light is read */
     json_t *cards;    /* device -> {port name: group} */
@@ -153,7 +191,8 @@ add_device(struct build *b, const struct lp_rows *rows, size_t i, struct lp_err 
     short_name(b->net->source->conf, doc, name, sizeof name);
     node.domain = lp_json_str(doc, LP_F_OPTICAL_DEVICE_PLATFORM, "");
     node.role = role_of(type);
-    if (lp_json_set_str(b->types, id, type) != 0)
+    if (lp_json_set_str(b->types, id, type) != 0
+        || (lp_device_tells(doc) && json_object_set_new(b->tell, id, json_true()) != 0))
         return no_memory(err);
     return lp_graph_add_node(b->net->graph, &node, NULL, err);
 }
@@ -370,6 +409,10 @@ fill_link(struct lp_link *link, const json_t *doc)
     link->kind = strcmp(lp_json_str(doc, LP_F_OPTICAL_FIBER_KIND, "span"), "patch") == 0
                      ? LP_LINK_PATCH
                      : LP_LINK_SPAN;
+    if (lp_fiber_limit(doc, &link->limit)) {
+        link->kind = LP_LINK_LEASED;
+        link->osnr_cdb = (int32_t)lp_json_int(doc, LP_F_OPTICAL_FIBER_LEASED_OSNR_CDB, 0);
+    }
     link->length_m = (uint32_t)lp_json_int(doc, LP_F_OPTICAL_FIBER_LENGTH_M, 0);
     link->loss_cdb =
         (uint32_t)(measured > 0 ? measured
@@ -390,7 +433,11 @@ note_readings(struct build *b, const json_t *ends, struct lp_link *link, uint32_
         const char *device = lp_json_str(end, "device", "");
         int64_t as_of = lp_json_int(json_object_get(b->readings, device), "as_of", 0);
 
-        if (as_of == 0 || !lp_json_true(end, "line"))
+        if (!lp_json_true(end, "line"))
+            continue;
+        if (as_of == 0 && lp_json_true(b->tell, device))
+            link->seen_us = LP_SEEN_NEVER; /* unknown is not dark */
+        if (as_of == 0)
             continue;
         link->seen_us = link->seen_us == 0 || as_of < link->seen_us ? as_of : link->seen_us;
         (void)snprintf(key, sizeof key, "%s %s", device, lp_json_str(end, "name", ""));
@@ -615,22 +662,24 @@ lp_net_build(const struct lp_route_source *source, const json_t *wish, struct lp
              struct lp_err *err)
 {
     json_auto_t *types = json_object(), *readings = json_object(), *lines = json_object();
-    json_auto_t *cards = json_object(), *ends = json_object();
+    json_auto_t *cards = json_object(), *ends = json_object(), *tell = json_object();
     struct build b = {.net = out,
                       .types = types,
+                      .tell = tell,
                       .readings = readings,
                       .lines = lines,
                       .cards = cards,
                       .ends = ends};
+    const struct lp_osnr_rules rules = lp_route_osnr(source->conf);
     enum lp_code rc = LP_OK;
 
     *out = (struct lp_net){.source = source,
                            .wish = wish,
-                           .graph = lp_graph_new(lp_route_band(source->conf), &lp_osnr_defaults),
+                           .graph = lp_graph_new(lp_route_band(source->conf), &rules),
                            .inside = json_object(),
                            .disjoint = json_object()};
     if (types == NULL || readings == NULL || lines == NULL || cards == NULL || ends == NULL
-        || out->graph == NULL || out->inside == NULL || out->disjoint == NULL)
+        || tell == NULL || out->graph == NULL || out->inside == NULL || out->disjoint == NULL)
         rc = no_memory(err);
     if (rc == LP_OK)
         rc = build_all(&b, err);

@@ -18,6 +18,9 @@ enum lp_code lp_route_query(const struct lp_route_source *source, enum lp_stmt s
 /** The configured band plan; the default where it names none. */
 const struct lp_band *lp_route_band(const struct lp_conf *conf);
 
+/** The configured constants of the OSNR estimate. */
+struct lp_osnr_rules lp_route_osnr(const struct lp_conf *conf);
+
 /** A network built for one wish. */
 struct lp_net {
     const struct lp_route_source *source;
@@ -35,6 +38,12 @@ void lp_net_free(struct lp_net *net);
 bool lp_wish_adopts(const json_t *wish, const struct lp_range *light);
 /** Does a device of that type tell what light is on its line ports? */
 bool lp_device_type_reads(const char *device_type);
+/** And can its driver ask? doc: the device's root block. */
+bool lp_device_tells(const json_t *doc);
+
+/** Leased spectrum is used within these edges only (guards left out); doc: the fiber's root block.
+ * False: it is none, all of the band is usable. */
+bool lp_fiber_limit(const json_t *doc, struct lp_range *limit);
 
 /** A list of ranges that grows. */
 struct lp_range_list {

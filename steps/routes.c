@@ -42,10 +42,10 @@ ask_end(struct asked *asked, const char *member, uint32_t *port, uint32_t *node,
     const char *id = lp_json_str(asked->net->wish, member, "");
     const json_t *inside = json_object_get(asked->net->inside, id);
 
-    if (inside != NULL) {
+    if (inside != NULL)
         *patch = lp_json_str(inside, "fiber", NULL);
+    if (inside != NULL && !lp_json_true(asked->net->wish, "inner"))
         id = lp_json_str(inside, "far", "");
-    }
     *port = lp_graph_port(graph, id);
     *node =
         *port == LP_GRAPH_NONE ? lp_graph_node(graph, id) : lp_graph_port_at(graph, *port)->node;
@@ -226,7 +226,8 @@ ask(struct lp_net *net, struct asked *asked, struct lp_err *err)
     if (request->most == 0 || request->most > LP_ROUTE_MOST)
         request->most = LP_ROUTE_MOST;
     request->now_us = lp_clock_utc_us(net->source->clock);
-    request->max_age_us = lp_conf_live_int(&conf->spectrum_max_age_s) * 1000000;
+    if (!lp_json_true(net->wish, "unknown_light"))
+        request->max_age_us = lp_conf_live_int(&conf->spectrum_max_age_s) * 1000000;
     request->required_osnr_cdb = (int32_t)lp_json_int(net->wish, "required_osnr_cdb", 0);
     if (request->required_osnr_cdb == 0)
         request->keep_order = true; /* without a mode there is no margin to go by */
@@ -320,9 +321,12 @@ put_figures(const struct making *m)
                                r->osnr_cdb == INT32_MAX ? json_null() : json_integer(r->osnr_cdb));
     bad |= json_object_set_new(m->doc, "margin_cdb",
                                r->has_margin ? json_integer(r->margin_cdb) : json_null());
-    bad |= json_object_set_new(
-        m->doc, "age_us",
-        r->seen_us == 0 ? json_null() : json_integer(now > r->seen_us ? now - r->seen_us : 0));
+    if (r->seen_us == LP_SEEN_NEVER)
+        bad |= json_object_set_new(m->doc, "unread", json_true());
+    bad |= json_object_set_new(m->doc, "age_us",
+                               r->seen_us <= LP_SEEN_NEVER
+                                   ? json_null()
+                                   : json_integer(now > r->seen_us ? now - r->seen_us : 0));
     return bad;
 }
 
@@ -462,7 +466,10 @@ stale(struct search *s, struct lp_buf *text, struct lp_err *err)
             oldest = route->links[i];
         }
     }
-    if (oldest != LP_GRAPH_NONE)
+    if (oldest != LP_GRAPH_NONE && seen == LP_SEEN_NEVER)
+        lp_buf_printf(text, "occupancy of %.120s was never read; refresh before planning",
+                      lp_graph_link_data(s->net.graph, oldest)->name);
+    else if (oldest != LP_GRAPH_NONE)
         lp_buf_printf(text, "occupancy of %.120s is %" PRId64 " h old; refresh before planning",
                       lp_graph_link_data(s->net.graph, oldest)->name,
                       (s->asked.request.now_us - seen) / INT64_C(3600000000));
@@ -659,6 +666,8 @@ label_of(const json_t *route, struct lp_buf *out)
         lp_buf_printf(out, ", margin %s%lld.%02lld dB", m < 0 ? "-" : "", llabs(m) / 100,
                       llabs(m) % 100);
     }
+    if (lp_json_true(route, "unread"))
+        lp_buf_str(out, ", light never read on a part of it");
     if (age >= 0)
         lp_buf_printf(out, ", seen %" PRId64 " min ago", age / INT64_C(60000000));
 }

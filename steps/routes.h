@@ -14,9 +14,12 @@
  *   own             holders whose claims are not in the way: what is being changed
  *   required_osnr_cdb   of the mode; absent: margins are not known (null)
  *   negative_margin     true: routes without margin are offered too
- *   adopt           true: light that lies inside low_mhz..high_mhz and that no claim explains is
- * what is to be taken over, not in the way step_mhz        raster of the low edge: 6250 (default)
- * or 12500 most            how many routes (default and limits: configuration)
+ *   unknown_light       true: an operator takes fibers whose light was never read, or too long ago
+ *   inner               true: from and to are the ends of a route that is there already: patch
+ * cords inside their devices lie before and behind them, not between adopt           true: light
+ * that lies inside low_mhz..high_mhz and that no claim explains is what is to be taken over, not in
+ * the way step_mhz        raster of the low edge: 6250 (default) or 12500 most            how many
+ * routes (default and limits: configuration)
  *
  * A route (canonical JSON, integers):
  *   id         UUID v5 of its ports, fibers and patches
@@ -28,6 +31,7 @@
  *   hops, oms_hops, length_m, loss_cdb, latency_ns, osnr_cdb (null: not known), margin_cdb (null),
  *   first_free {"low_mhz","high_mhz"}: the passband asked for, or the first that fits; null: none
  *   age_us     of the oldest reading of light it was judged by; null: none of its elements reads
+ *   unread     true (else absent): an element on the way would tell its light and was never asked
  *   text       for people
  */
 #ifndef LP_STEPS_ROUTES_H
@@ -47,9 +51,9 @@ struct lp_route_source lp_route_source_form(const struct lp_form_ctx *ctx);
 
 /**
  * {"routes":[best first], "problem": null | {"code","message","removed":{...}}}: without any route,
- * why: OPT-030 saying how many fibers each rule removed, OPT-031 when only stale readings stood in
- * the way. LP_INVALID: a wish that makes no sense (pointer names the member); LP_NOT_FOUND: an end
- * that does not exist; LP_STORE. New reference.
+ * why: OPT-030 saying how many fibers each rule removed, OPT-031 when only readings that are too
+ * old, or were never made, stood in the way. LP_INVALID: a wish that makes no sense (pointer names
+ * the member); LP_NOT_FOUND: an end that does not exist; LP_STORE. New reference.
  */
 enum lp_code lp_routes_find(const struct lp_route_source *source, const json_t *wish,
                             json_t **found, struct lp_err *err) LP_MUST_CHECK;
@@ -81,23 +85,24 @@ void lp_route_id(const json_t *route, char id[static LP_UUID_LEN + 1]);
 
 /**
  * What the elements at its two ends said of its light: [{"low_mhz","high_mhz","circuit","port",
- * "device_id"}...] in order, and *as_of = UTC us of the older reading (0: nobody reads it). Light
- * that is claimed is in it too.
+ * "device_id"}...] in order, and *as_of = UTC us of the older reading (0: nobody tells it;
+ * LP_SEEN_NEVER: an element would, and was never asked). Light that is claimed is in it too.
  */
 enum lp_code lp_fiber_observed(const struct lp_route_source *source, const char *fiber_id,
                                json_t **observed, int64_t *as_of, struct lp_err *err) LP_MUST_CHECK;
 /**
  * Claims beside readings of one fiber, or of all fibers that end at a device:
  * {"fibers":[{"fiber_id",
- * "fiber","as_of"|null,"age_us"|null,"claims":[...],"observed":[...],"free":[{"low_mhz",
+ * "fiber","as_of"|null,"age_us"|null,"unread","claims":[...],"observed":[...],"free":[{"low_mhz",
  * "high_mhz"}]}...]}. LP_NOT_FOUND.
  */
 enum lp_code lp_spectrum_show(const struct lp_route_source *source, const char *fiber_or_device,
                               json_t **out, struct lp_err *err) LP_MUST_CHECK;
 /**
  * Where readings and claims differ: {"differences":[{"kind":"foreign" | "missing","fiber_id",
- * "fiber","low_mhz","high_mhz","device_id"?,"port"?,"circuit"?,"subscription_id"?,"holder"?,"text"}
- * ...], "fibers": how many were compared}. foreign: light without a claim; missing: a claim that is
+ * "fiber","low_mhz","high_mhz","device_id"?,"port"?,"circuit"?,"outside_band"?,"subscription_id"?,
+ * "holder"?,"text"}...], "fibers": how many were compared}. foreign: light without a claim, with
+ * outside_band true when the configured band plan does not reach there; missing: a claim that is
  * lit, and no light at an end that was read after it was lit. fiber = subscription of one, or NULL
  * for all.
  */

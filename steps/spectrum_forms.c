@@ -8,8 +8,14 @@
 #include "optical/band.h"
 #include "products/product.h"
 
-/* Who may take a route whose margin is negative: an operator, who says so. */
-#define NEGATIVE_MARGIN_ROLE LP_ROLE_OPERATE
+/* What an operator may take who says so. */
+#define ACCEPTING_ROLE LP_ROLE_OPERATE
+static const struct {
+    const char *name, *member, *what; /* field, member of the wish */
+} accepted[] = {
+    {"accept_negative_margin", "negative_margin", "a negative margin"},
+    {"accept_unknown_light", "unknown_light", "light that is not known"},
+};
 
 static const char *const product_of_choice[] = {"Optical Device", "Optical Fiber",
                                                 "Optical Spectrum", "Optical Digital Service"};
@@ -404,6 +410,12 @@ lp_form_add_rules(struct lp_form_ctx *ctx, struct lp_form_page *page, const json
                                                    "work",
                                     .kind = LP_FIELD_BOOL,
                                     .required_in = -1};
+    const struct lp_field unknown = {.name = "accept_unknown_light",
+                                     .title = "Accept unknown light",
+                                     .description = "offers routes over elements whose light was "
+                                                    "never read, or too long ago",
+                                     .kind = LP_FIELD_BOOL,
+                                     .required_in = -1};
     enum lp_code rc = LP_OK;
 
     for (size_t i = 0; i < LP_COUNT(rule_lists) && rc == LP_OK; i++)
@@ -411,6 +423,7 @@ lp_form_add_rules(struct lp_form_ctx *ctx, struct lp_form_page *page, const json
     lp_form_page_add(page, &cost);
     lp_form_page_add(page, &osnr);
     lp_form_page_add(page, &accept);
+    lp_form_page_add(page, &unknown);
     return rc;
 }
 
@@ -439,10 +452,11 @@ lp_form_check_rules(const struct lp_form_ctx *ctx, const json_t *input,
                 lp_problem_field(problems, "value_error", names[k], value,
                                  "%.64s is included and excluded", json_string_value(value));
         }
-    if (lp_json_true(input, "accept_negative_margin") && ctx->caller->role < NEGATIVE_MARGIN_ROLE)
-        lp_problem_field(problems, "value_error", "accept_negative_margin", NULL,
-                         "only role %s may accept a negative margin",
-                         lp_role_name(NEGATIVE_MARGIN_ROLE));
+    for (size_t k = 0; k < LP_COUNT(accepted); k++)
+        if (lp_json_true(input, accepted[k].name) && ctx->caller->role < ACCEPTING_ROLE)
+            lp_problem_field(problems, "value_error", accepted[k].name, NULL,
+                             "only role %s may accept %s", lp_role_name(ACCEPTING_ROLE),
+                             accepted[k].what);
 }
 
 static const char *const rule_members[] = {"include",          "exclude_nodes", "exclude_fibers",
@@ -463,8 +477,8 @@ lp_form_rules(json_t *answers, bool take)
         if (take)
             json_object_del(answers, rule_members[i]);
     }
-    if (take)
-        json_object_del(answers, "accept_negative_margin");
+    for (size_t i = 0; i < LP_COUNT(accepted) && take; i++)
+        json_object_del(answers, accepted[i].name);
     return out;
 }
 
@@ -486,8 +500,9 @@ lp_form_wish(const json_t *answers, const char *from, const char *to, const char
     (void)lp_json_set_str(wish, "to", to);
     if (own != NULL)
         json_object_set_new(wish, "own", json_pack("[s]", own));
-    if (lp_json_true(answers, "accept_negative_margin"))
-        json_object_set_new(wish, "negative_margin", json_true());
+    for (size_t i = 0; i < LP_COUNT(accepted); i++)
+        if (lp_json_true(answers, accepted[i].name))
+            json_object_set_new(wish, accepted[i].member, json_true());
     if (lp_json_true(answers, "adopt"))
         json_object_set_new(wish, "adopt", json_true());
     return wish;

@@ -4,7 +4,7 @@
  *
  *   passband     low_mhz and high_mhz, or width_mhz and policy
  *   rules        include, exclude_nodes, exclude_fibers, exclude_risks, disjoint_from, cost,
- *                required_osnr_cdb; accept_negative_margin
+ *                required_osnr_cdb; accept_negative_margin, accept_unknown_light
  *   route        route (id of the chosen one)
  *   adopt        true: light of exactly this passband that runs already is taken over
  */

@@ -95,6 +95,26 @@ fibers_of(struct lp_run *run, const json_t *blocks, json_t *out, struct lp_err *
     return rc;
 }
 
+/* Patch cords inside the devices at its two ends, which carry the same light (steps/routes.h). */
+static enum lp_code
+patches_of(struct lp_run *run, const json_t *ports, json_t *out, struct lp_err *err)
+{
+    const size_t count = json_array_size(ports), at[2] = {0, count == 0 ? 0 : count - 1};
+    enum lp_code rc = LP_OK;
+
+    for (size_t i = 0; i < LP_COUNT(at) && count > 0 && rc == LP_OK; i++) {
+        const char *port = json_string_value(json_array_get(ports, at[i]));
+        struct lp_rows *rows = NULL;
+
+        rc = lp_query(run->store, LP_SQL_ROUTE_INSIDE, LP_ARGS(lp_text("port", port)), &rows, err);
+        if (rc == LP_OK && lp_rows_count(rows) == 1
+            && json_array_append_new(out, json_string(lp_rows_text(rows, 0, "id"))) != 0)
+            rc = lp_fail(err, LP_NOMEM, "no memory for a request");
+        lp_rows_free(rows);
+    }
+    return rc;
+}
+
 static json_t *
 request_of(const json_t *root, const json_t *route)
 {
@@ -108,18 +128,21 @@ static enum lp_code
 ask_again_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
 {
     struct lp_subscription *sub = NULL;
-    json_auto_t *fibers = json_array(), *route = NULL;
+    json_auto_t *fibers = json_array(), *patches = json_array(), *route = NULL;
     char id[LP_UUID_LEN + 1];
     enum lp_code rc = lp_run_target(run, state, &sub, err);
 
     if (rc == LP_OK)
         rc = fibers_of(run, json_object_get(sub->root, LP_F_OPTICAL_SPECTRUM_ROUTE_FIBERS), fibers,
                        err);
-    if (rc != LP_OK || json_array_size(fibers) == 0)
-        return rc; /* inside one element nothing is claimed */
-    route = json_pack("{s:O, s:O, s:[]}", "ports",
+    if (rc == LP_OK)
+        rc = patches_of(run, json_object_get(sub->root, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS), patches,
+                        err);
+    if (rc != LP_OK || json_array_size(fibers) + json_array_size(patches) == 0)
+        return rc; /* within one element nothing is claimed */
+    route = json_pack("{s:O, s:O, s:O}", "ports",
                       json_object_get(sub->root, LP_F_OPTICAL_SPECTRUM_ROUTE_PORTS), "fibers",
-                      fibers, "patches");
+                      fibers, "patches", patches);
     lp_route_id(route, id);
     if (lp_json_set_str(route, "id", id) != 0
         || json_object_set_new(delta, "spectrum_requests", request_of(sub->root, route)) != 0)

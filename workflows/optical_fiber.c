@@ -5,9 +5,17 @@
 #include "steps/devices.h"
 #include "steps/forms.h"
 #include "steps/import.h"
+#include "steps/lease.h"
 #include "steps/lifecycle.h"
 #include "steps/port_forms.h"
 #include "workflows/workflows.h"
+
+/* Of spectrum leased in somebody else's network. */
+#define LEASED_FIELDS                                                                              \
+    LP_F_OPTICAL_FIBER_LEASED_LOW_MHZ, LP_F_OPTICAL_FIBER_LEASED_HIGH_MHZ,                         \
+        LP_F_OPTICAL_FIBER_LEASED_GUARD_MHZ, LP_F_OPTICAL_FIBER_LEASED_LENGTH_M,                   \
+        LP_F_OPTICAL_FIBER_LEASED_OSNR_CDB, LP_F_OPTICAL_FIBER_LEASED_LAUNCH_LOW_CDBM,             \
+        LP_F_OPTICAL_FIBER_LEASED_LAUNCH_HIGH_CDBM, LP_F_OPTICAL_FIBER_LEASED_UNTIL
 
 /* Members by what forms do with them: the owners are chosen as subscriptions, and so are the two
  * ends, once and for all. */
@@ -19,6 +27,7 @@ static const char *const all_fields[] = {
     LP_F_OPTICAL_FIBER_CABLE_ID,
     LP_F_OPTICAL_FIBER_PAIR_ID,
     LP_F_OPTICAL_FIBER_CIRCUIT_ID,
+    LEASED_FIELDS,
     LP_F_OPTICAL_FIBER_SEGMENTS,
     LP_F_OPTICAL_FIBER_CONNECTORS,
     LP_F_OPTICAL_FIBER_FIXED_ATTENUATION_CDB,
@@ -44,6 +53,7 @@ static const char *const shown_fields[] = {
     LP_F_OPTICAL_FIBER_CABLE_ID,
     LP_F_OPTICAL_FIBER_PAIR_ID,
     LP_F_OPTICAL_FIBER_CIRCUIT_ID,
+    LEASED_FIELDS,
     LP_F_OPTICAL_FIBER_SEGMENTS,
     LP_F_OPTICAL_FIBER_LENGTH_M,
     LP_F_OPTICAL_FIBER_EXPECTED_LOSS_CDB,
@@ -74,7 +84,9 @@ static const struct {
 } links[] = {
     {"ols-line", "ols-line", "span"},      {"trx-line", "trx-line", "span"},
     {"ols-add-drop", "trx-line", "patch"}, {"ols-add-drop", "ols-add-drop", "patch"},
-    {"ols-line", "ols-line", "patch"},
+    {"ols-line", "ols-line", "patch"},     {"ols-add-drop", "ols-add-drop", "leased"},
+    {"ols-line", "ols-line", "leased"},    {"ols-add-drop", "trx-line", "leased"},
+    {"trx-line", "trx-line", "leased"},
 };
 
 static bool
@@ -255,6 +267,14 @@ modify_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *p
         rc = lp_form_changed_root(ctx, &changeable, document, &root, err);
     if (rc == LP_OK)
         rc = lp_form_check_document(ctx, &changeable, root, ctx->subscription->id, problems, err);
+    if (rc == LP_OK)
+        rc = lp_lease_holds(ctx->store, ctx->reader, ctx->subscription->id, root, err);
+    if (rc == LP_CONFLICT) {
+        lp_problem_field(problems, "value_error", LP_F_OPTICAL_FIBER_LEASED_LOW_MHZ,
+                         json_object_get(input, LP_F_OPTICAL_FIBER_LEASED_LOW_MHZ), "%s", err->msg);
+        lp_err_clear(err);
+        rc = LP_OK;
+    }
     return rc;
 }
 
@@ -346,12 +366,14 @@ static const struct lp_step *const create_steps[] = {
     &lp_step_construct, &lp_step_plan, &lp_step_approve, &lp_step_apply, &lp_step_verify,
 };
 static const struct lp_step *const modify_steps[] = {
-    &lp_step_update, &lp_step_plan, &lp_step_approve, &lp_step_apply, &lp_step_verify,
+    &lp_step_update,  &lp_step_check_lease, &lp_step_plan,
+    &lp_step_approve, &lp_step_apply,       &lp_step_verify,
 };
 static const struct lp_step *const terminate_steps[] = {
     &lp_step_check_unused, &lp_step_plan, &lp_step_approve, &lp_step_apply, &lp_step_verify,
 };
-static const struct lp_step *const validate_steps[] = {&lp_step_compare, &lp_step_verify};
+static const struct lp_step *const validate_steps[] = {&lp_step_compare, &lp_step_check_contract,
+                                                       &lp_step_verify};
 static const struct lp_step *const reconcile_steps[] = {
     &lp_step_refresh, &lp_step_plan, &lp_step_approve, &lp_step_apply, &lp_step_verify,
 };

@@ -356,6 +356,7 @@ moved_wish(const struct lp_form_ctx *ctx, const json_t *answers)
                      json_string_value(json_array_get(ports, json_array_size(ports) - 1)),
                      makes_first(answers) ? NULL : holder_of(ctx));
 
+    json_object_set_new(wish, "inner", json_true());
     if (!lp_form_has_passband(answers)) {
         json_object_set(wish, "low_mhz", json_object_get(root, LP_F_OPTICAL_SPECTRUM_LOW_MHZ));
         json_object_set(wish, "high_mhz", json_object_get(root, LP_F_OPTICAL_SPECTRUM_HIGH_MHZ));

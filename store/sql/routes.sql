@@ -48,10 +48,21 @@ WHERE r.to_id = :port AND r.field = 'terminations' AND s.product = 'Optical Fibe
 SELECT c.element_id, c.doc, c.as_of FROM device_cache c JOIN subscriptions s ON s.id = c.element_id
 WHERE c.kind = 'spectrum' AND s.status <> 'terminated' ORDER BY c.element_id
 
+-- What a device last said of its light; doc NULL: it was never asked.
 -- name: route_reading
-SELECT c.doc, c.as_of, b.doc AS device FROM device_cache c
-JOIN blocks b ON b.subscription_id = c.element_id AND b.parent_id IS NULL
-WHERE c.element_id = :device AND c.kind = 'spectrum'
+SELECT c.doc, COALESCE(c.as_of, 0) AS as_of, b.doc AS device FROM blocks b
+LEFT JOIN device_cache c ON c.element_id = b.subscription_id AND c.kind = 'spectrum'
+WHERE b.subscription_id = :device AND b.parent_id IS NULL
+
+-- The patch cord at a port that ends at another port of the same device.
+-- name: route_inside
+SELECT s.id FROM block_refs r
+JOIN blocks b ON b.instance_id = r.from_id JOIN subscriptions s ON s.id = b.subscription_id
+JOIN blocks p ON p.instance_id = r.to_id
+JOIN block_refs f ON f.from_id = r.from_id AND f.field = 'terminations' AND f.position <> r.position
+JOIN blocks q ON q.instance_id = f.to_id
+WHERE r.to_id = :port AND r.field = 'terminations' AND s.product = 'Optical Fiber' AND s.status = 'active'
+  AND q.subscription_id = p.subscription_id ORDER BY s.id LIMIT 1
 
 -- Which fibers a subscription has light on.
 -- name: route_fibers_of
@@ -59,7 +70,7 @@ SELECT DISTINCT fiber_id FROM spectrum_claims WHERE subscription_id = :id ORDER 
 
 -- The block behind a fiber's subscription, which documents refer to.
 -- name: route_block
-SELECT b.instance_id FROM blocks b WHERE b.subscription_id = :id AND b.parent_id IS NULL
+SELECT b.instance_id, b.doc FROM blocks b WHERE b.subscription_id = :id AND b.parent_id IS NULL
 
 -- name: route_port_named
 SELECT v.instance_id FROM block_values v JOIN blocks b ON b.instance_id = v.instance_id

@@ -8,7 +8,9 @@
 #include "steps/allocate.h"
 #include "steps/claims.h"
 #include "steps/derive.h"
+#include "steps/lease.h"
 #include "steps/lifecycle.h"
+#include "steps/spectrum_steps.h"
 #include "tests/support/run_env.h"
 #include "tests/support/test_main.h"
 
@@ -18,7 +20,7 @@
 /* ---- a network: A and B over an amplifier I, or over C; transponders T at A and U at B ---- */
 
 enum { A, B, C, I, T, U, DEVICES };
-enum { AI, IB, AC, CB, TA, UB, FIBERS };
+enum { AI, IB, AC, CB, TA, UB, INSIDE, LEASE, FIBERS };
 
 struct net {
     char device[DEVICES][LP_UUID_LEN + 1];
@@ -106,6 +108,51 @@ add_fiber(struct lp_run_env *env, int which, const char *a, const char *z, const
     lp_subscription_free(sub);
 }
 
+/** Spectrum leased between two add/drop ports. */
+static void
+lease(struct lp_run_env *env, const char *a, const char *z, int64_t low, int64_t high)
+{
+    struct lp_subscription *sub = save(
+        env, "Optical Fiber",
+        json_pack("{s:s, s:[s, s], s:I, s:I, s:i, s:i, s:i}", "kind", "leased", "terminations", a,
+                  z, "leased_low_mhz", (json_int_t)low, "leased_high_mhz", (json_int_t)high,
+                  "leased_guard_mhz", 12500, "leased_length_m", 500000, "leased_osnr_cdb", 2400));
+
+    snprintf(net.fiber[LEASE], sizeof net.fiber[LEASE], "%s", sub->id);
+    lp_subscription_free(sub);
+}
+
+/** The value in the place of %s. */
+static const char *
+format(const char *fmt, const char *value)
+{
+    static char text[4][600];
+    static unsigned next;
+    char *out = text[next++ % 4];
+
+    const char *at = strstr(fmt, "%s");
+
+    assert_non_null(at);
+    snprintf(out, sizeof text[0], "%.*s%s%s", (int)(at - fmt), fmt, value, at + 2);
+    return out;
+}
+
+/** What a device says of its light, so many seconds ago. */
+static void
+reading(struct lp_run_env *env, int device, const char *items, int64_t ago_s)
+{
+    struct lp_unit *unit = lp_unit_new();
+    struct lp_err err = LP_ERR_INIT;
+
+    lp_unit_add(unit, LP_SQL_DEVICE_CACHE_PUT,
+                LP_ARGS(lp_text("element", net.device[device]), lp_text("kind", "spectrum"),
+                        lp_text("doc", format("{\"items\":[%s]}", items)),
+                        lp_int("as_of", lp_clock_utc_us(&env->db.clock) - ago_s * 1000000),
+                        lp_text("process", "test")));
+    lp_test_ok(lp_store_commit(env->db.store, unit, &err), &err);
+    lp_unit_free(unit);
+}
+
 static void
 build(struct lp_run_env *env)
 {
@@ -135,6 +182,19 @@ build(struct lp_run_env *env)
     add_fiber(env, CB, port(C, "L2"), port(B, "L2"), "span", 30000);
     add_fiber(env, TA, port(T, "P1"), port(A, "T2A"), "patch", 0);
     add_fiber(env, UB, port(U, "P1"), port(B, "T2A"), "patch", 0);
+    for (int i = A; i <= C; i++)
+        reading(env, i, "", 60); /* dark; the other devices do not tell */
+}
+
+/** A device that was never asked. */
+static void
+forget_reading(struct lp_run_env *env, int device)
+{
+    char sql[160];
+
+    snprintf(sql, sizeof sql, "DELETE FROM device_cache WHERE element_id = '%s'",
+             net.device[device]);
+    lp_store_env_exec(&env->db, sql);
 }
 
 /* ---- asking for routes ---- */
@@ -189,21 +249,6 @@ assert_ids(const json_t *list, size_t count, const char *const *ids)
         assert_string_equal(json_string_value(json_array_get(list, i)), ids[i]);
 }
 
-/** The value in the place of %s. */
-static const char *
-format(const char *fmt, const char *value)
-{
-    static char text[4][600];
-    static unsigned next;
-    char *out = text[next++ % 4];
-
-    const char *at = strstr(fmt, "%s");
-
-    assert_non_null(at);
-    snprintf(out, sizeof text[0], "%.*s%s%s", (int)(at - fmt), fmt, value, at + 2);
-    return out;
-}
-
 static void
 routes_are_found(struct lp_run_env *env)
 {
@@ -227,10 +272,11 @@ routes_are_found(struct lp_run_env *env)
     assert_int_equal(json_array_size(json_object_get(first, "patches")), 0);
     assert_int_equal(lp_json_int(first, "length_m", 0), 80000);
     assert_int_equal(lp_json_int(json_object_get(first, "first_free"), "low_mhz", 0), LOW);
-    assert_true(json_is_null(json_object_get(first, "age_us")));
+    assert_true(lp_json_int(first, "age_us", 0) >= 60000000);
+    assert_null(json_object_get(first, "unread"));
     assert_int_equal(lp_json_int(json_array_get(routes, 1), "oms_hops", 0), 2);
     lp_test_ok(lp_route_again(&source, w, lp_json_str(first, "id", ""), &again, &err), &err);
-    assert_true(json_equal(again, first));
+    assert_string_equal(lp_json_str(again, "text", ""), lp_json_str(first, "text", "-"));
     lp_test_ok(lp_route_stands(&source, again, &err), &err);
     assert_int_equal(lp_route_again(&source, w, "x", &again, &err), LP_CONFLICT);
     lp_err_clear(&err);
@@ -292,22 +338,6 @@ take(struct lp_run_env *env, const char *holder, int fiber, int64_t low, int64_t
     lp_test_ok(lp_store_transact(env->db.store, take_run, c, NULL, &err), &err);
 }
 
-/** What a device says of its light, so many seconds ago. */
-static void
-reading(struct lp_run_env *env, int device, const char *items, int64_t ago_s)
-{
-    struct lp_unit *unit = lp_unit_new();
-    struct lp_err err = LP_ERR_INIT;
-
-    lp_unit_add(unit, LP_SQL_DEVICE_CACHE_PUT,
-                LP_ARGS(lp_text("element", net.device[device]), lp_text("kind", "spectrum"),
-                        lp_text("doc", format("{\"items\":[%s]}", items)),
-                        lp_int("as_of", lp_clock_utc_us(&env->db.clock) - ago_s * 1000000),
-                        lp_text("process", "test")));
-    lp_test_ok(lp_store_commit(env->db.store, unit, &err), &err);
-    lp_unit_free(unit);
-}
-
 #define LIGHT(port_, low, high)                                                                    \
     "{\"port\":\"" port_ "\",\"low_mhz\":" low ",\"high_mhz\":" high ",\"circuit\":\"c\"}"
 
@@ -358,6 +388,27 @@ old_readings_are_refused(struct lp_run_env *env)
     assert_string_equal(lp_json_str(json_object_get(found, "problem"), "code", ""), "OPT-031");
     assert_non_null(strstr(lp_json_str(json_object_get(found, "problem"), "message", ""),
                            " is 192 h old; refresh before planning"));
+}
+
+/** The constants of the estimate are configuration, read with every search. */
+static void
+the_osnr_constants_are_configuration(struct lp_run_env *env)
+{
+    static const char mode[] = "{\"required_osnr_cdb\":1000}";
+    const char *from = port(A, "T1A"), *to = port(B, "T1A");
+    json_auto_t *before = find(env, wish(from, to, mode)), *after = NULL;
+    const json_t *one = json_array_get(json_object_get(before, "routes"), 0), *other;
+
+    env->conf->osnr_noise_figure_cdb += 100;
+    env->conf->osnr_margin_cdb += 50;
+    after = find(env, wish(from, to, mode));
+    other = json_array_get(json_object_get(after, "routes"), 0);
+    assert_string_equal(lp_json_str(one, "id", ""), lp_json_str(other, "id", "x"));
+    assert_int_equal(lp_json_int(one, "osnr_cdb", 0) - lp_json_int(other, "osnr_cdb", 0), 100);
+    assert_int_equal(lp_json_int(one, "margin_cdb", 0) - lp_json_int(other, "margin_cdb", 0), 150);
+    env->conf->osnr_margin_cdb = 2000;
+    env->conf->osnr_launch_cdbm = -2000;
+    assert_int_equal(count_routes(env, wish(from, to, mode)), 0); /* does not carry any more */
 }
 
 static void
@@ -441,6 +492,8 @@ differences_are_told(struct lp_run_env *env)
     json_auto_t *all = NULL, *one = NULL, *shown = NULL, *device = NULL;
     const json_t *row;
 
+    forget_reading(env, B);
+    forget_reading(env, C);
     take(env, "h1", AC, LOW, HIGH);
     take(env, "h2", AC, HIGH, HIGH + 50000);
     lp_claims_mark(unit, "h1", true);
@@ -471,6 +524,30 @@ differences_are_told(struct lp_run_env *env)
     assert_int_equal(json_array_size(json_object_get(device, "fibers")), 3);
     assert_int_equal(lp_spectrum_show(&source, "nothing", &device, &err), LP_NOT_FOUND);
     lp_err_clear(&err);
+}
+
+/** Light beyond the band plan is in nobody's way, and is told. */
+static void
+light_outside_the_band_is_told(struct lp_run_env *env)
+{
+    const struct lp_route_source source = source_of(env);
+    struct lp_err err = LP_ERR_INIT;
+    json_auto_t *all = NULL, *shown = NULL;
+    const json_t *row;
+
+    reading(env, A, LIGHT("L2", "187000000", "187050000") "," LIGHT("L2", "196100000", "196200000"),
+            5);
+    lp_test_ok(lp_spectrum_differences(&source, net.fiber[AC], &all, &err), &err);
+    assert_int_equal(json_array_size(json_object_get(all, "differences")), 2);
+    row = json_array_get(json_object_get(all, "differences"), 0);
+    assert_true(lp_json_true(row, "outside_band"));
+    assert_string_equal(lp_json_str(row, "text", ""),
+                        "a.example.net L2: light at 187000000-187050000 MHz of circuit c that no "
+                        "claim explains, outside of the band plan C");
+    lp_test_ok(lp_spectrum_show(&source, net.fiber[AC], &shown, &err), &err);
+    row = json_array_get(json_object_get(shown, "fibers"), 0);
+    assert_int_equal(json_array_size(json_object_get(row, "observed")), 2);
+    assert_int_equal(count_routes(env, wish(port(A, "T1A"), port(B, "T1A"), NULL)), 2);
 }
 
 /* ---- processes ---- */
@@ -575,6 +652,8 @@ static const struct lp_step *const drop[] = {&lp_step_release_spectrum, &pause};
 static const struct lp_step *const check[] = {&lp_step_compare_spectrum};
 static const struct lp_step *const repair[] = {&lp_step_reclaim_spectrum, &pause,
                                                &lp_step_settle_spectrum};
+static const struct lp_step *const again[] = {&lp_step_ask_again, &lp_step_claim_spectrum, &pause,
+                                              &lp_step_settle_spectrum};
 static const struct lp_step *const end[] = {&lp_step_check_unused};
 static const struct lp_step *const number[] = {&number_step};
 static const struct lp_workflow rows[] = {
@@ -606,6 +685,11 @@ static const struct lp_workflow rows[] = {
      .target = LP_TARGET_RECONCILE,
      .product = "Optical Spectrum",
      LP_STEPS(repair)},
+    {.name = "again",
+     .description = "Again",
+     .target = LP_TARGET_RECONCILE,
+     .product = "Optical Spectrum",
+     LP_STEPS(again)},
     {.name = "end",
      .description = "End",
      .target = LP_TARGET_TERMINATE,
@@ -719,6 +803,186 @@ make_one(struct lp_run_env *env, const char *name, char *subscription)
     assert_int_equal(claimed(env, "lit"), 0);
     go_on(env, id);
     subscription_of(env, id, subscription);
+}
+
+/** A ROADM that was never read is unknown, not dark: refused until it is read, or an operator says
+ * so, in the search and in the claim. */
+static void
+never_read_is_not_dark(struct lp_run_env *env)
+{
+    const char *from = port(A, "T1A"), *to = port(B, "T1A");
+    json_auto_t *found = NULL, *taken = NULL;
+    const json_t *first;
+    char id[LP_UUID_LEN + 1];
+
+    ask(env, wish(from, to, NULL), true);
+    forget_reading(env, B);
+    found = find(env, wish(from, to, NULL));
+    assert_int_equal(json_array_size(json_object_get(found, "routes")), 0);
+    assert_string_equal(lp_json_str(json_object_get(found, "problem"), "code", ""), "OPT-031");
+    assert_non_null(strstr(lp_json_str(json_object_get(found, "problem"), "message", ""),
+                           "b.example.net L1 was never read; refresh before planning"));
+    start(env, "make", NULL, "one", id); /* chosen before */
+    lp_test_wait(env, id, "failed");
+    assert_non_null(
+        strstr(lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
+               " was never read; refresh before planning"));
+    assert_int_equal(claimed(env, "reserved"), 0);
+    taken = find(env, wish(from, to, "{\"unknown_light\":true}"));
+    first = json_array_get(json_object_get(taken, "routes"), 0);
+    assert_int_equal(json_array_size(json_object_get(taken, "routes")), 2);
+    assert_true(lp_json_true(first, "unread"));
+    assert_true(json_is_null(json_object_get(first, "age_us")));
+    ask(env, wish(from, to, "{\"unknown_light\":true}"), true);
+    start(env, "make", NULL, "two", id);
+    lp_test_wait(env, id, "suspended");
+    assert_int_equal(claimed(env, "reserved"), 2);
+}
+
+/** What a reconcile asks for again is its own: how old the readings are does not matter. What it
+ * lost is asked for as by anybody. */
+static void
+own_claims_outlive_old_readings(struct lp_run_env *env)
+{
+    char sub[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1], sql[160];
+
+    make_one(env, "one", sub);
+    reading(env, A, "", 8 * 86400);
+    reading(env, B, "", 8 * 86400);
+    start(env, "again", sub, NULL, id);
+    lp_test_wait(env, id, "suspended");
+    go_on(env, id);
+    assert_int_equal(claimed(env, "lit"), 2);
+    snprintf(sql, sizeof sql, "DELETE FROM spectrum_claims WHERE fiber_id = '%s'", net.fiber[IB]);
+    lp_store_env_exec(&env->db, sql);
+    start(env, "again", sub, NULL, id);
+    lp_test_wait(env, id, "failed");
+    assert_non_null(
+        strstr(lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
+               " is 192 h old; refresh before planning"));
+}
+
+/** The cord between two ports of the first device carries the light too, and a reconcile claims it
+ * again; a change whose ends stay does not enter by the other port of the cord. */
+static void
+a_cord_inside_a_device_keeps_its_claim(struct lp_run_env *env)
+{
+    char sub[LP_UUID_LEN + 1], id[LP_UUID_LEN + 1], cord[LP_UUID_LEN + 1], sql[200];
+    json_auto_t *root = NULL, *found = NULL;
+    const char *first;
+
+    add_fiber(env, INSIDE, port(A, "T3A"), port(A, "T1A"), "patch", 0);
+    snprintf(cord, sizeof cord, "%s", net.fiber[INSIDE]);
+    ask(env, wish(port(A, "T3A"), port(B, "T1A"), NULL), true);
+    start(env, "make", NULL, "one", id);
+    lp_test_wait(env, id, "suspended");
+    go_on(env, id);
+    subscription_of(env, id, sub);
+    assert_int_equal(claimed(env, "lit"), 3);
+    root = root_of(env, sub);
+    first = json_string_value(json_array_get(json_object_get(root, "route_ports"), 0));
+    assert_string_equal(first, port(A, "T1A"));
+    start(env, "again", sub, NULL, id);
+    lp_test_wait(env, id, "suspended");
+    go_on(env, id);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM spectrum_claims WHERE fiber_id = '%s'", cord);
+    assert_int_equal(lp_store_env_int(&env->db, sql), 1);
+    assert_int_equal(claimed(env, "lit"), 3);
+    lp_store_env_exec(&env->db, "DELETE FROM spectrum_claims WHERE low_mhz > 0");
+    start(env, "again", sub, NULL, id);
+    lp_test_wait(env, id, "suspended");
+    assert_int_equal(claimed(env, "reserved"), 3);
+    stop(env, id, true);
+    found = find(env, wish(first, port(B, "T1A"), "{\"inner\":true}"));
+    first = json_string_value(json_array_get(
+        json_object_get(json_array_get(json_object_get(found, "routes"), 0), "ports"), 0));
+    assert_string_equal(first, port(A, "T1A"));
+    assert_ids(json_object_get(json_array_get(json_object_get(found, "routes"), 0), "patches"), 1,
+               (const char *const[]){cord});
+}
+
+/** The route of a narrower wish, as if it had been chosen for a wider band. */
+static json_t *
+route_over_lease(struct lp_run_env *env, const char *from, const char *to)
+{
+    json_auto_t *found =
+        find(env, wish(from, to,
+                       format("{\"low_mhz\":193650000,\"high_mhz\":193700000,\"include\":[\"%s\"]}",
+                              net.fiber[LEASE])));
+    json_t *route = json_array_get(json_object_get(found, "routes"), 0);
+
+    assert_non_null(route);
+    return json_incref(route);
+}
+
+/** An edge with a band of its own: routes over it keep inside, by passband and by width, and so
+ * does a claim; what is not known of its noise is taken from the lease. */
+static void
+leased_spectrum_is_an_edge_with_a_band(struct lp_run_env *env)
+{
+    static const char within[] = "{\"low_mhz\":193600000,\"high_mhz\":193700000}";
+    json_auto_t *root = NULL, *found = NULL, *shown = NULL, *late = NULL;
+    const struct lp_route_source source = source_of(env);
+    const char *from = port(T, "P1"), *to = port(B, "T1A");
+    struct lp_err err = LP_ERR_INIT;
+    char id[LP_UUID_LEN + 1];
+    const json_t *first;
+
+    lease(env, port(A, "T1A"), port(C, "T1A"), 193600000, 193800000);
+    root = root_of(env, net.fiber[LEASE]);
+    assert_int_equal(lp_json_int(root, "length_m", 0), 500000);
+    assert_int_equal(lp_json_int(root, "latency_ns", 0), 2448350);
+    /* T-A over the lease to C, and on to B */
+    found = find(env, wish(from, to,
+                           format("{\"low_mhz\":193650000,\"high_mhz\":193750000,\"include\":"
+                                  "[\"%s\"],\"required_osnr_cdb\":1000}",
+                                  net.fiber[LEASE])));
+    first = json_array_get(json_object_get(found, "routes"), 0);
+    assert_ids(json_object_get(first, "fibers"), 2,
+               (const char *const[]){net.fiber[LEASE], net.fiber[CB]});
+    assert_true(lp_json_int(first, "osnr_cdb", 0) < 2500); /* as delivered */
+    lp_test_ok(lp_route_stands(&source, first, &err), &err);
+    assert_int_equal(
+        count_routes(env, wish(from, to, format("{\"include\":[\"%s\"]}", net.fiber[LEASE]))), 0);
+    json_decref(lp_json_take(&found));
+    found = find(env, json_pack("{s:s, s:s, s:i, s:[s]}", "from", from, "to", to, "width_mhz",
+                                50000, "include", net.fiber[LEASE]));
+    first = json_object_get(json_array_get(json_object_get(found, "routes"), 0), "first_free");
+    assert_int_equal(lp_json_int(first, "low_mhz", 0), 193612500); /* behind the guard */
+    lp_test_ok(lp_spectrum_show(&source, net.fiber[LEASE], &shown, &err), &err);
+    first = json_array_get(json_object_get(shown, "fibers"), 0);
+    assert_int_equal(json_array_size(json_object_get(first, "free")), 1);
+    /* a claim looks for itself: a route chosen while it was wider */
+    late = wish(from, to, within);
+    ask(env, json_deep_copy(late), false);
+    json_object_set_new(json_array_get(next_requests, 0), "route", route_over_lease(env, from, to));
+    start(env, "make", NULL, "one", id);
+    lp_test_wait(env, id, "failed");
+    assert_non_null(strstr(
+        lp_test_text(env, "SELECT failed_reason FROM processes WHERE id = :id", id),
+        "193600000-193700000 MHz is outside 193612500..193787500, the spectrum leased with "));
+    assert_int_equal(claimed(env, "reserved"), 0);
+}
+
+/** The band shrinks only around the light, and who is told names whose light it is. */
+static void
+a_lease_keeps_its_light(struct lp_run_env *env)
+{
+    json_auto_t *root = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    const char *id = net.fiber[LEASE];
+
+    lease(env, port(A, "T1A"), port(C, "T1A"), 193600000, 193800000);
+    root = root_of(env, id);
+    take(env, net.device[A], LEASE, 193650000, 193700000);
+    lp_test_ok(lp_lease_holds(env->db.store, NULL, id, root, &err), &err);
+    json_object_set_new(root, "leased_low_mhz", json_integer(193662500));
+    assert_int_equal(lp_lease_holds(env->db.store, NULL, id, root, &err), LP_CONFLICT);
+    assert_string_equal(lp_json_str(err.detail, "code", ""), "OPT-023");
+    assert_non_null(strstr(err.msg, "193650000-193700000 MHz, which a.example.net ("));
+    lp_err_clear(&err);
+    json_object_set_new(root, "kind", json_string("span"));
+    lp_test_ok(lp_lease_holds(env->db.store, NULL, id, root, &err), &err);
 }
 
 static void
@@ -1050,10 +1314,17 @@ static const struct light_case cases[] = {
     {"D18_own_light_is_free", "D18_own_light_is_free_pg", own_light_is_free},
     CASE(light_of_nobody_is_in_the_way),
     CASE(old_readings_are_refused),
+    CASE(never_read_is_not_dark),
+    CASE(own_claims_outlive_old_readings),
+    CASE(a_cord_inside_a_device_keeps_its_claim),
+    CASE(leased_spectrum_is_an_edge_with_a_band),
+    CASE(a_lease_keeps_its_light),
+    CASE(the_osnr_constants_are_configuration),
     CASE(the_first_passband_that_fits),
     CASE(transponders_are_patched),
     CASE(a_route_whose_fiber_is_gone_does_not_stand),
     CASE(differences_are_told),
+    CASE(light_outside_the_band_is_told),
     CASE(a_life_with_claims),
     CASE(an_abort_gives_back_what_the_process_claimed),
     CASE(a_change_claims_before_it_gives_back),

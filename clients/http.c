@@ -40,6 +40,7 @@ struct exchange {
     struct lp_buf body;
     struct lp_http_reply *reply; /* headers go here; NULL for streams */
     bool too_large;
+    bool head;                     /* of the last answer that began: it came to its end */
     bool once, begun;              /* may be sent once; was */
     struct lp_http_stream *stream; /* NULL for plain requests */
     char problem[CURL_ERROR_SIZE];
@@ -347,6 +348,10 @@ on_header(char *line, size_t size, size_t count, void *arg)
     struct exchange *x = arg;
     size_t len = size * count;
 
+    if (len > 5 && memcmp(line, "HTTP/", 5) == 0)
+        x->head = false;
+    else if (len > 0 && (line[0] == '\r' || line[0] == '\n'))
+        x->head = true; /* what comes behind the body is no head */
     if (x->reply != NULL) {
         keep_header(&x->reply->content_type, "Content-Type:", line, len);
         keep_header(&x->reply->link, "Link:", line, len);
@@ -553,7 +558,10 @@ explain(struct exchange *x, CURLcode result, struct lp_err *err)
                        x->http->max_reply);
     switch ((int)result) { /* libcurl's enum, of which few values matter */
     case CURLE_OK:
-        return LP_OK;
+        if (x->head)
+            return LP_OK;
+        text = "the connection ended inside the head"; /* libcurl takes that for an answer */
+        break;
     case CURLE_COULDNT_CONNECT:
         return connect_failed(x, err);
     case CURLE_COULDNT_RESOLVE_HOST:

@@ -7,15 +7,17 @@ import shutil
 import sqlite3
 import sys
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import flexsim  # noqa: E402
 import lightpathd  # noqa: E402
-from tables import LEVELS, names  # noqa: E402
+from nets import FLOWS, WORDS, name as node_name  # noqa: E402
 
 ENDED = ("completed", "failed", "inconsistent_data", "api_unavailable", "aborted", "suspended")
 CHANNEL = re.compile(r"(?<=:)(\d+-\w+-\d+-[TS]\d+[A-Z]?)(@[^:,]*|-\d+)(?=:)")
-OWN = re.compile(r"MA\d{10}|127\.79\.\d+\.\d+")
+OWN = re.compile(r"MA\d{10}|127\.\d+\.\d+\.\d+")
+NUMBERED = re.compile(r'((?:och|flow)_id\\*": ?)\d+|(OCh)\d{3}|(\bf)\d{3}(?=c\d\d)')
 HASHED = re.compile(r"-[0-9a-f]{12}(?![0-9a-f])")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 READ_VERBS = ("RTRV-", "INH-", "ALW-", "CANC-")
@@ -26,39 +28,65 @@ SCALED = {
 }
 
 
+UNHURRIED = 20  # of runs without faults
+
+
 def is_write(command):
     return not command.startswith(READ_VERBS + ("ACT-",))
 
 
-def node(name):
-    manual = {"attrs": {"INTFTYP": "MANUALMODE-2"}}
-    return {"name": name, "kind": "ROADM", "gateway": True, "ports": {"1-A-3-T1": manual, "1-A-3-T2": manual},
-            "cards": [{"aid": "1-A-1", "type": "FRM", "ports": ["L1", "S1", "O1"]}, {"aid": "1-A-3", "type": "FSM", "ports": ["T1", "T2"]}]}
+class Told(tuple):
+    """One exchange that began: (element, session, verb, object, text, does it write)."""
+    __slots__ = ()
+    element, session, verb, target, text, writes = (property(lambda self, n=n: self[n]) for n in range(6))
 
 
-def topology(sets):
-    pairs = [names(k) for k in range(sets)]
-    return {"format": "lightpath-sim flexils 1", "users": [{"name": flexsim.USER, "password": flexsim.PASSWORD}],
-            "nodes": [node(n) for pair in pairs for n in pair],
-            "spans": [{"id": "s" + a, "a": [a, "1-A-1-L1"], "b": [z, "1-A-1-L1"], "length_m": 62000, "loss_cdb": 1464, "fiber": "G.652.D"}
-                      for a, z in pairs],
-            "options": {"linger": False, "ip_ms": 600000, "settle_ms": 0}}
+def told(entry):
+    """A request as a command of a plan says it: without what is before the data, with sorted members."""
+    if entry.get("protocol") != "https":
+        text = entry["text"].strip()
+        verb = text.split(":")[0].rstrip(";")
+        return Told((entry["element"], entry["session"], verb, "*", text, is_write(text)))
+    body = entry.get("body")
+    text = rest_command(f"{entry['method']} {entry['path']}" + ("" if body is None else " " + json.dumps(body)))
+    return Told((entry["element"], entry["session"], entry["method"], entry["path"], text, entry["writes"]))
+
+
+def unordered(value):
+    """Entries of a list have no order: what was removed and made again stands at its end."""
+    if isinstance(value, dict):
+        return {key: unordered(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return sorted((unordered(inner) for inner in value), key=lambda inner: json.dumps(inner, sort_keys=True))
+    return value
+
+
+def rest_command(text):
+    """The same text for the same request: of a plan, of a transcript."""
+    method, path, *body = text.split(" ", 2)
+    if body and body[0].startswith("{"):
+        body = [json.dumps(json.loads(body[0]), sort_keys=True)]
+    return " ".join([method, urllib.parse.unquote(re.sub("^(/restconf)?(/data)?", "", path)), *body])
 
 
 class Bed:
-    def __init__(self, sets, folder):
-        self.sets, self.folder = sets, folder
-        self.sim = flexsim.Sim(topology=topology(sets), arguments=("--address-base", "127.79.0.1"))
+    def __init__(self, net, sets, folder):
+        self.net, self.sets, self.folder = net, sets, folder
+        os.mkdir(folder)
+        document = net.topology(sets)
+        document["users"] = [{"name": flexsim.USER, "password": flexsim.PASSWORD}]
+        self.sim = flexsim.Sim(topology=document, arguments=("--address-base", net.base))
         secrets = os.path.join(folder, "credentials")
         with open(secrets, "w", encoding="ascii") as out:
             os.fchmod(out.fileno(), 0o600)
-            out.write(f"[infinera-flexils]\nuser = {flexsim.USER}\npassword = {flexsim.PASSWORD}\n")
+            login = f"user = {flexsim.USER}\npassword = {flexsim.PASSWORD}\n"
+            out.write("".join(f"[infinera-{driver}]\n{login}" + (f"tls_ca = {self.sim.path('ca.pem')}\n" if driver != "flexils" else "")
+                              for driver in ("flexils", "g30", "g42")))
         self.file = os.path.join(folder, "lp.db")
-        scaled = {"devices." + key: str(round(value * lightpathd.SLOW)) for key, value in SCALED.items()}
         self.daemon = lightpathd.Daemon(kind="sqlite", data_dir=os.path.join(folder, "data"), settings={
             "store.url": "sqlite:" + self.file, "devices.credentials": secrets, "devices.tl1_transport": "tcp", "executor.sweep_ms": "50",
-            "executor.retry_longest_ms": "20", **scaled})
-        self.levels, self.read_to, self.pages, self.ids, self.db, self.http = {}, {}, {}, {}, None, None
+            "executor.retry_longest_ms": "20", "devices.rest_write_gap_ms": "0", **net.settings})
+        self.levels, self.read_to, self.ids, self.db, self.http = {}, {}, {}, None, None
         self.start()
         self.serials = {n["name"]: n["serial"] for n in self.sim.control(op="nodes")["nodes"]}
         self.products = {p["name"]: p["product_id"] for p in self.get("/api/products/")}
@@ -73,7 +101,9 @@ class Bed:
 
     # ---- the daemon ----
 
-    def start(self):
+    def start(self, patience=1):
+        """patience: how much longer than in a case it waits for elements."""
+        self.daemon.settings.update({"devices." + key: str(round(value * patience * lightpathd.SLOW)) for key, value in SCALED.items()})
         self.daemon.start()
         self.db = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=30, isolation_level=None)
 
@@ -89,7 +119,7 @@ class Bed:
     def ask(self, method, path, body=None):
         for again in (True, False):
             if self.http is None:
-                self.http = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=60 * lightpathd.SLOW)
+                self.http = lightpathd.UnixConnection(self.daemon.socket, 60 * lightpathd.SLOW)  # whom nothing is forbidden
             try:
                 self.http.request(method, path, None if method == "GET" else json.dumps(body),
                                   {"Host": "localhost", "Content-Type": "application/json"})
@@ -152,15 +182,21 @@ class Bed:
         return self.products[name]
 
     def address(self, name):
-        return self.sim.ports[name]["address"], self.sim.ports[name]["tcp"]
+        entry = self.sim.ports[name]
+        return entry["address"], entry.get("tcp") or entry["https"]
 
     def subscription(self, product, text):
         """The live subscription of this product with this word in its description."""
         if not self.ids:
             for ident, name, words in self.query("SELECT id, product, description FROM subscriptions WHERE status <> 'terminated'"):
-                for word in re.findall(r"x\d{3,}[az]", words):
-                    self.ids.setdefault((name, word), ident)
+                for found in [*WORDS.finditer(words), *FLOWS.finditer(words)]:
+                    self.ids.setdefault((name, found[0]), ident)
         return self.ids[product, text]
+
+    @staticmethod
+    def word(k, text):
+        """What stands in the description of a subscription of a set: the name of an element, or the tag of a service."""
+        return node_name(k, text) if len(text) == 1 else f"f{k + 1:03d}{text}"
 
     # ---- levels ----
 
@@ -180,7 +216,7 @@ class Bed:
         assert not os.path.exists(self.file + "-wal") or os.path.getsize(self.file + "-wal") == 0
         self.levels[level] = (path, commands)
 
-    def restore(self, level, sets=None):
+    def restore(self, level, patience=1):
         """The store and the elements as the level left them; the daemon is started anew."""
         if level not in self.levels:
             self._prepare(level)
@@ -191,30 +227,39 @@ class Bed:
                 os.unlink(self.file + end)
         shutil.copyfile(path, self.file)
         self.sim.control(op="reset", sessions=True)
-        for name, text in commands:
-            self.sim.control(op="command", ne=name, text=text)
+        for call in commands:
+            self._again(call)
         self.ids = {}
-        self.start()
+        self.start(patience)
         self.forget()
 
     def _prepare(self, level):
-        below, chain = LEVELS[level]
-        self.restore(below)
+        below, chain = self.net.levels[level]
+        self.restore(below, UNHURRIED)
         inherited, done = list(self.levels[below][1]), []
         for workflow, pages in chain:
             started = [self.start_process(workflow, pages(self, k)) for k in range(self.sets)]
             bad = [(s, r) for s, r, _ in self.wait(started, limit=300).values() if s != "completed"]
             assert not bad, (workflow, bad[:3])
             self.ids = {}
-        for name, _, text in self.commands():
-            if is_write(text):
-                done.append((name, text))
+        done += [call for call in self.commands() if call.writes]
         self._snapshot(level, inherited + done)
+
+    def _again(self, call):
+        """A write as it was made when the level was prepared, without a connection."""
+        if call.target == "*":
+            self.sim.control(op="command", ne=call.element, text=call.text)
+        elif call.verb == "PATCH":
+            self.sim.control(op="patch", ne=call.element, path=call.target.split("/data/", 1)[1], body=json.loads(call.text.split(" ", 2)[2]))
+        else:
+            path, body = call.target, call.text.split(" ", 2)[2:]
+            status, answer, _ = self.sim.http(call.element, call.verb, path, *body)
+            assert status < 300, (call, status, answer)
 
     # ---- what the elements saw and hold ----
 
     def transcripts(self):
-        for name in (n for k in range(self.sets) for n in names(k)):
+        for name in (n for k in range(self.sets) for n in self.net.names(k)):
             path = os.path.join(self.sim.path("log"), name + ".jsonl")
             if os.path.exists(path):
                 yield name, path
@@ -225,7 +270,7 @@ class Bed:
             self.read_to[name] = os.path.getsize(path)
 
     def commands(self):
-        """What the elements were sent since this was asked last: (element, session, command), in order."""
+        """What the elements were sent since this was asked last, in order."""
         found = []
         for name, path in self.transcripts():
             with open(path, "rb") as lines:
@@ -235,21 +280,24 @@ class Bed:
             for line in data.splitlines():
                 if b'"dir":"in"' in line:
                     entry = json.loads(line)
-                    found.append((entry["t_us"], len(found), name, entry["session"], entry["text"].strip()))
-        return [row[2:] for row in sorted(found)]
+                    entry["element"] = name
+                    found.append((entry["t_us"], len(found), told(entry)))
+        return [row[2] for row in sorted(found)]
 
     def plain(self, k, text):
         """Without what tells this set from the others: names, serial numbers, addresses, ids and what is made of them."""
-        for end, name in zip("AZ", names(k)):
-            tcp = self.address(name)[1]
+        for name in self.net.names(k):
+            end, port = name[-1], self.address(name)[1]
             text = text.replace(name, "node" + end).replace(self.serials[name], "serial" + end)
-            text = re.sub(rf"(?<!\d){tcp}(?!\d)", "port" + end, text)  # and no part of a frequency
+            text = re.sub(rf"(?<!\d){port}(?!\d)", "port" + end, text)  # and no part of a frequency
         text = CHANNEL.sub(r"\1~", text)  # plans name the circuit, commands the number it was given
+        text = NUMBERED.sub(lambda found: next(g for g in found.groups() if g is not None) + "~", text)
         return OWN.sub("own", HASHED.sub("-hash", UUID.sub("id", text)))
 
     def configuration(self, k):
-        """What both elements hold, so that it can be compared with other sets."""
-        return "\n".join(self.plain(k, json.dumps(self.sim.control(op="state", ne=name)["state"], sort_keys=True)) for name in names(k))
+        """What the elements of a set hold, so that it can be compared with other sets: {letter: {...}} as text."""
+        return self.plain(k, json.dumps({name[-1]: unordered(self.sim.control(op="state", ne=name)["state"]) for name in self.net.names(k)},
+                                        sort_keys=True))
 
     def stored(self):
         """What the store says of every set's subscriptions and objects, without ids, times and what is terminated: {set: text}."""
@@ -257,7 +305,7 @@ class Bed:
         named = {}
 
         def sets_of(words):
-            return {int(w) for w in re.findall(r"x(\d{3,})[az]", words)}
+            return {int(w) for w in WORDS.findall(words)} | {int(w) - 1 for w in FLOWS.findall(words)}
         for ident, name, words, status, insync in self.query(
                 "SELECT id, product, description, status, insync FROM subscriptions WHERE status <> 'terminated'"):
             named[ident] = words

@@ -10,6 +10,7 @@ elements and the store must be as after, or as before, a run without faults.
 """
 import argparse
 import collections
+import itertools
 import json
 import os
 import random
@@ -18,33 +19,63 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 
-from bed import Bed, flexsim, is_write, lightpathd
-from tables import CONNECT, FAILED, FAULTS, LOGIN, PRODUCTS, READS, SCENARIOS, WRITES, names
+from bed import UNHURRIED, Bed, flexsim, lightpathd, rest_command
+from nets import NETS, name as node_name
+from tables import CONNECT, FAILED, FAULTS, LOGIN, PRODUCTS, READS, SCENARIOS, WEB, WRITES
 
 TAG = re.compile(r"^([A-Z-]+:[^:]*:[^:]*:)[^:;]*")
 
 
-class Case:
-    __slots__ = ("scenario", "call", "fault", "state", "lasting", "set", "process", "first", "last", "wrong", "fired")
+@dataclass(frozen=True)
+class Call:
+    """An exchange of a run: the nth with this verb (and over HTTP this path) at an element of the set."""
+    end: str
+    verb: str
+    target: str
+    nth: int
+    writes: bool
 
-    def __init__(self, scenario, call, fault, state, lasting):
-        self.scenario, self.call, self.fault, self.state, self.lasting = scenario, call, fault, state, lasting
+    @property
+    def web(self):
+        return self.target != "*"
+
+    @property
+    def kind(self):
+        return CONNECT if self.verb == "CONNECT" else LOGIN if self.verb == "ACT-USER" else WRITES if self.writes else READS
+
+    def __str__(self):
+        path = self.target.replace("/restconf/", " /") if self.web else ""
+        return f"{self.end} {self.verb}{path}#{self.nth}"
+
+
+class Case:
+    __slots__ = ("baseline", "call", "fault", "state", "lasting", "set", "names", "process", "first", "last", "wrong", "fired")
+
+    def __init__(self, baseline, call, fault, state, lasting):
+        self.baseline, self.call, self.fault, self.state, self.lasting = baseline, call, fault, state, lasting
         self.wrong, self.fired, self.first, self.last = [], 0, None, None
 
     def __str__(self):
-        end, verb, nth = self.call
-        return (f"{self.scenario.name}: {'az'[end]} {verb}#{nth} {self.fault.name} {self.state} "
-                f"{'lasting' if self.lasting else 'once'}")
+        return f"{self.scenario.name}: {self.call} {self.fault.name} {self.state} {'lasting' if self.lasting else 'once'}"
+
+    @property
+    def scenario(self):
+        return self.baseline.scenario
+
+    def place(self, bed, k):
+        self.set, self.names = k, bed.net.names(k)
+
+    @property
+    def node(self):
+        return self.names[0][:-1] + self.call.end
 
     def rule(self):
-        end, verb, nth = self.call
-        return {"match": {"verb": verb, "tid": names(self.set)[end]}, "do": self.fault.do,
-                "when": {"nth": nth, "times": 0 if self.lasting else 1, "state": self.state}}
-
-
-def kind(verb):
-    return CONNECT if verb == "CONNECT" else LOGIN if verb == "ACT-USER" else WRITES if is_write(verb) else READS
+        match = {"verb": self.call.verb, "tid": self.node}
+        if self.call.web and self.call.kind != CONNECT:
+            match["aid"] = re.sub(r"[][?*\\]", "?", self.call.target)
+        return {"match": match, "do": self.fault.do, "when": {"nth": self.call.nth, "times": 0 if self.lasting else 1, "state": self.state}}
 
 
 def commands_in(value):
@@ -52,7 +83,7 @@ def commands_in(value):
     if isinstance(value, dict):
         for key, inner in value.items():
             if key == "commands":
-                yield from inner
+                yield from (rest_command(text) if re.match("[A-Z]+ /", text) else text for text in inner)
             else:
                 yield from commands_in(inner)
     elif isinstance(value, list):
@@ -63,56 +94,76 @@ def commands_in(value):
 class Baseline:
     """A run of the scenario without faults on a few sets: what is there before and after, which calls are made, what is written."""
 
-    def __init__(self, bed, scenario):
-        self.scenario, few = scenario, range(min(bed.sets, 3))
-        restore(bed, scenario)
-        self.before, self.stored_before = self._look(bed, few)
-        processes = start(bed, scenario, few)
-        ended = go_on(bed, processes)
-        for k, process in enumerate(processes):
-            assert ended[process][0] == "completed", (scenario.name, k, ended[process])
-        sent = bed.commands()
-        self.after, self.stored = self._look(bed, few)
-        self.calls = self._calls([s for s in sent if s[0] in names(0)])
-        self.writes = {bed.plain(0, TAG.sub(r"\1*", text)) for name, _, text in sent if is_write(text) and name in names(0)}
+    def __init__(self, bed, scenario, few):
+        self.scenario, self.few, self.bed = scenario, few, bed
+        self.before, self.stored_before = self._look()
 
-    @staticmethod
-    def _look(bed, few):
+    def start(self):
+        self.processes = [start(self.bed, self.scenario, k) for k in self.few]
+
+    def ended(self, ended, sent):
+        for k, process in zip(self.few, self.processes):
+            assert ended[process][0] == "completed", (self.scenario.name, k, ended[process])
+        self.after, self.stored = self._look()
+        k, mine = self.few[0], [call for call in sent if call.element in self.bed.net.names(self.few[0])]
+        self.calls = self._calls(mine)
+        self.writes = {self.bed.plain(k, TAG.sub(r"\1*", call.text)) for call in mine if call.writes}
+        return self
+
+    def _look(self):
         """Of the first set; the others must look alike, or nothing could be compared."""
-        configurations, stored = [bed.configuration(k) for k in few], bed.stored()
-        for k in few:
-            assert configurations[k] == configurations[0], f"sets 0 and {k} differ: {configurations[0]}\n{configurations[k]}"
-            assert stored[k] == stored[0], f"sets 0 and {k} differ: {stored[0]}\n{stored[k]}"
-        return configurations[0], stored[0]
+        bed, first, stored = self.bed, self.bed.configuration(self.few[0]), self.bed.stored()
+        for k in self.few:
+            found = bed.configuration(k)
+            assert found == first, f"{self.scenario.name}: sets {self.few[0]} and {k} differ: {differences(found, first)}"
+            assert stored[k] == stored[self.few[0]], f"{self.scenario.name}: sets differ: {stored[self.few[0]]}\n{stored[k]}"
+        return first, stored[self.few[0]]
 
     @staticmethod
     def _calls(sent):
         count, calls, sessions = collections.Counter(), [], set()
-        for name, session, text in sent:
-            end, verb = names(0).index(name), text.split(":")[0].rstrip(";")
-            if (end, session) not in sessions:
-                sessions.add((end, session))
+        for call in sent:
+            end, web = call.element[-1], call.target != "*"
+            if (end, call.session) not in sessions:
+                sessions.add((end, call.session))
                 count[end, "CONNECT"] += 1
-                calls.append((end, "CONNECT", count[end, "CONNECT"]))
-            count[end, verb] += 1
-            calls.append((end, verb, count[end, verb]))
+                calls.append(Call(end, "CONNECT", "https" if web else "*", count[end, "CONNECT"], False))
+            count[end, call.verb, call.target] += 1
+            calls.append(Call(end, call.verb, call.target, count[end, call.verb, call.target], call.writes))
         return calls
 
 
-def restore(bed, scenario):
-    bed.restore(scenario.level)
-    for k in range(bed.sets):
-        for end, cls, aid, attrs in scenario.drift:
-            ne = names(k)[end]
-            if cls == "OSNC":  # as its element does it: what the circuit made elsewhere follows
-                words = ",".join(f"{name}={value}" for name, value in attrs.items())
-                bed.sim.control(op="command", text=f"ED-OSNC:{ne}:{aid}:DRIFT:::{words}:;")
-            else:
-                bed.sim.control(op="set", ne=ne, **{"class": cls}, aid=aid, attrs=attrs, silent=True)
+def baselines(bed, scenarios):
+    """Of scenarios that begin at the same level, all at once."""
+    few = max(2, min(3, bed.sets // len(scenarios)))
+    bed.restore(scenarios[0].level, UNHURRIED)
+    found = []
+    for n, scenario in enumerate(scenarios):
+        sets = range(n * few, (n + 1) * few)
+        for k in sets:
+            drift(bed, scenario, k)
+        found.append(Baseline(bed, scenario, sets))
+    for baseline in found:
+        baseline.start()
+    ended = go_on(bed, [process for baseline in found for process in baseline.processes])
+    sent = bed.commands()
+    return [baseline.ended(ended, sent) for baseline in found]
 
 
-def start(bed, scenario, sets):
-    return [bed.start_process(scenario.workflow, scenario.pages(bed, k)) for k in sets]
+def drift(bed, scenario, k):
+    for end, *where, attrs in scenario.drift:
+        ne = node_name(k, end)
+        if len(where) == 1:
+            bed.sim.control(op="set", ne=ne, path=where[0], leaves=attrs, silent=True)
+        elif where[0] == "OSNC":  # as its element does it: what the circuit made elsewhere follows
+            words = ",".join(f"{name}={value}" for name, value in attrs.items())
+            bed.sim.control(op="command", text=f"ED-OSNC:{ne}:{where[1]}:DRIFT:::{words}:;")
+        else:
+            bed.sim.control(op="set", ne=ne, **{"class": where[0]}, aid=where[1], attrs=attrs, silent=True)
+
+
+def start(bed, scenario, k):
+    return bed.start_process(scenario.workflow, scenario.pages(bed, k))
 
 
 def go_on(bed, processes, since=None):
@@ -130,27 +181,26 @@ def go_on(bed, processes, since=None):
 
 def cases_of(baseline, long):
     for call in baseline.calls:
-        for fault in FAULTS:
-            if kind(call[1]) not in fault.on or (fault.long and not long):
+        for fault in WEB if call.web else FAULTS:
+            if call.kind not in fault.on or (fault.long and not long):
                 continue
-            for state in fault.states[:1] if kind(call[1]) == READS else fault.states:  # a read has no effect
-                for lasting in (False, True):
-                    yield Case(baseline.scenario, call, fault, state, lasting)
+            for state in fault.states[:1] if call.kind == READS else fault.states:  # a read has no effect
+                for lasting in (False, True)[:1 + baseline.scenario.lasting]:
+                    yield Case(baseline, call, fault, state, lasting)
 
 
 # ---- one batch --------------------------------------------------------------------------------------------------------------------------
 
 
-def run_batch(bed, baseline, cases):
-    scenario = baseline.scenario
-    restore(bed, scenario)
+def run_batch(bed, cases):
+    bed.restore(cases[0].scenario.level)
     for k, case in enumerate(cases):
-        case.set = k
+        case.place(bed, k)
+        drift(bed, case.scenario, k)
     bed.sim.faults(*(case.rule() for case in cases))
-    processes = start(bed, scenario, range(len(cases)))
-    for case, process in zip(cases, processes):
-        case.process = process
-    first = go_on(bed, processes)
+    for case in cases:
+        case.process = start(bed, case.scenario, case.set)
+    first = go_on(bed, [case.process for case in cases])
     journal = bed.sim.control(op="journal")["rules"]
     bed.sim.faults()
     settle(bed, cases)
@@ -166,15 +216,15 @@ def run_batch(bed, baseline, cases):
             case.wrong.append(f"{way} is refused: {status} {body[:200]}")
     last = go_on(bed, [case.process for case in failed if not case.wrong or case.wrong[-1].find("is refused") < 0], at)
     stored, held, sent = bed.stored(), bed.held(), collections.defaultdict(list)
-    for name, _, text in bed.commands():
-        if is_write(text):
-            sent[name].append(TAG.sub(r"\1*", text))
+    for call in bed.commands():
+        if call.writes:
+            sent[call.element].append(TAG.sub(r"\1*", call.text))
     evidence = dict(bed.query("SELECT process_id, count(*) FROM evidence GROUP BY process_id"))
     sessions = bed.sim.control(op="sessions")["elements"]
     for case in cases:
         case.last = last.get(case.process, case.first)
-        check_end(bed, baseline, case, stored[case.set])
-        check_invariants(bed, baseline, case, sent, held, evidence, sessions)
+        check_end(bed, case.baseline, case, stored[case.set])
+        check_invariants(bed, case.baseline, case, sent, held, evidence, sessions)
     check_secrets(bed, cases)
 
 
@@ -197,11 +247,10 @@ def check_first(case):
     elif code not in case.fault.codes:
         case.wrong.append(f"ended with code {code}, expected {'/'.join(case.fault.codes) or 'to complete'}: {reason}")
     else:
-        node = names(case.set)[case.call[0]]
-        if node not in reason:
-            case.wrong.append(f"the message does not name {node}: {reason}")
-        if kind(case.call[1]) in (READS, WRITES) and case.call[1] not in reason + error and case.fault.names_call:
-            case.wrong.append(f"the message does not name {case.call[1]}: {reason}")
+        if case.node not in reason:
+            case.wrong.append(f"the message does not name {case.node}: {reason}")
+        if case.call.kind in (READS, WRITES) and case.call.verb not in reason + error and case.fault.names_call:
+            case.wrong.append(f"the message does not name {case.call.verb}: {reason}")
 
 
 def check_end(bed, baseline, case, stored):
@@ -224,35 +273,41 @@ def check_end(bed, baseline, case, stored):
 
 def differences(found, wanted):
     """Of two configurations, one line."""
-    out = []
-    for end, has, lacks in zip("az", found.split("\n"), wanted.split("\n")):
-        has, lacks = json.loads(has), json.loads(lacks)
-        for cls in sorted(set(has) | set(lacks)):
-            for aid in sorted(set(has.get(cls, {})) | set(lacks.get(cls, {}))):
-                one, two = has.get(cls, {}).get(aid), lacks.get(cls, {}).get(aid)
-                if one != two:
-                    keys = sorted(k for k in set(one or {}) | set(two or {}) if (one or {}).get(k) != (two or {}).get(k))
-                    out.append(f"{end} {cls} {aid}: " + ("is there" if two is None else "is missing" if one is None else ", ".join(
-                        f"{key} {one.get(key)!r}, not {two.get(key)!r}" for key in keys)))
-    return "; ".join(out)[:600]
+    return "; ".join(unlike(json.loads(found), json.loads(wanted)))[:600]
+
+
+def unlike(has, lacks, path=""):
+    if isinstance(has, (dict, list)) and type(has) is type(lacks) and (isinstance(has, dict) or len(has) == len(lacks)):
+        for key in sorted(set(has) | set(lacks)) if isinstance(has, dict) else range(len(has)):
+            one, two = (has.get(key), lacks.get(key)) if isinstance(has, dict) else (has[key], lacks[key])
+            yield from unlike(one, two, f"{path} {key}")
+    elif has != lacks:
+        yield f"{path}: " + ("is there" if lacks is None else "is missing" if has is None else f"{str(has)[:200]!r}, not {str(lacks)[:200]!r}")
 
 
 def check_invariants(bed, baseline, case, sent, held, evidence, sessions):
     if case.process in held:
         case.wrong.append(f"locks stay in {held[case.process]}")
-    if case.fired and kind(case.call[1]) in (READS, WRITES) and not evidence.get(case.process):
+    if case.fired and case.call.kind in (READS, WRITES) and not evidence.get(case.process):
         case.wrong.append("no evidence was kept")
-    for name in names(case.set):
+    for name in case.names:
         peak = sessions.get(name, {}).get("peak", 0)
         if peak > 2:
             case.wrong.append(f"{peak} sessions on {name}")
         strange = [text for text in sent[name] if bed.plain(case.set, text) not in baseline.writes]
         if strange:
             plans = bed.get(f"/api/processes/{case.process}/plans")
-            planned = {bed.plain(case.set, TAG.sub(r"\1*", c)) for c in commands_in(plans)}
-            strange = [text for text in strange if bed.plain(case.set, text) not in planned]
+            planned = {bed.plain(case.set, TAG.sub(r"\1*", c)) for c in commands_in(plans)} | baseline.writes
+            planned = {form for text in planned for form in forms(text)}
+            strange = [text for text in strange if not planned.intersection(forms(bed.plain(case.set, text)))]
         if strange:
             case.wrong.append(f"was sent to {name} and stands in no plan: {strange[:2]}")
+
+
+def forms(text):
+    """A write as a plan may have it. What a compensation sends over HTTP is made when it runs: the plan has its resource."""
+    found = re.match(r"[A-Z]+ (/\S.*?)( \{.*)?$", text)
+    return {text} if found is None else {text, found[1]}
 
 
 def check_secrets(bed, cases):
@@ -269,6 +324,18 @@ def check_secrets(bed, cases):
 # ---- the whole --------------------------------------------------------------------------------------------------------------------------
 
 
+def turns_of(bed, lists, words, dice):
+    """What runs at one time: of every workflow in turn one case, as long as there are some."""
+    shuffled = []
+    for cases in lists:
+        cases = [case for case in cases if all(word in str(case) for word in words)]
+        dice.shuffle(cases)
+        shuffled.append(cases)
+    mixed = [case for row in itertools.zip_longest(*shuffled) for case in row if case is not None]
+    few = min(bed.sets, 3 * len(lists))  # at first: every level has its turn, however little time there is
+    return [(0, bed, mixed[:few])] * (mixed != []) + [(1 + at // bed.sets, bed, mixed[at:at + bed.sets]) for at in range(few, len(mixed), bed.sets)]
+
+
 def covered(bed):
     """Every workflow of these products has a row."""
     rows = {s.workflow for s in SCENARIOS}
@@ -280,7 +347,7 @@ def covered(bed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true", help="every fault of the catalogue")
-    parser.add_argument("--seconds", type=float, default=0, help="begin nothing new after this time; what was run is a sample then")
+    parser.add_argument("--seconds", type=float, default=0, help="begin nothing new after this time (but of each level a few): a sample")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", default="", help="cases whose name has all of these words")
     parser.add_argument("--workflow", default="", help="only workflows with this word in their name")
@@ -291,36 +358,39 @@ def main():
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(1 << 32)
     shm = "/dev/shm"
     folder = tempfile.mkdtemp(prefix="lpfaults", dir=shm if os.access(shm, os.W_OK) else None)
-    bed = Bed(args.sets, folder)
-    began = time.monotonic()
-    bad, ran, size, codes, idle = [], 0, 0, collections.Counter(), 0
+    beds, began = {}, time.monotonic()
+    bad, kept, codes, idle = [], collections.Counter(), collections.Counter(), 0
     try:
-        missing = covered(bed)
+        for scenario in SCENARIOS:
+            if args.workflow in scenario.name and scenario.net not in beds:
+                net = NETS[scenario.net]
+                levels = collections.Counter(s.level for s in SCENARIOS if s.net == net.name)  # their runs without faults are made at once
+                beds[net.name] = Bed(net, max(2 * max(levels.values()), round(args.sets * net.share)), os.path.join(folder, net.name))
+        missing = covered(next(iter(beds.values())))
         if missing:
             bad.append(f"workflows without a row in tables.py: {', '.join(missing)}")
-        whole = []
+        groups = {}
         for scenario in SCENARIOS:
-            if args.workflow not in scenario.name:
-                continue
-            baseline = Baseline(bed, scenario)
-            cases = list(cases_of(baseline, long))
-            print(f"{scenario.name:32} {len(baseline.calls):4} calls {len(cases):6} cases", flush=True)
-            whole.append((baseline, cases))
-        size = sum(len(cases) for _, cases in whole)
+            if args.workflow in scenario.name:
+                groups.setdefault((scenario.net, scenario.level), []).append(scenario)
         dice, turns = random.Random(seed), []
-        for baseline, cases in whole:
-            cases = [case for case in cases if all(word in str(case) for word in args.only.split())]
-            dice.shuffle(cases)
-            turns += [(at, baseline, cases[at:at + args.sets]) for at in range(0, len(cases), args.sets)]
-        turns.sort(key=lambda turn: turn[0])  # of every workflow some, before there are more of one
+        for (net, level), scenarios in groups.items():
+            found = [(baseline, list(cases_of(baseline, long))) for baseline in baselines(beds[net], scenarios)]
+            for baseline, cases in found:
+                print(f"{baseline.scenario.name:48} {len(baseline.calls):4} calls {len(cases):6} cases", flush=True)
+                kept[baseline.scenario.kind, "cases"] += len(cases)
+            turns += turns_of(beds[net], [cases for _, cases in found], args.only.split(), dice)
+        turns.sort(key=lambda turn: turn[0])  # of every level some, before there are more of one
+        size = sum(n for (_, what), n in kept.items() if what == "cases")
         print(f"seed {seed}: {size} cases in the matrix, {sum(len(t[2]) for t in turns)} to run, "
               f"prepared in {time.monotonic() - began:.1f} s", flush=True)
-        for _, baseline, batch in turns:
-            if args.seconds and time.monotonic() - began > args.seconds:
+        for turn, bed, batch in turns:
+            if turn and args.seconds and time.monotonic() - began > args.seconds:
                 break
-            run_batch(bed, baseline, batch)
+            run_batch(bed, batch)
             for case in batch:
-                ran += 1
+                kept[case.scenario.kind, "run"] += 1
+                kept[case.scenario.kind, "failed"] += bool(case.wrong)
                 idle += not case.fired
                 codes[case.fault.name, case.first[0], case.last[0]] += 1
                 if case.wrong:
@@ -328,7 +398,8 @@ def main():
                     if len(bad) <= 40:
                         print(f"FAILED {bad[-1]}", flush=True)
     finally:
-        bed.close()
+        for bed in beds.values():
+            bed.close()
         if args.keep:
             print(folder)
         else:
@@ -339,9 +410,15 @@ def main():
         print(f"  {idle} faults did not happen: the call was not made again in that run")
     for text in bad[40:]:
         print(f"FAILED {text[:300]}")
-    print(f"fault matrix: {size} cases, {ran} run{'' if ran == size else ' (a sample)'}, {ran - min(len(bad), ran)} passed, {len(bad)} failed, "
-          f"{time.monotonic() - began:.0f} s, seed {seed}")
-    print(f"{ran - min(len(bad), ran)} passed, {len(bad)} failed")
+    total = collections.Counter()
+    for row in sorted({row for row, _ in kept}):
+        n = {what: kept[row, what] for what in ("cases", "run", "failed")}
+        total.update(n)
+        print(f"{row:36} {n['cases']:7} cases {n['run']:7} run {n['run'] - n['failed']:7} passed {n['failed']:4} failed")
+    ran, passed = total["run"], total["run"] - total["failed"]
+    print(f"fault matrix: {total['cases']} cases, {ran} run{'' if ran == total['cases'] else ' (a sample)'}, {passed} passed, "
+          f"{len(bad)} failed, {time.monotonic() - began:.0f} s, seed {seed}")
+    print(f"{passed} passed, {len(bad)} failed")
     return 1 if bad else 0
 
 

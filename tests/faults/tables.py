@@ -1,13 +1,13 @@
-"""What the fault matrix is made of: kinds of fault, levels of preparation, workflows.
+"""What the fault matrix is made of: kinds of fault and workflows (nets.py: the elements and what is there before).
 
 A scenario is one row: the workflow, what must exist before, the pages of its form. The calls that go wrong are not written down here: they
 are recorded from a run without faults. A workflow that talks to elements and has no row fails the suite.
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from nets import (DROP, LIGHT, PORT, create_device, create_fiber, create_service, create_spectrum, modify_service, modify_spectrum, name, on, upgrade)
 
 FAILED = ("failed", "inconsistent_data", "api_unavailable")
-DOMAIN = ".example.net"
-PORT, DROP = "1-A-1-L1", "1-A-3-T1"
 
 # ---- faults -----------------------------------------------------------------------------------------------------------------------------
 
@@ -26,6 +26,7 @@ class Fault:
     codes: tuple
     long: bool = False         # only with --long
     names_call: bool = True    # the call that went wrong is the one that suffers from it
+    web: bool = False          # of HTTP; the others are of TL1
 
 
 LOST = ("outcome-unknown", "try-again", "protocol-error")
@@ -75,103 +76,117 @@ FAULTS = (
     Fault("clock", {"fault": "clock", "shift_ms": 86400000}, (READS, WRITES), EXECUTED, (), True),
 )
 
-# ---- what is there before ---------------------------------------------------------------------------------------------------------------
+def web(name, do, *more, **words):
+    return Fault("web-" + name, do, *more, web=True, **words)
 
 
-def names(k):
-    return f"x{k:03d}a", f"x{k:03d}z"
+def status(code, **more):
+    return {"fault": "status", "status": code, **more}
 
 
-def device_page(bed, k, end):
-    node = names(k)[end]
-    address, port = bed.address(node)
-    return {"partner_id": bed.owner, "pop_id": bed.pop, "fqdn": node + DOMAIN, "platform": "Infinera FlexILS", "device_type": "ROADM",
-            "management_ip": address, "management_port": port, "mode": "manage"}
+def body(variant, **more):
+    return {"fault": "body", "variant": variant, **more}
 
 
-def create_device(bed, k, end=0):
-    return [{"product": bed.product("Optical Device")}, device_page(bed, k, end), {}]
-
-
-def create_fiber(bed, k):
-    a, z = (bed.subscription("Optical Device", n) for n in names(k))
-    return [{"product": bed.product("Optical Fiber")}, {"partner_id": bed.owner, "device_a": a, "device_z": z},
-            {"port_a": PORT, "port_z": PORT, "kind": "span", "segments": [{"fiber_type": "G.652.D", "length_m": 62000}],
-             "measured_loss_az_cdb": 1464}, {}]
-
-
-def first_route(form):
-    """The first route that a page offers."""
-    return next(d["enum"][0] for name, d in form["$defs"].items() if "Route" in name)
-
-
-def create_spectrum(bed, k):
-    a, z = (bed.subscription("Optical Device", n) for n in names(k))
-    return bed.fill("create_optical_spectrum", {"product": bed.product("Optical Spectrum")}, {
-        "spectrum_name": names(k)[0] + "-light", "device_a": a, "device_z": z, "port_a": DROP, "port_z": DROP, "low_mhz": 193462500,
-        "high_mhz": 193537500, "route": first_route})
-
-
-def modify_spectrum(bed, k):
-    return bed.fill("modify_optical_spectrum", {"subscription_id": bed.subscription("Optical Spectrum", names(k)[0])},
-                    {"low_mhz": 193475000, "high_mhz": 193550000, "route": first_route})
-
-
-# level: (the level below, ((workflow, pages), ...)): run for every set, in this order
-LEVELS = {
-    "site": (None, ()),
-    "devices": ("site", (("create_optical_device", lambda b, k: create_device(b, k, 0)),
-                         ("create_optical_device", lambda b, k: create_device(b, k, 1)))),
-    "fiber": ("devices", (("create_optical_fiber", create_fiber),)),
-    "inventory": ("fiber", (("task_refresh_device", lambda b, k: [{"device": names(k)[0] + DOMAIN}]),
-                            ("task_refresh_device", lambda b, k: [{"device": names(k)[1] + DOMAIN}]))),
-    "light": ("inventory", (("create_optical_spectrum", lambda b, k: create_spectrum(b, k)),)),
-}
-
-PRODUCTS = ("optical_device", "optical_fiber", "optical_spectrum")  # all their workflows must stand below
+ANY, HARD = (READS, WRITES), LOST + ("device-refused",)
+WEB = (
+    web("refused", status(400, tag="invalid-value", text="no resources of the matrix"), ANY, NOT, ("device-refused",)),
+    web("in-use", status(409, tag="in-use", text="the matrix has it"), (WRITES,), NOT, ("conflict", "device-refused")),
+    web("access", status(403, tag="access-denied"), ANY, NOT, ("not-authenticated", "not-authorized", "device-refused")),
+    web("500", status(500), ANY, BOTH, HARD),
+    web("500-bare", status(500, body="none"), ANY, BOTH, HARD),
+    web("502-html", status(502, body="html"), ANY, BOTH, LOST),
+    web("503-after", status(503, retry_after=0), ANY, NOT, LOST),
+    web("429-after", status(429, retry_after=0), ANY, NOT, LOST),
+    web("password", {"fault": "login", "variant": "wrong-credentials"}, ANY, NOT, ("not-authenticated",)),
+    web("no-answer", {"fault": "silence"}, ANY, BOTH, LOST),
+    web("cut", {"fault": "drop"}, ANY, BOTH, LOST),
+    web("cut-inside", {"fault": "drop-mid-reply"}, ANY, BOTH, LOST),
+    web("malformed", body("malformed"), ANY, BOTH, LOST),
+    web("half", body("half"), ANY, BOTH, LOST),
+    web("html", body("html"), ANY, BOTH, LOST),
+    web("redirect", {"fault": "redirect"}, ANY, NOT, LOST + ("device-refused",)),
+    web("half-ignored", {"fault": "ignore"}, (WRITES,), EXECUTED, ("conflict", "inconsistent-data", "device-refused"), names_call=False),
+    web("no-op", {"fault": "no-op"}, (WRITES,), NOT, ("conflict", "inconsistent-data", "device-refused"), names_call=False),
+    web("unreachable", {"fault": "refuse", "duration_ms": 20}, (CONNECT,), NOT, LOST),
+    web("tls-close", {"fault": "tls", "variant": "close"}, (CONNECT,), NOT, LOST),
+)
 
 # ---- workflows --------------------------------------------------------------------------------------------------------------------------
+
+PRODUCTS = ("optical_device", "optical_fiber", "optical_spectrum", "optical_digital_service")  # all their workflows must stand below
 
 
 @dataclass(frozen=True)
 class Scenario:
+    net: str
     workflow: str
     level: str
     pages: object                     # (bed, set) -> pages of the start form
-    drift: tuple = ()                 # (end, class, aid, attributes): changed behind our back before it runs
+    drift: tuple = ()                 # (letter, class and aid or path, attributes): changed behind our back before it runs
     variant: str = ""
-    irreversible: tuple = field(default=())  # what an abort cannot bring back
+    lasting: bool = True              # may be aborted: software stays
 
     @property
     def name(self):
-        return self.workflow + ("/" + self.variant if self.variant else "")
+        return f"{self.net} {self.workflow}" + ("/" + self.variant if self.variant else "")
+
+    @property
+    def kind(self):
+        """Of which the result is told: the product, and the drivers it is made with."""
+        product = self.workflow.split("_", 1)[1].replace("_", " ")
+        return f"{product}, {self.variant[:3] if self.net == 'trx' else 'flexils' if self.net == 'line' else 'g30 + flexils'}"
 
 
-def on(product, end=0, *more):
-    """Pages of a workflow on the existing subscription of a set."""
-    return lambda bed, k: [{"subscription_id": bed.subscription(product, names(k)[end])}, *more]
+def modify_device(letter):
+    return lambda bed, k: on("Optical Device", letter)(bed, k) + [{"external_ids": [{"system": "inventory", "id": name(k, letter)}]}, {}]
 
 
-def modify_device(bed, k):
-    return on("Optical Device")(bed, k) + [{"external_ids": [{"system": "inventory", "id": names(k)[0]}]}, {}]
+def device(net, level, letter, variant=""):
+    """All workflows of a device."""
+    it = on("Optical Device", letter)
+    yield Scenario(net, "create_optical_device", "site", create_device(letter), variant=variant)
+    yield Scenario(net, "modify_optical_device", level, modify_device(letter), variant=variant)
+    yield Scenario(net, "validate_optical_device", level, it, variant=variant)
+    yield Scenario(net, "reconcile_optical_device", level, it, variant=variant)
+    yield Scenario(net, "terminate_optical_device", level, on("Optical Device", letter, {}), variant=variant)
 
 
+def others(net, product, level, text, modify, drift, variant=""):
+    """All workflows of what exists, but the one that creates it."""
+    slug = product.lower().replace(" ", "_").removesuffix("_100g")
+    for verb, pages, more in (("modify", modify, ()), ("validate", on(product, text), ()), ("reconcile", on(product, text), drift),
+                              ("terminate", on(product, text, {}), ())):
+        if pages is not None:
+            yield Scenario(net, f"{verb}_{slug}", level, pages, more, variant)
+
+
+SERVICE, G30_PORT, G42_PORT = "Optical Digital Service 100G", "ne:ne/shelf=1/slot=1/card/port=", "ioa-network-element:ne/equipment/card=1-4/port="
 SCENARIOS = (
-    Scenario("create_optical_device", "site", create_device),
-    Scenario("modify_optical_device", "devices", modify_device),
-    Scenario("validate_optical_device", "devices", on("Optical Device")),
-    Scenario("reconcile_optical_device", "devices", on("Optical Device")),
-    Scenario("terminate_optical_device", "devices", on("Optical Device", 0, {})),
-    Scenario("create_optical_fiber", "devices", create_fiber),
-    Scenario("modify_optical_fiber", "fiber", on("Optical Fiber", 0, {"measured_loss_az_cdb": 2540}, {})),
-    Scenario("validate_optical_fiber", "fiber", on("Optical Fiber")),
-    Scenario("reconcile_optical_fiber", "fiber", on("Optical Fiber"),
-             drift=((0, "OTS", PORT, {"LABEL": "mine"}), (1, "OTS", PORT, {"LABEL": "mine too", "EXPSPANLOSS": "OVER25DB"}))),
-    Scenario("terminate_optical_fiber", "fiber", on("Optical Fiber", 0, {})),
-    Scenario("create_optical_spectrum", "inventory", create_spectrum),
-    Scenario("modify_optical_spectrum", "light", modify_spectrum),
-    Scenario("validate_optical_spectrum", "light", on("Optical Spectrum")),
-    Scenario("reconcile_optical_spectrum", "light", on("Optical Spectrum"),
-             drift=((0, "SCG", DROP, {"LABEL": "mine"}), (1, "SCG", DROP, {"LABEL": "mine too"}), (0, "OSNC", DROP + "-1", {"LABEL": "theirs"}))),
-    Scenario("terminate_optical_spectrum", "light", on("Optical Spectrum", 0, {})),
+    *device("line", "devices", "a"),
+    Scenario("line", "create_optical_fiber", "devices", create_fiber(0)),
+    *others("line", "Optical Fiber", "fiber", "a", on("Optical Fiber", "a", {"measured_loss_az_cdb": 2540}, {}),
+            (("a", "OTS", PORT, {"LABEL": "mine"}), ("z", "OTS", PORT, {"LABEL": "mine too", "EXPSPANLOSS": "OVER25DB"}))),
+    Scenario("line", "create_optical_spectrum", "inventory", create_spectrum),
+    *others("line", "Optical Spectrum", "light", "a", modify_spectrum,
+            (("a", "SCG", DROP, {"LABEL": "mine"}), ("z", "SCG", DROP, {"LABEL": "mine too"}), ("a", "OSNC", DROP + "-1", {"LABEL": "theirs"}))),
+    *device("trx", "devices", "b", "g30"),
+    Scenario("trx", "create_optical_device", "site", create_device("b", "observe"), variant="g30-adopted"),
+    Scenario("trx", "task_upgrade_software", "devices", upgrade("b"), variant="g30", lasting=False),
+    *device("trx", "devices", "h", "g42"),
+    Scenario("trx", "create_optical_device", "site", create_device("h", "observe"), variant="g42-adopted"),
+    Scenario("trx", "task_upgrade_software", "devices", upgrade("h"), variant="g42", lasting=False),
+    Scenario("trx", "create_optical_fiber", "devices", create_fiber(0), variant="g30"),
+    *others("trx", "Optical Fiber", "patches", "b", None,
+            (("a", "SCG", DROP, {"LABEL": "mine"}), ("b", G30_PORT + "1", {"connected-to": "mine"})), "g30"),
+    Scenario("trx", "create_optical_fiber", "devices", create_fiber(1), variant="g42"),
+    *others("trx", "Optical Fiber", "patches", "h", None,
+            (("a", "SCG", "1-A-3-T2", {"LABEL": "mine"}), ("h", G42_PORT + "L1", {"connected-to": "mine"})), "g42"),
+    Scenario("service", "create_optical_digital_service", "inventory", create_service(3, light=LIGHT), variant="first"),
+    Scenario("service", "create_optical_digital_service", "service", create_service(4), variant="second"),
+    *others("service", SERVICE, "service", "c01", modify_service,
+            (("b", G30_PORT + "1", {"service-label": "mine"}), ("y", G30_PORT + "1/och-os", {"laser-enable": "disabled"}),
+             ("b", G30_PORT + "3", {"service-label": "mine"}), ("a", "SCH", DROP + "-1", {"SHUTTERSTATE": "CLOSED"})), "first"),
+    *(s for s in others("service", SERVICE, "shared", "c01", modify_service, (), "owner") if not s.workflow.startswith("reconcile")),
+    Scenario("service", "terminate_optical_digital_service", "shared", on(SERVICE, "c02", {}), variant="second"),
 )

@@ -285,7 +285,7 @@ lp_graph_add_link(struct lp_graph *graph, const struct lp_link *link, uint32_t *
         rc = check_ends(graph, link, err);
     if (rc != LP_OK)
         return rc;
-    if (copy.loss_cdb == 0)
+    if (copy.loss_cdb == 0 && link->osnr_cdb == 0)
         copy.loss_cdb = lp_osnr_guess_loss_cdb(&graph->rules, copy.length_m);
     if (copy.latency_ns == 0)
         copy.latency_ns = (uint32_t)((uint64_t)copy.length_m * 48967 / 10000);

@@ -56,7 +56,8 @@ struct lp_link {
     uint32_t length_m;
     uint32_t loss_cdb;   /* the better known: measured, else computed; 0: guessed from the length */
     uint32_t latency_ns; /* 0: from the length, 4.8967 us/km */
-    int32_t osnr_cdb;    /* of what comes out (leased spectrum: as delivered); 0: from the loss */
+    int32_t osnr_cdb;    /* of what comes out (leased spectrum: as delivered), whatever its loss; 0:
+                            from the loss */
     struct lp_range limit;    /* usable part of the band (leased spectrum); {0,0}: all of it */
     const char *const *risks; /* names of shared risks */
     size_t risk_count;

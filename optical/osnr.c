@@ -4,6 +4,7 @@
 #include <math.h>
 
 #define PER_SIGNAL 1e9 /* of lp_noise */
+enum { SPAN_M = 80000 };
 
 const struct lp_osnr_rules lp_osnr_defaults = {.constant_cdb = 5800,
                                                .launch_cdbm = 100,
@@ -40,6 +41,17 @@ uint64_t
 lp_noise_of_osnr(int32_t osnr_cdb)
 {
     return noise_of(osnr_cdb);
+}
+
+int32_t
+lp_osnr_guess_cdb(const struct lp_osnr_rules *rules, uint32_t length_m)
+{
+    uint32_t spans = length_m / SPAN_M + (length_m % SPAN_M != 0 ? 1 : 0);
+
+    if (spans == 0)
+        spans = 1;
+    return lp_osnr_cdb(spans
+                       * lp_noise_of_span(rules, lp_osnr_guess_loss_cdb(rules, length_m / spans)));
 }
 
 uint32_t

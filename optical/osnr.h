@@ -29,6 +29,8 @@ extern const struct lp_osnr_rules lp_osnr_defaults;
 uint64_t lp_noise_of_span(const struct lp_osnr_rules *rules, uint32_t loss_cdb);
 /** Noise of something whose OSNR is known, as of lp_noise_of_span. */
 uint64_t lp_noise_of_osnr(int32_t osnr_cdb);
+/** OSNR behind a way of that length that somebody else amplifies every 80 km. */
+int32_t lp_osnr_guess_cdb(const struct lp_osnr_rules *rules, uint32_t length_m);
 /** Loss of a span that was neither measured nor computed. */
 uint32_t lp_osnr_guess_loss_cdb(const struct lp_osnr_rules *rules, uint32_t length_m);
 /** OSNR of so much noise; INT32_MAX for none at all. */

@@ -399,7 +399,7 @@ add_wished(struct build *b, const char *member, struct lp_err *err)
 
 /** Losses and the like; the worse direction counts. */
 static void
-fill_link(struct lp_link *link, const json_t *doc)
+fill_link(const struct lp_graph *graph, struct lp_link *link, const json_t *doc)
 {
     int64_t az = lp_json_int(doc, LP_F_OPTICAL_FIBER_MEASURED_LOSS_AZ_CDB, 0);
     int64_t za = lp_json_int(doc, LP_F_OPTICAL_FIBER_MEASURED_LOSS_ZA_CDB, 0);
@@ -413,6 +413,9 @@ fill_link(struct lp_link *link, const json_t *doc)
         link->kind = LP_LINK_LEASED;
         link->osnr_cdb = (int32_t)lp_json_int(doc, LP_F_OPTICAL_FIBER_LEASED_OSNR_CDB, 0);
     }
+    if (link->kind == LP_LINK_LEASED && link->osnr_cdb == 0)
+        link->osnr_cdb = lp_osnr_guess_cdb(
+            lp_graph_rules(graph), (uint32_t)lp_json_int(doc, LP_F_OPTICAL_FIBER_LENGTH_M, 0));
     link->length_m = (uint32_t)lp_json_int(doc, LP_F_OPTICAL_FIBER_LENGTH_M, 0);
     link->loss_cdb =
         (uint32_t)(measured > 0 ? measured
@@ -476,7 +479,7 @@ add_fiber(struct build *b, const char *id, const json_t *doc, struct lp_err *err
                lp_json_str(json_array_get(ends, 1), "device", ""))
         == 0)
         return add_inside(b, id, ends, err);
-    fill_link(&link, doc);
+    fill_link(b->net->graph, &link, doc);
     link.a_port = (uint32_t)lp_json_int(json_array_get(ends, 0), "port", 0);
     link.z_port = (uint32_t)lp_json_int(json_array_get(ends, 1), "port", 0);
     names = json_object_get(doc, LP_F_OPTICAL_FIBER_SHARED_RISKS);

@@ -162,9 +162,12 @@ class Life(Network):
         fiber = self.ident("Optical Fiber", "lp.mil1")
         self.start("validate_optical_fiber", fiber)
         before = self.sim.hash()
-        self.sim.control(op="set", ne="lp.fir1", **{"class": "OTS"}, aid="1-A-2-L1", attrs={"LABEL": "mine"}, silent=True)
+        self.sim.control(op="set", ne="lp.fir1", **{"class": "OTS"}, aid="1-A-2-L1",
+                         attrs={"LABEL": "mine", "TXFIBERTYPE": "G.655.C", "PROVRXFIBERTYPE": "G.653.A"}, silent=True)
         failed = self.start("validate_optical_fiber", fiber, code=10)
         self.assertIn("lp.fir1", failed["failed_reason"])
+        for name, found in (("TXFIBERTYPE", "G.655.C"), ("PROVRXFIBERTYPE", "G.653.A")):
+            self.assertIn(f"{name}: expected G.652.D, found {found}", failed["failed_reason"])
         self.assertIn("mine", failed["failed_reason"])
         self.assertEqual(self.attribute("lp.fir1", "1-A-2-L1"), "mine")  # a validation writes nothing
         self.assertFalse(self.json("subscription", "show", fiber)["insync"])
@@ -306,6 +309,38 @@ class Life(Network):
         self.assertEqual(self.json("subscription", "show", fiber)["customer_id"], net)
         self.assertEqual(self.sim.hash(), before)
         self.start("terminate_partner", other)
+
+    def test_7_d_leased_spectrum_is_a_fiber_with_a_band(self):
+        ends = [self.json("subscription", "show", self.ident("Optical Device", name)) for name in ("lp.mil1", "florence")]
+        ports = [next(p["port_name"] for p in e["optical_device"]["ports"] if p["role"] == "ols-add-drop") for e in ends]
+        given = {"partner_id": ends[0]["customer_id"], "device_a": ends[0]["subscription_id"], "device_z": ends[1]["subscription_id"],
+                 "port_a": ports[0], "port_z": ports[1], "kind": "leased"}
+
+        def create(code=0, **more):
+            settings = [word for item in {**given, **more}.items() for word in ("--set", "%s=%s" % item)]
+            return self.cli("-o", "json", "process", "start", "create_optical_fiber", *settings, "--watch", code=code)
+        self.assertIn("leased spectrum has a low and a high edge", create(code=2).stderr)
+        self.assertIn("OPT-021", create(code=2, leased_low_mhz=193800000, leased_high_mhz=193600000).stderr)
+        self.assertIn("OPT-020", create(code=2, leased_low_mhz=193600000, leased_high_mhz=197000000).stderr)
+        self.assertIn("only leased spectrum has this", create(code=2, kind="patch", leased_low_mhz=193600000).stderr)
+        create(leased_low_mhz=193600000, leased_high_mhz=193800000, leased_length_m=500000, leased_until="2999-12-31")
+        self.assertEqual([self.attribute("lp.mil1", ports[0], name, "SCG") for name in ("LABEL", "INTFTYP")],
+                         [f"Physically connected to florence.example.net {ports[1]}.", "MANUALMODE-2"])
+        lease = self.ident("Optical Fiber", f"lp.mil1.example.net {ports[0]} ---")
+        self.start("validate_optical_fiber", lease)
+        for low, routes in ((193650000, 2), (194650000, 1)):  # over the lease within its band only
+            found = self.json("path", "find", "lp.mil1.example.net", "florence.example.net", "--low", str(low), "--high", str(low + 50000))
+            self.assertEqual(len(found["routes"]), routes, found)
+        self.assertIn('[label="leased 193600000-193800000 MHz", style=dashed];', self.cli("topology", "export", "--format", "dot").stdout)
+        self.assertIn("193600000-193800000  free", self.cli("spectrum", "show", lease).stdout)
+        self.start("modify_optical_fiber", lease, "--set", "leased_until=2020-01-31")
+        failed = self.start("validate_optical_fiber", lease, code=10)
+        self.assertIn("its lease ended on 2020-01-31", failed["failed_reason"])
+        self.cli("process", "abort", failed["process_id"], "--yes")
+        asked = self.start("terminate_optical_fiber", lease, code=3)["process_id"]  # an add/drop port goes out of service
+        self.cli("process", "resume", asked, "--set", "decision=approve")
+        self.daemon.wait_process(asked, "completed")
+        self.assertEqual(self.attribute("lp.mil1", ports[0], "LABEL", "SCG"), "")
 
     def test_8_the_network_is_shown(self):
         text = self.cli("topology", "show", "MIL1").stdout

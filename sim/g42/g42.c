@@ -238,8 +238,10 @@ tom_rule(const struct sim_box *box, const struct sim_at *chain, size_t count, co
     char aid[96];
     size_t i;
 
-    if (mode[0] == '\0' && type[0] == '\0')
-        return true;
+    if ((mode[0] == '\0' && type[0] == '\0')
+        || (json_object_get(changes, "required-type") == NULL
+            && json_object_get(changes, "phy-mode") == NULL))
+        return true; /* what it is was set by hand, and this is about something else */
     (void)snprintf(aid, sizeof aid, "%.40s-%.40s", lp_json_str(chain[count - 3].object, "name", ""),
                    lp_json_str(chain[count - 2].object, "name", ""));
     if (strcmp(mode, lp_json_str(tom, "phy-mode", "")) != 0 && g42_connected(box, aid))

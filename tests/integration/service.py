@@ -9,6 +9,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import drift  # noqa: E402
 import flexsim  # noqa: E402
 import lightpathd  # noqa: E402
 import network  # noqa: E402
@@ -235,7 +236,7 @@ def circuit(oel):
             'SRCSCHPOWEROFFSET=0,DSTSCHPOWEROFFSET=0,ROUTETYPE=OEL,INTRACARRSPECSHAPING=ENABLED,DIGITRIGGER=FALSE,RESTORATIONTRIGGER=OPTICALSF:IS']
 
 
-class Life(Services):
+class Life(Services, drift.Drift):
     """The end-to-end trace: create, a second client, changes and drift, the end."""
 
     MORE = ALIGNED
@@ -245,16 +246,6 @@ class Life(Services):
     def setUpClass(cls):
         super().setUpClass()
         cls.dark = cls.image()
-
-    @classmethod
-    def differences(cls, a, b, path=""):
-        """What is not the same, by its place."""
-        if isinstance(a, (dict, list)) and type(a) is type(b) and (isinstance(a, dict) or len(a) == len(b)):
-            for key in sorted(set(a) | set(b)) if isinstance(a, dict) else range(len(a)):
-                one, other = (a.get(key), b.get(key)) if isinstance(a, dict) else (a[key], b[key])
-                yield from cls.differences(one, other, f"{path}/{key}")
-        elif a != b:
-            yield f"{path}: {a} became {b}"
 
     def expect(self, mark, expected):
         told = self.told(mark)
@@ -324,23 +315,19 @@ class Life(Services):
         self.assertIn("exchanged", reply.body.decode())
         self.assertIn("Client port A (g30.rm01", reply.body.decode())
 
-    def test_6_drift_is_named_and_repaired(self):
-        service = self.service(FIRST)
-        port = "ne:ne/shelf=1/slot=1/card/port"
-        drifts = [("g30.rm01", f"{port}=1", {"ne:port": [{"port-id": 1, "service-label": "x"}]}, "service-label"),
-                  ("g30.bo01", f"{port}=1/och-os", {"ne:och-os": {"laser-enable": "disabled"}}, "laser-enable"),
-                  ("g30.rm01", f"{port}=3", {"ne:port": [{"port-id": 3, "service-label": "y"}]}, "service-label"),
-                  ("g30.bo01", f"{port}=3/eth100g", {"ne:eth100g": {"client-shutdown": "yes"}}, "client-shutdown")]
-        for node, path, body, name in drifts:
-            with self.subTest(node=node, name=name):
-                before = self.sim.hash()
-                self.sim.patch(node, path, body)
-                process = self.on(service, "validate_optical_digital_service", wanted=("failed", "inconsistent_data"))
-                self.assertIn(node, process["failed_reason"])
-                self.assertIn(name, process["failed_reason"])
-                self.cli("process", "abort", process["process_id"], "--yes")
-                self.through(self.daemon.start_process("reconcile_optical_digital_service", [{"subscription_id": service}]))
-                self.assertEqual(self.sim.hash(), before)
+    def test_6_T30_drift_is_named_and_repaired(self):
+        self.assertEqual(drift.without_row(drift.leaves_of("g30", "tables.c"), drift.G30, drift.G30_EXEMPT), [])
+        service, node, port = self.service(FIRST), "g30.bo01", "ne:ne/shelf=1/slot=1/card/port"
+        crs = next(c for c in self.sim.get(node, "ne:ne/services/CRS") if c["service-label"] == FIRST)
+        crs = ",".join(urllib.parse.quote(crs[end], safe="") for end in ("src-tp", "dst-tp"))
+        self.drift_of_leaves(service, node, drift.G30, {
+            "line port": (f"{port}=1", "port:port-1/1/1"), "client port": (f"{port}=3", "port:port-1/1/3"),
+            "och": (f"{port}=1/och-os", "och:port-1/1/1"), "eth100g": (f"{port}=3/eth100g", "eth100g:port-1/1/3"),
+            "pluggable": (f"{port}=3/pluggable", "pluggable:port-1/1/3"), "crs": (f"ne:ne/services/CRS={crs}", "xc:port-1/1/3")},
+                             others=[self.service("f007c02")])
+
+    def test_6_T30_drift_of_a_circuit(self):
+        self.drift_of_circuit(self.service(FIRST), "flex.rm01", "1-E1-1-T1A-1", "flex.bo01", "1-E1-1-T2A-1", 193462500, 193537500)
 
     def test_6a_D23_a_change_is_checked_like_a_new_one(self):
         first, modify = {"subscription_id": self.service(FIRST)}, "modify_optical_digital_service"
@@ -380,7 +367,7 @@ class Life(Services):
         self.assertEqual(root["channels"][0]["och_id"], 42)
         self.on(second, "validate_optical_digital_service")
         self.through(self.daemon.start_process("terminate_optical_digital_service", [{"subscription_id": second}]))
-        left = [d for d in self.differences(self.dark, self.image()) if not re.search(self.TUNING, d)]
+        left = [d for d in drift.differences(self.dark, self.image()) if not re.search(self.TUNING, d)]
         self.assertEqual(left, [])
 
 
@@ -404,7 +391,7 @@ class Days(Services):
     BOTH = {"line_ports_a": ["port-1/1/1", "port-1/1/2"], "line_ports_z": ["port-1/1/1", "port-1/1/2"]}
 
     def same(self, before, tuning=Life.TUNING):
-        self.assertEqual([d for d in Life.differences(before, self.image()) if not re.search(tuning, d)], [])
+        self.assertEqual([d for d in drift.differences(before, self.image()) if not re.search(tuning, d)], [])
 
     def claimed(self):
         """Claims of light of all fibers."""

@@ -5,9 +5,11 @@ import json
 import os
 import re
 import sys
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import drift  # noqa: E402
 import flexsim  # noqa: E402
 import lightpathd  # noqa: E402
 import network  # noqa: E402
@@ -76,7 +78,7 @@ class Far(service.Services):
         return self.through(self.daemon.start_process(MODIFY, [{"subscription_id": one}, answers, *more]))
 
 
-class Life(Far):
+class Life(Far, drift.Drift):
     """One channel over G42, from its first client to its last."""
 
     @classmethod
@@ -147,10 +149,31 @@ class Life(Far):
         self.assertEqual(self.way(one), short)
         self.sound(one)
 
+    def cross_connect(self, node):
+        name, = (x["name"] for x in self.sim.get(node, "ioa-network-element:ne/services/xcon") if "1-4-T1," in x["name"])
+        return "ioa-network-element:ne/services/xcon=" + urllib.parse.quote(name, safe="")
+
+    def test_6_T30_drift_is_named_and_repaired(self):
+        tables = drift.leaves_of("g42", "names.c")
+        self.assertEqual(drift.without_row(tables, drift.G42, drift.G42_EXEMPT), [])
+        one, ne = self.find_service("f007c01", "400G"), "ioa-network-element:ne"
+        port, facility = f"{ne}/equipment/card=1-4/port=", f"{ne}/facilities/"
+        self.drift_of_leaves(one, ENDS[1], drift.G42, {
+            "line port": (port + "L1", "port:1-4-L1"), "client port": (port + "T1", "port:1-4-T1"), "tom": (port + "T1/tom", "tom:1-4-T1"),
+            "scg": (facility + "super-channel-group=1-4-L1", "scg:1-4-L1"), "sc": (facility + "super-channel=1-4-L1", "sc:1-4-L1"),
+            "oc": (facility + "optical-carrier=1-4-L1-1", "oc:1-4-L1-1"), "ptp": (facility + "trib-ptp=1-4-T1", "ptp:1-4-T1"),
+            "eth": (facility + "ethernet=1-4-T1", "eth:1-4-T1"), "xc": (self.cross_connect(ENDS[1]), "xc:1-4-T1")},
+            others=[self.find_service("f007c02"), self.find_service("f007c03")])
+
+    def test_6a_T30_a_cross_connect_that_is_gone(self):
+        one = self.find_service("f007c01", "400G")
+        self.drifted(one, lambda: self.sim.control(op="delete", ne=ENDS[0], path=self.cross_connect(ENDS[0])), {(ENDS[0], "xc:1-4-T1", "")},
+                     {ENDS[0]})
+
     LEFT_BEHIND = r"/tom/(phy-mode|required-type|required-subtype): |/facilities/(ethernet|trib-ptp): None became"  # what a pluggable brings
 
     def is_dark(self):
-        left = [d for d in service.Life.differences(self.dark, self.image()) if not re.search(self.LEFT_BEHIND, d)]
+        left = [d for d in drift.differences(self.dark, self.image()) if not re.search(self.LEFT_BEHIND, d)]
         self.assertEqual(left, [])
         for node in ENDS:
             for kind in ("ethernet", "trib-ptp"):

@@ -255,13 +255,34 @@ wish_line(struct ir_planner *p, const json_t *intent)
 static enum lp_code
 wish_eth(struct ir_planner *p, const json_t *intent, const char *port, const char *rate)
 {
+    static const struct ir_kept mapping[] = {{"mapping-mode", "GMP"}}; /* of a new one, too */
+    const char *reference = ir_ref(p->arena, g30_container(rate), port);
     json_t *attrs =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "eth-fec-type",
                   strcmp(rate, "400GE") == 0 ? "enabled" : "auto", "admin-status", "up",
                   "client-shutdown", "no", "loopback-enable", "disabled", "test-signal-enable",
                   "NONE", "service-label", lp_json_str(intent, "label", ""));
 
-    return ir_wish(p, intent, ir_ref(p->arena, g30_container(rate), port), attrs);
+    enum lp_code rc = ir_keep(p, reference, mapping, LP_COUNT(mapping), attrs);
+
+    if (rc == LP_OK)
+        return ir_wish(p, intent, reference, attrs);
+    json_decref(attrs);
+    return rc;
+}
+
+/* The pluggable of a client is up; that is said only where it is not. */
+static enum lp_code
+wish_pluggable(struct ir_planner *p, const json_t *intent, const char *port)
+{
+    static const struct ir_kept up[] = {{"admin-status", "up"}};
+    const char *reference = ir_ref(p->arena, "pluggable", port);
+    json_auto_t *attrs = json_object();
+    enum lp_code rc = ir_keep(p, reference, up, LP_COUNT(up), attrs);
+
+    return rc == LP_OK && json_object_size(attrs) > 0
+               ? ir_wish(p, intent, reference, lp_json_take(&attrs))
+               : rc;
 }
 
 static enum lp_code
@@ -281,6 +302,8 @@ wish_client(struct ir_planner *p, const json_t *intent)
     rc = ir_set_label(p, intent, "service-label", attrs);
     if (rc == LP_OK)
         rc = ir_wish(p, intent, ir_ref(p->arena, "port", name), lp_json_take(&attrs));
+    if (rc == LP_OK)
+        rc = wish_pluggable(p, intent, name);
     return rc == LP_OK ? wish_eth(p, intent, name, rate) : rc;
 }
 
@@ -544,8 +567,9 @@ plan_port(struct ir_planner *p, const char *name, const json_t *moving)
     return rc == LP_OK ? write_children(&x) : rc;
 }
 
+/* Amplifiers and pluggables: no mode of a port makes them come and go. */
 static enum lp_code
-plan_amplifier(struct ir_planner *p, const char *reference, const json_t *wish)
+plan_plain(struct ir_planner *p, const char *reference, const json_t *wish)
 {
     const struct ir_op like = {.phase = LP_PHASE_PREPARE,
                                .object = reference,
@@ -573,9 +597,11 @@ g30_plan(struct ir_planner *p)
 
         if (rc != LP_OK)
             continue;
-        if (strcmp(prefix, "amp") == 0)
-            rc = plan_amplifier(p, reference, wish);
-        else if (json_object_get(done, name) == NULL)
+        if (strcmp(prefix, "amp") == 0 || strcmp(prefix, "pluggable") == 0) {
+            rc = plan_plain(p, reference, wish);
+            continue;
+        }
+        if (json_object_get(done, name) == NULL)
             rc = plan_port(p, name, moving);
         (void)json_object_set_new(done, name, json_true());
     }

@@ -39,11 +39,14 @@ static const struct ir_leaf eth_leaves[] = {
     {"admin-status", IR_ENUM, IR_TRAFFIC, "up|down|up-no-alm", 0, 0},
     {"service-label", IR_TEXT, 0, NULL, 0, 128},
     {"eth-fec-type", IR_ENUM, IR_TRAFFIC, "auto|enabled|disabled", 0, 0},
-    {"mapping-mode", IR_ENUM, IR_READ_ONLY, NULL, 0, 0},
+    {"mapping-mode", IR_ENUM, IR_TRAFFIC, NULL, 0, 0},
     {"client-shutdown", IR_ENUM, IR_TRAFFIC, "yes|no", 0, 0},
     {"loopback-enable", IR_ENUM, IR_TRAFFIC, "enabled|disabled", 0, 0},
     {"loopback-type", IR_ENUM, IR_TRAFFIC, "none|terminal|facility", 0, 0},
     {"test-signal-enable", IR_TEXT, IR_TRAFFIC, NULL, 0, 32},
+};
+static const struct ir_leaf pluggable_leaves[] = {
+    {"admin-status", IR_ENUM, IR_TRAFFIC, "up|down|up-no-alm", 0, 0},
 };
 static const struct ir_leaf amp_leaves[] = {
     {"admin-status", IR_ENUM, IR_TRAFFIC, "up|down|up-no-alm", 0, 0},
@@ -69,6 +72,7 @@ static const struct ir_class classes[] = {
     {"och", "ne:och-os", NULL, false, NULL, NULL, NULL, LEAVES(och_leaves)},
     {"eth100g", "ne:eth100g", NULL, false, NULL, NULL, NULL, LEAVES(eth_leaves)},
     {"eth400g", "ne:eth400g", NULL, false, NULL, NULL, NULL, LEAVES(eth_leaves)},
+    {"pluggable", "ne:pluggable", NULL, false, NULL, NULL, NULL, LEAVES(pluggable_leaves)},
     {"amp", "ne:amplifier", "amplifier-name", false, NULL, NULL, NULL, LEAVES(amp_leaves)},
     {"card", "ne:card", NULL, false, NULL, NULL, NULL, LEAVES(card_leaves)},
 };

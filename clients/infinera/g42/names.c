@@ -57,7 +57,10 @@ static const struct ir_leaf tom_leaves[] = {
     {"phy-mode", IR_TEXT, IR_GUARDED, NULL, 0, 32},
     ADMIN, LABEL, ALARM, OPER,
 };
-static const struct ir_leaf scg_leaves[] = {ADMIN, LABEL, ALARM, OPER};
+static const struct ir_leaf scg_leaves[] = {
+    {"line-system-mode", IR_ENUM, 0, "openwave|managed", 0, 0},
+    ADMIN, LABEL, ALARM, OPER,
+};
 static const struct ir_leaf sc_leaves[] = {
     {"carrier-mode", IR_ENUM, IR_GUARDED, NULL, 0, 0},
     {"carriers", IR_SET, IR_GUARDED, NULL, 0, 0},
@@ -66,6 +69,8 @@ static const struct ir_leaf sc_leaves[] = {
 };
 static const struct ir_leaf oc_leaves[] = {
     {"frequency", IR_INT, IR_TRAFFIC | IR_AS_TEXT, NULL, 0, 196125000},
+    {"frequency-offset", IR_INT, IR_TRAFFIC, NULL, -6000, 6000},
+    {"tx-cd", IR_DECIMAL, IR_TRAFFIC, NULL, -21100000, 21100000},
     {"tx-power", IR_DECIMAL, IR_TRAFFIC, NULL, G42_POWER_MIN_CDBM, G42_POWER_MAX_CDBM},
     ADMIN, LABEL, ALARM, OPER,
 };
@@ -77,6 +82,8 @@ static const struct ir_leaf eth_leaves[] = {
     {"fec-mode", IR_ENUM, IR_TRAFFIC, "enabled|disabled", 0, 0},
     {"loopback", IR_ENUM, IR_TRAFFIC, "none|terminal|facility", 0, 0},
     {"test-signal-type", IR_ENUM, IR_TRAFFIC, "none|prbs|square-wave", 0, 0},
+    {"test-signal-direction", IR_ENUM, IR_TRAFFIC, "ingress|egress", 0, 0},
+    {"test-signal-monitoring", IR_ENUM, IR_TRAFFIC | IR_AS_BOOL, "true|false", 0, 0},
     {"lldp-admin-status", IR_ENUM, 0, "disabled|rx-only|tx-and-rx", 0, 0},
     {"lldp-ingress-mode", IR_ENUM, 0, "snoop|forward", 0, 0},
     {"lldp-egress-mode", IR_ENUM, 0, "snoop|forward", 0, 0},

@@ -154,12 +154,42 @@ check_mode(struct ir_planner *p, const json_t *intent, const char *port)
     return LP_OK;
 }
 
+/* What an object has by itself while it is used. */
+static enum lp_code
+keep(struct ir_planner *p, const json_t *intent, const char *prefix, const char *name,
+     const struct ir_kept *kept, size_t count, json_t *attrs)
+{
+    return lp_json_true(intent, "present")
+               ? ir_keep(p, ir_ref(p->arena, prefix, name), kept, count, attrs)
+               : LP_OK;
+}
+
+static enum lp_code
+wish_group(struct ir_planner *p, const json_t *intent, const char *port)
+{
+    static const struct ir_kept kept[] = {{"line-system-mode", "openwave"}};
+    json_t *attrs = in_use(intent);
+    enum lp_code rc = keep(p, intent, "scg", port, kept, LP_COUNT(kept), attrs);
+
+    if (rc == LP_OK)
+        return wish(p, intent, "scg", port, attrs);
+    json_decref(attrs);
+    return rc;
+}
+
 static enum lp_code
 wish_carrier(struct ir_planner *p, const json_t *intent, const char *port, int64_t center)
 {
+    static const struct ir_kept kept[] = {{"frequency-offset", "0"}, {"tx-cd", "0.00"}};
     json_t *attrs = in_use(intent);
     int64_t power = lp_json_int(intent, "power_cdbm", 0);
+    enum lp_code rc =
+        keep(p, intent, "oc", g42_carrier(p->arena, port), kept, LP_COUNT(kept), attrs);
 
+    if (rc != LP_OK) {
+        json_decref(attrs);
+        return rc;
+    }
     if (lp_json_true(intent, "present")) {
         (void)lp_json_set_int(attrs, "frequency", center);
         if (!lp_json_true(intent, "laser"))
@@ -218,7 +248,7 @@ wish_line(struct ir_planner *p, const json_t *intent)
         if (rc == LP_OK)
             rc = wish_line_port(p, intent, line.ports[i]);
         if (rc == LP_OK)
-            rc = wish(p, intent, "scg", line.ports[i], in_use(intent));
+            rc = wish_group(p, intent, line.ports[i]);
     }
     if (rc == LP_OK)
         rc = wish_channel(p, intent, &line);
@@ -262,13 +292,21 @@ pick_subtype(struct ir_planner *p, const json_t *intent, const char *port, const
 static enum lp_code
 wish_signal(struct ir_planner *p, const json_t *intent, const char *port, const struct signal *s)
 {
+    static const struct ir_kept kept[] = {{"test-signal-direction", "egress"},
+                                          {"test-signal-monitoring", "false"}};
     const char *subtype = NULL;
     enum lp_code rc = s != NULL ? pick_subtype(p, intent, port, s, &subtype) : LP_OK;
     json_t *tom, *ptp, *eth;
 
     if (rc != LP_OK)
         return rc;
-    tom = in_use(intent), ptp = in_use(intent), eth = in_use(intent);
+    eth = in_use(intent);
+    rc = keep(p, intent, "eth", port, kept, LP_COUNT(kept), eth);
+    if (rc != LP_OK) {
+        json_decref(eth);
+        return rc;
+    }
+    tom = in_use(intent), ptp = in_use(intent);
     if (s != NULL) {
         (void)with(tom, "required-type", s->type);
         (void)with(tom, "required-subtype", subtype);

@@ -259,6 +259,8 @@ to_wire(const struct ir_leaf *leaf, const json_t *value)
 {
     char text[32];
 
+    if ((leaf->flags & IR_AS_BOOL) != 0)
+        return json_boolean(strcmp(json_string_value(value), "true") == 0);
     if (leaf->kind != IR_INT || (leaf->flags & IR_AS_TEXT) == 0)
         return json_deep_copy(value);
     (void)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));

@@ -146,6 +146,30 @@ ir_wish(struct ir_planner *p, const json_t *intent, const char *reference, json_
     return rc;
 }
 
+enum lp_code
+ir_keep(struct ir_planner *p, const char *reference, const struct ir_kept *kept, size_t count,
+        json_t *attrs)
+{
+    const char *name;
+    const struct ir_class *class =
+        ir_class_find(p->platform, ir_cut(p->arena, reference, ':', &name));
+    const json_t *actual = NULL;
+    enum lp_code rc = ir_get(p, reference, &actual);
+
+    for (size_t i = 0; rc == LP_OK && class != NULL && i < count; i++) {
+        const json_t *is = json_object_get(actual, kept[i].name);
+        const struct ir_leaf *leaf = ir_leaf_find(class, kept[i].name);
+        json_auto_t *text = json_string(kept[i].value), *value = NULL;
+
+        if (is == NULL || leaf == NULL)
+            continue;
+        value = ir_normal(leaf, text);
+        if (!ir_same(value, is))
+            (void)json_object_set(attrs, kept[i].name, value);
+    }
+    return rc;
+}
+
 const json_t *
 ir_wished(const struct ir_planner *p, const char *reference)
 {

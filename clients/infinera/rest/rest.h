@@ -30,6 +30,7 @@ enum ir_leaf_flag {
     IR_AS_TEXT = 2,   /* a number that goes over the wire as a text (64 bits) */
     IR_GUARDED = 4,   /* changes only while the object is out of service */
     IR_TRAFFIC = 8,   /* changing it touches traffic */
+    IR_AS_BOOL = 16,  /* "true" or "false" that goes over the wire as a boolean */
 };
 
 struct ir_leaf {
@@ -198,6 +199,13 @@ void ir_planner_source(struct ir_planner *p, struct ir_source *out);
  * present beats those of absent ones; two present ones that differ are LP_INVALID. */
 enum lp_code ir_wish(struct ir_planner *p, const json_t *intent, const char *reference,
                      json_t *attrs) LP_MUST_CHECK;
+/** What a new object has by itself and must keep: asked for (added to attrs) where it is otherwise
+ * now, and never written into an object that has yet to appear. */
+struct ir_kept {
+    const char *name, *value;
+};
+enum lp_code ir_keep(struct ir_planner *p, const char *reference, const struct ir_kept *kept,
+                     size_t count, json_t *attrs) LP_MUST_CHECK;
 /** Does a fiber end at the port, once the plan is carried out? Such a port stays up, as the fiber
  * wants it, whatever service it is free of. */
 enum lp_code ir_is_cabled(struct ir_planner *p, const char *port, bool *out) LP_MUST_CHECK;

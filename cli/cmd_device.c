@@ -403,6 +403,46 @@ print_plan(struct cli *cli, const json_t *plan)
     json_array_foreach(operations, i, op) print_operation(cli, plan, i, op);
 }
 
+/* What an element could be put back to, and how it differs from that by now. */
+static void
+print_points(struct cli *cli, const json_t *plans)
+{
+    const json_t *list = json_object_get(plans, "plans");
+    const json_t *elements =
+        json_object_get(json_array_get(list, json_array_size(list) - 1), "elements");
+    const char *id;
+    json_t *point, *change;
+    size_t i;
+
+    json_object_foreach(json_object_get(plans, "rollback_points"), id, point)
+    {
+        const json_t *changes = json_object_get(point, "changes");
+
+        cli_putf(&cli->out, CLI_BOLD, "Rollback point ");
+        if (json_object_get(point, "id") != NULL)
+            fprintf(cli->out.file, "%lld  %s", (long long)lp_json_int(point, "id", 0),
+                    lp_json_str(json_object_get(elements, id), "name", id));
+        else
+            fprintf(cli->out.file, "none  %s",
+                    lp_json_str(json_object_get(elements, id), "name", id));
+        if (changes != NULL)
+            fprintf(cli->out.file, "  %zu differences", json_array_size(changes));
+        fputs("\n", cli->out.file);
+        json_array_foreach(changes, i, change)
+        {
+            char *path = cli_clean(lp_json_str(change, "path", ""), false);
+            char *was = value_text(json_object_get(change, "was"));
+            char *is = value_text(json_object_get(change, "is"));
+
+            fprintf(cli->out.file, "        %s %s: %s -> %s\n",
+                    lp_json_str(change, "operation", ""), path, was, is);
+            free(path);
+            free(was);
+            free(is);
+        }
+    }
+}
+
 enum lp_code
 cli_plan_show(struct cli *cli, struct lp_err *err)
 {
@@ -418,6 +458,8 @@ cli_plan_show(struct cli *cli, struct lp_err *err)
         cli_print_json(cli, plans);
     else
         json_array_foreach(json_object_get(plans, "plans"), i, plan) print_plan(cli, plan);
+    if (!cli->json)
+        print_points(cli, plans);
     return LP_OK;
 }
 

@@ -268,6 +268,19 @@ struct lp_driver {
                         struct lp_err *);
     /** True unless the text is certainly a read. */
     bool (*raw_writes)(const char *text);
+
+    /* With LP_CAP_ROLLBACK_POINT, else NULL. */
+    /** Remembers the whole configuration: {"id"}. A second one does no harm. */
+    enum lp_code (*rollback_point)(struct lp_ne *, const struct lp_call *, const char *description,
+                                   json_t **out, struct lp_err *);
+    /** What is otherwise now: {"id","changes":[{"path","operation","was","is"}]}. LP_NOT_FOUND,
+     * LP_REFUSED: the element has no such point (any more). */
+    enum lp_code (*rollback_diff)(struct lp_ne *, const struct lp_call *, const json_t *point,
+                                  json_t **out, struct lp_err *);
+    /** Puts the whole configuration back, if nothing but `objects` (references as in plans) is
+     * otherwise; else LP_CONFLICT with detail {"foreign":[path...]}, and nothing is done. */
+    enum lp_code (*rollback)(struct lp_ne *, const struct lp_call *, const json_t *point,
+                             const json_t *objects, struct lp_err *);
 };
 #define LP_DRIVER_CAP(cap) (UINT64_C(1) << (cap))
 

@@ -535,6 +535,7 @@ send_to(struct exchange *x, size_t address)
                                                  .connects = lp_http_connects(http) - connects,
                                                  .unknown = code == LP_UNKNOWN});
     }
+    rc->connections += lp_http_connects(http) - connects;
     lp_credential_wipe(&credential);
     return code;
 }
@@ -691,6 +692,7 @@ take_session(struct lp_restconf *rc, struct lp_err *err)
     if (code != LP_OK)
         return code;
     rc->asked = true;
+    rc->connections++; /* one that somebody else opened, perhaps */
     return rc_take(rc, false, &rc->session, err);
 }
 
@@ -823,6 +825,12 @@ lp_restconf_send(struct lp_restconf *rc, const struct lp_call *call,
     lp_http_reply_free(&x.raw);
     lp_buf_free(&path);
     return code;
+}
+
+uint64_t
+lp_restconf_connections(const struct lp_restconf *rc)
+{
+    return rc != NULL ? rc->connections : 0;
 }
 
 void

@@ -121,6 +121,10 @@ enum lp_code lp_restconf_write(struct lp_restconf *rc, const struct lp_call *cal
 /** DELETE; what is not there is LP_OK with *gone (may be NULL) false. */
 enum lp_code lp_restconf_delete(struct lp_restconf *rc, const struct lp_call *call,
                                 const char *path, bool *gone, struct lp_err *err) LP_MUST_CHECK;
+/** Changes whenever another connection than before answers the handle: what was asked over the old
+ * one (who are you?) has to be asked again. TLS verifies every connection by itself. 0: none yet.
+ */
+uint64_t lp_restconf_connections(const struct lp_restconf *rc);
 /** Runs "module:rpc" with an input object (stolen; NULL: no input). *out (may be NULL): new
  * reference to its output, {} when it has none. */
 enum lp_code lp_restconf_rpc(struct lp_restconf *rc, const struct lp_call *call, const char *rpc,
@@ -135,10 +139,19 @@ enum lp_code lp_restconf_rpc(struct lp_restconf *rc, const struct lp_call *call,
  * *out: the object in its "ietf-restconf:notification" member or, unwrapped, as it came. Opens the
  * element's one stream when it is not open; after a break goes on behind the last event id.
  * LP_NOT_FOUND: none came. LP_RETRYABLE: the stream ended, or was given up for a session of
- * commands; the next call opens another. LP_UNSUPPORTED: the element has no such stream.
+ * commands; a later call opens another, with TLS verified as for the first: a second after the
+ * break, twice as long after each further one that brought nothing, at most a minute. Until then a
+ * call waits, and is LP_RETRYABLE when its time ends first. LP_UNSUPPORTED: the element has no such
+ * stream.
  */
 enum lp_code lp_restconf_next(struct lp_restconf *rc, const struct lp_call *call, const char *path,
                               int64_t wait_ms, json_t **out, struct lp_err *err) LP_MUST_CHECK;
+
+/** Is the stream of this handle open? */
+bool lp_restconf_listens(const struct lp_restconf *rc);
+/** Waits, wait_ms at most, until the stream may be opened (again). LP_RETRYABLE: not yet. */
+enum lp_code lp_restconf_turn(struct lp_restconf *rc, const struct lp_call *call, int64_t wait_ms,
+                              struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- the pool; made by the driver host ---- */
 

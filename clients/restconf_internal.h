@@ -53,8 +53,11 @@ struct lp_restconf {
     const char *addresses; /* all of them, joined */
     struct rc_session *session, *stream_session;
     struct lp_http_stream *stream;
-    char last_id[256]; /* of the stream */
-    bool asked;        /* the breaker waits to be told */
+    char last_id[256];         /* of the stream */
+    unsigned stream_breaks;    /* since the last notification */
+    int64_t stream_not_before; /* monotonic us: it is opened again then */
+    uint64_t connections;      /* that answered this handle so far */
+    bool asked;                /* the breaker waits to be told */
     const struct lp_call *call;
 };
 

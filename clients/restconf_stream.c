@@ -1,9 +1,19 @@
 /* Notifications: the element's one event stream. RFC 8040 section 6. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "clients/restconf_internal.h"
+
+#define REST_MS      1000 /* behind the first break; each further one doubles it */
+#define REST_MOST_MS 60000
+
+bool
+lp_restconf_listens(const struct lp_restconf *rc)
+{
+    return rc->stream != NULL;
+}
 
 static void
 close_stream(struct lp_restconf *rc)
@@ -126,6 +136,50 @@ wait_event(struct lp_restconf *rc, int64_t wait_ms, json_t **out, struct lp_err 
     }
 }
 
+/* An element that ends its stream at once, or refuses it, is not asked without a pause. */
+static void
+rest_after_break(struct lp_restconf *rc)
+{
+    int64_t rest = REST_MS;
+
+    for (unsigned i = 0; i < rc->stream_breaks && rest < REST_MOST_MS; i++)
+        rest *= 2;
+    rc->stream_breaks++;
+    rc->stream_not_before = lp_clock_mono_us(lp_driver_host_clock(rc->host))
+                            + (rest < REST_MOST_MS ? rest : REST_MOST_MS) * 1000;
+}
+
+static enum lp_code
+wait_for_turn(struct lp_restconf *rc, int64_t wait_ms, struct lp_err *err)
+{
+    const struct lp_clock *clock = lp_driver_host_clock(rc->host);
+    int64_t end = lp_clock_mono_us(clock) + wait_ms * 1000;
+
+    while (lp_clock_mono_us(clock) < rc->stream_not_before) {
+        if (rc_left_ms(rc) <= 0 || lp_clock_mono_us(clock) >= end)
+            return lp_fail(
+                err, LP_RETRYABLE,
+                "the notifications of %s broke off %u times; they are asked for again in "
+                "%lld ms",
+                rc->element.name, rc->stream_breaks,
+                (long long)(rc->stream_not_before - lp_clock_mono_us(clock)) / 1000);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    return LP_OK;
+}
+
+enum lp_code
+lp_restconf_turn(struct lp_restconf *rc, const struct lp_call *call, int64_t wait_ms,
+                 struct lp_err *err)
+{
+    enum lp_code code;
+
+    rc->call = call;
+    code = wait_for_turn(rc, wait_ms, err);
+    rc->call = NULL;
+    return code;
+}
+
 enum lp_code
 lp_restconf_next(struct lp_restconf *rc, const struct lp_call *call, const char *path,
                  int64_t wait_ms, json_t **out, struct lp_err *err)
@@ -133,13 +187,23 @@ lp_restconf_next(struct lp_restconf *rc, const struct lp_call *call, const char 
     enum lp_code code = LP_OK;
 
     rc->call = call;
-    if (rc->stream == NULL)
+    if (rc->stream == NULL) {
+        code = wait_for_turn(rc, wait_ms, err);
+        if (code != LP_OK) {
+            rc->call = NULL;
+            return code;
+        }
         code = open_stream(rc, path, err);
+    }
     if (code == LP_OK) {
         code = wait_event(rc, wait_ms, out, err);
         if (code != LP_OK && code != LP_NOT_FOUND)
             close_stream(rc);
     }
+    if (code == LP_OK)
+        rc->stream_breaks = 0;
+    else if (rc->stream == NULL)
+        rest_after_break(rc);
     rc->call = NULL;
     return code;
 }

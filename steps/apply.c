@@ -248,9 +248,11 @@ identity_of(struct lp_run *run, const struct applying *applying, const char *ele
     return rc;
 }
 
+enum way { FORWARD, BACK, BACK_AT_LAST /* nothing of the element is left to be undone */ };
+
 /** Sends one operation to an element that is held alone. *parked: the locks are not ours now. */
 static enum lp_code
-execute(struct lp_run *run, json_t *doc, const json_t *identity, const json_t *op,
+execute(struct lp_run *run, json_t *doc, const json_t *identity, const json_t *op, enum way way,
         const json_t *produced, json_t **report, bool *parked, struct lp_err *err)
 {
     struct lp_device **devices = NULL;
@@ -264,6 +266,8 @@ execute(struct lp_run *run, json_t *doc, const json_t *identity, const json_t *o
     rc = lp_device_same(devices[0], identity, err);
     if (rc == LP_CONFLICT)
         err->code = rc = LP_REFUSED; /* another element: planning again would not help */
+    if (rc == LP_OK && way == FORWARD)
+        rc = lp_rollback_take(devices[0], err);
     if (most > 0)
         devices[0]->deadline_us = lp_clock_mono_us(run->clock) + most * 1000;
     if (rc == LP_OK)
@@ -271,6 +275,8 @@ execute(struct lp_run *run, json_t *doc, const json_t *identity, const json_t *o
                                           err);
     if (rc == LP_OK && *report == NULL)
         rc = lp_fail(err, LP_INTERNAL, "driver %s reported nothing", devices[0]->driver->name);
+    if (rc == LP_OK && way == BACK_AT_LAST)
+        lp_rollback_tell(devices[0]);
     lp_devices_close(devices, 1, rc);
     return rc;
 }
@@ -301,8 +307,8 @@ apply_one(struct lp_run *run, const json_t *state, const struct applying *applyi
     if (rc != LP_OK)
         return rc;
     lp_run_progress(run, "%s", lp_json_str(op, "text", ""));
-    rc =
-        execute(run, doc, identity, op, json_object_get(before, "produced"), &report, &parked, err);
+    rc = execute(run, doc, identity, op, FORWARD, json_object_get(before, "produced"), &report,
+                 &parked, err);
     if (rc == LP_OK)
         return keep_report(run, op, report, err);
     return rc == LP_CONFLICT && !parked ? plan_again(run, state, applying, err) : rc;
@@ -466,8 +472,32 @@ for_good(enum lp_code rc)
            && rc != LP_PRECONDITION;
 }
 
+/** Is this the first operation of its element that can be undone, and so the last that is? */
 static enum lp_code
-undo_one(struct lp_run *run, const json_t *entry, struct lp_err *err)
+way_back(struct lp_run *run, const json_t *entry, enum way *way, struct lp_err *err)
+{
+    struct applying applying;
+    json_auto_t *plan = NULL;
+    const char *first = NULL;
+    json_t *op;
+    size_t i;
+    enum lp_code rc = load(run, &applying, err);
+
+    if (rc == LP_OK && applying.first != NULL)
+        rc = lp_plan_load(run->store, applying.first->hash, &plan, err);
+    free(applying.plans);
+    json_array_foreach(json_object_get(plan, "operations"), i, op)
+    {
+        if (first == NULL && json_is_object(json_object_get(op, "compensation"))
+            && lp_json_same(json_object_get(op, "element"), json_object_get(entry, "element")))
+            first = lp_json_str(op, "id", "");
+    }
+    *way = first != NULL && strcmp(first, lp_json_str(entry, "op", "")) == 0 ? BACK_AT_LAST : BACK;
+    return rc;
+}
+
+static enum lp_code
+undo_one(struct lp_run *run, const json_t *state, const json_t *entry, struct lp_err *err)
 {
     const char *element = lp_json_str(entry, "element", "");
     json_t *op = json_object_get(entry, "operation");
@@ -475,15 +505,21 @@ undo_one(struct lp_run *run, const json_t *entry, struct lp_err *err)
     json_auto_t *before = NULL;
     json_auto_t *report = NULL;
     bool parked = false;
+    enum way way = BACK;
     enum lp_code rc = lp_device_doc(run, element, &doc, err);
 
     if (rc == LP_OK)
         rc = lp_device_demand(run, doc, err);
     if (rc == LP_OK)
         rc = earlier(run, element, lp_json_str(entry, "op", ""), &before, err);
+    if (rc == LP_OK)
+        rc = way_back(run, entry, &way, err);
     if (rc != LP_OK)
         return rc;
-    rc = execute(run, doc, NULL, op, json_object_get(before, "produced"), &report, &parked, err);
+    rc = execute(run, doc, NULL, op, way, json_object_get(before, "produced"), &report, &parked,
+                 err);
+    if (rc != LP_OK && rc != LP_CONFLICT && for_good(rc)) /* a conflict: somebody else was there */
+        rc = lp_rollback_use(run, state, doc, element, &parked, err);
     if (rc != LP_OK && !parked && for_good(rc)) {
         lp_device_drifted(run, doc, err->msg);
         lp_err_prefix(err, "%s could not be brought back and is marked as drifted: ",
@@ -500,7 +536,6 @@ apply_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err
     json_t *row;
     enum lp_code rc = lp_run_compensations(run, &list, err);
 
-    (void)state;
     (void)delta;
     json_array_foreach(list, i, row)
     {
@@ -509,7 +544,7 @@ apply_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err
         if (rc != LP_OK)
             break;
         if (json_is_object(json_object_get(entry, "operation")))
-            rc = undo_one(run, entry, err);
+            rc = undo_one(run, state, entry, err);
         else
             lp_run_audit(run, "not_undone", json_string(lp_json_str(entry, "text", "")));
     }

@@ -4,6 +4,7 @@
  *   closure.c       what products look at, and what they desire
  *   devices.c       opening elements: locks, permission to write, evidence
  *   planning.c      the driver plans of all elements as one plan
+ *   rollback.c      rollback points, where elements offer them
  *   plan.c          steps plan and approve;  apply.c, verify.c  their steps
  *   device_reads.c  steps probe, read_inventory, command
  */
@@ -47,6 +48,19 @@ enum lp_code lp_device_same(struct lp_device *device, const json_t *identity,
                             struct lp_err *err) LP_MUST_CHECK;
 /** Stores at once that an element cannot be trusted to hold what it should. */
 void lp_device_drifted(struct lp_run *run, const json_t *doc, const char *why);
+
+/* ---- rollback.c: elements with LP_CAP_ROLLBACK_POINT; nothing happens for the others ---- */
+
+/** Takes the rollback point of this process, unless it has one. An element that refuses gives none.
+ */
+enum lp_code lp_rollback_take(struct lp_device *device, struct lp_err *err) LP_MUST_CHECK;
+/** Queues what differs from the point by now, to be shown with the plan. */
+void lp_rollback_tell(struct lp_device *device);
+/** err says why an operation could not be undone. Puts the element back to its point where that is
+ * safe: nothing but what this process planned has changed, and no other process has planned or
+ * changed anything on it. LP_OK, or err with the reason added; *parked: the locks are not ours. */
+enum lp_code lp_rollback_use(struct lp_run *run, const json_t *state, json_t *doc,
+                             const char *element, bool *parked, struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- planning.c ---- */
 

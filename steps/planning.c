@@ -171,6 +171,8 @@ plan_one(struct lp_device *device, const json_t *intents, bool take_over, struct
         rc = add_operations(device, plan, out->operations, err);
     if (rc == LP_OK)
         add_header(device, plan, out->header);
+    if (rc == LP_OK)
+        lp_rollback_tell(device);
     return rc;
 }
 

@@ -38,8 +38,9 @@ enum lp_code lp_plan_approval(struct lp_store *store, const char *process_id, co
                               int64_t *at_us, char actor[static 128],
                               struct lp_err *err) LP_MUST_CHECK;
 /** Everything about the plans of a process: {"process_id","plans":[{"n","hash","status",
- * "created_at","elements":{...},"operations":[{...,"step","applied"?}],"approval"?}]}.
- * LP_NOT_FOUND: the process has no plan. */
+ * "created_at","elements":{...},"operations":[{...,"step","applied"?}],"approval"?}],
+ * "rollback_points":{element id: {"at","id"?,"refused"?,"changes"?: what differed at the last
+ * look}}}. LP_NOT_FOUND: the process has no plan. */
 enum lp_code lp_process_plans_json(struct lp_store *store, const char *process_id, json_t **out,
                                    struct lp_err *err) LP_MUST_CHECK;
 

@@ -277,13 +277,41 @@ plan_json(struct lp_store *store, const struct lp_process_plan *plan, const stru
     return LP_OK;
 }
 
+/* {element: {"at","id"?,"refused"?,"changes"?}}: steps/rollback.c keeps them beside the operations.
+ */
+static enum lp_code
+rollback_points(const struct lp_rows *applied, json_t *out, struct lp_err *err)
+{
+    static const char *const kinds[] = {"rollback-point", "rollback-diff"};
+
+    for (size_t k = 0; k < LP_COUNT(kinds); k++)
+        for (size_t i = 0; i < lp_rows_count(applied); i++) {
+            const char *element = lp_rows_text(applied, i, "element_id");
+            json_auto_t *report = NULL;
+            json_t *entry = json_object_get(out, element);
+            enum lp_code rc;
+
+            if (strcmp(lp_rows_text(applied, i, "op_id"), kinds[k]) != 0)
+                continue;
+            rc = doc_of(applied, i, "report", &report, err);
+            if (rc != LP_OK)
+                return rc;
+            if (entry == NULL) {
+                entry = json_pack("{s:o}", "at", lp_device_time(lp_rows_int(applied, i, "at")));
+                (void)json_object_set_new(out, element, entry);
+            }
+            (void)json_object_update(entry, report);
+        }
+    return LP_OK;
+}
+
 enum lp_code
 lp_process_plans_json(struct lp_store *store, const char *process_id, json_t **out,
                       struct lp_err *err)
 {
     struct lp_process_plan *plans = NULL;
     struct lp_rows *applied = NULL, *approvals = NULL;
-    json_auto_t *list = json_array();
+    json_auto_t *list = json_array(), *points = json_object();
     size_t count = 0;
     enum lp_code rc = lp_process_plans(store, process_id, &plans, &count, err);
 
@@ -298,7 +326,10 @@ lp_process_plans_json(struct lp_store *store, const char *process_id, json_t **o
     for (size_t i = 0; rc == LP_OK && i < count; i++)
         rc = plan_json(store, &plans[i], applied, approvals, list, err);
     if (rc == LP_OK)
-        *out = json_pack("{s:s, s:O}", "process_id", process_id, "plans", list);
+        rc = rollback_points(applied, points, err);
+    if (rc == LP_OK)
+        *out = json_pack("{s:s, s:O, s:O}", "process_id", process_id, "plans", list,
+                         "rollback_points", points);
     lp_rows_free(applied);
     lp_rows_free(approvals);
     free(plans);

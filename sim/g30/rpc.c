@@ -367,39 +367,113 @@ rpc_rollback(struct sim_net *net, struct sim_box *box, const json_t *input, json
     return true;
 }
 
-/* Leaves that differ, with their old value (RFC 7952 metadata). */
-static json_t *
-differences(const json_t *old, const json_t *now)
+/* What differs, as a subtree with RFC 7952 metadata: entries of lists with their keys, leaves with
+ * their old value. */
+static void
+annotate(json_t *out, const char *name, const char *operation, const json_t *was)
 {
-    json_t *out = json_object(), *value, *sub;
-    const char *key;
-    char name[140];
+    char member[140];
 
-    json_object_foreach((json_t *)(uintptr_t)now, key, value)
-    {
-        const json_t *was = json_object_get(old, key);
+    (void)snprintf(member, sizeof member, "@%.128s", name);
+    (void)json_object_set_new(out, member,
+                              was == NULL ? json_pack("{s:s}", "coriant-rpc:operation", operation)
+                                          : json_pack("{s:s,s:O}", "coriant-rpc:operation",
+                                                      operation, "coriant-rpc:old-value", was));
+}
 
-        if (json_equal(was, value))
-            continue;
-        sub = json_is_object(value) && json_is_object(was) ? differences(was, value)
-                                                           : json_incref(value);
-        (void)json_object_set_new(out, key, sub);
-        if (json_is_object(value))
-            continue;
-        (void)snprintf(name, sizeof name, "@%.128s", key);
-        (void)json_object_set_new(
-            out, name,
-            json_pack("{s:s,s:o}", "coriant-rpc:operation", was == NULL ? "create" : "replace",
-                      "coriant-rpc:old-value",
-                      was == NULL ? json_null() : json_incref((json_t *)(uintptr_t)was)));
+static json_t *
+keys_of(const struct sim_schema *schema, const json_t *entry, const char **texts, char (*bufs)[24])
+{
+    json_t *out = json_object();
+    size_t i;
+
+    for (i = 0; i < SIM_MAX_KEYS && schema->keys[i] != NULL; i++) {
+        (void)json_object_set(out, schema->keys[i], json_object_get(entry, schema->keys[i]));
+        texts[i] = sim_text(entry, schema->keys[i], bufs[i]);
     }
-    json_object_foreach((json_t *)(uintptr_t)old, key, value)
+    return out;
+}
+
+static json_t *differences(const struct sim_schema *schema, const json_t *old, const json_t *now);
+
+/* Entries of `of` that the other side has not, or has differently. */
+static void
+entries(const struct sim_schema *schema, const json_t *of, const json_t *other_parent,
+        const char *operation, json_t *out)
+{
+    size_t i;
+    json_t *entry;
+
+    json_array_foreach((json_t *)(uintptr_t)of, i, entry)
     {
-        (void)snprintf(name, sizeof name, "@%.128s", key);
-        if (json_object_get(now, key) == NULL)
-            (void)json_object_set_new(out, name,
-                                      json_pack("{s:s,s:O}", "coriant-rpc:operation", "delete",
-                                                "coriant-rpc:old-value", value));
+        const char *texts[SIM_MAX_KEYS + 1] = {NULL};
+        char bufs[SIM_MAX_KEYS][24];
+        json_t *row = keys_of(schema, entry, texts, bufs), *sub = NULL;
+        const json_t *other = sim_entry_find(schema, other_parent, texts);
+
+        if (other == NULL)
+            annotate(row, "", operation, NULL);
+        else if (strcmp(operation, "create") == 0 && !json_equal(other, entry))
+            sub = differences(schema, other, entry);
+        if (sub != NULL)
+            (void)json_object_update(row, sub);
+        if (other == NULL || sub != NULL)
+            (void)json_array_append(out, row);
+        json_decref(sub);
+        json_decref(row);
+    }
+}
+
+static void
+list_differs(const struct sim_schema *schema, const char *member, const json_t *old,
+             const json_t *now, json_t *out)
+{
+    json_t *rows = json_array();
+
+    entries(schema, json_object_get(now, member), old, "create", rows);
+    entries(schema, json_object_get(old, member), now, "delete", rows);
+    if (json_array_size(rows) > 0)
+        (void)json_object_set(out, member, rows);
+    json_decref(rows);
+}
+
+static void
+member_differs(const struct sim_schema *schema, const char *member, const json_t *old,
+               const json_t *now, json_t *out)
+{
+    const struct sim_schema *child = sim_schema_child(schema, sim_plain_name(member));
+    json_t *was = json_object_get(old, member), *is = json_object_get(now, member), *sub;
+
+    if (json_equal(was, is))
+        return;
+    if (child != NULL && (child->flags & SIM_S_LIST) != 0) {
+        list_differs(child, member, old, now, out);
+    } else if (child != NULL && is != NULL && was != NULL) {
+        sub = differences(child, was, is);
+        (void)json_object_set_new(out, member, sub);
+    } else if (child != NULL) {
+        sub = json_object();
+        annotate(sub, "", is != NULL ? "create" : "delete", NULL);
+        (void)json_object_set_new(out, member, sub);
+    } else {
+        if (is != NULL)
+            (void)json_object_set(out, member, is);
+        annotate(out, member, was == NULL ? "create" : is == NULL ? "delete" : "replace", was);
+    }
+}
+
+static json_t *
+differences(const struct sim_schema *schema, const json_t *old, const json_t *now)
+{
+    json_t *out = json_object(), *value;
+    const char *member;
+
+    json_object_foreach((json_t *)(uintptr_t)now, member, value)
+        member_differs(schema, member, old, now, out);
+    json_object_foreach((json_t *)(uintptr_t)old, member, value)
+    {
+        if (json_object_get(now, member) == NULL)
+            member_differs(schema, member, old, now, out);
     }
     return out;
 }
@@ -409,6 +483,7 @@ rpc_diff(struct sim_net *net, struct sim_box *box, const json_t *input, json_t *
          struct sim_why *why)
 {
     const json_t *point = point_find(box, sim_number(input, "target-rollback-point", 0));
+    const struct sim_schema *root = box->kind->model->roots[0];
     json_t *old, *now;
 
     (void)net;
@@ -416,7 +491,9 @@ rpc_diff(struct sim_net *net, struct sim_box *box, const json_t *input, json_t *
         return sim_refuse(why, 404, "data-missing", "there is no such rollback point");
     old = sim_config_of(box->kind->model, json_object_get(point, "tree"));
     now = sim_box_state(box);
-    *out = json_pack("{s:o}", "differences", differences(old, now));
+    *out =
+        json_pack("{s:{s:o}}", "differences", "ne:ne",
+                  differences(root, json_object_get(old, "ne:ne"), json_object_get(now, "ne:ne")));
     json_decref(old);
     json_decref(now);
     return true;

@@ -61,13 +61,35 @@ class Transponders(network.Network):
         for node in ("g30.mil1", "g42.mil1"):
             self.start("validate_optical_device", self.ident("Optical Device", node))
 
-    def test_2_a_patch_ends_on_both_drivers(self):
+    def test_2_a_what_cannot_be_undone_one_by_one_is_rolled_back(self):
+        before = self.sim.hash()
+        self.sim.faults({"match": {"tid": "lp.mil1", "verb": "ED-*"}, "when": {"times": 0}, "do": {"fault": "deny", "code": "SRQN"}})
+        row = PATCHES[0].split(",")
+        file = self.file("one", "device_a,port_a,device_z,port_z,kind,types,lengths_m", ",".join([row[0] + DOMAIN, row[1], row[2] + DOMAIN, *row[3:]]))
+        parent = self.json("fiber", "import", file, "--owner", "Net", "--source", "inventory")["id"]
+        lightpathd.wait_for(lambda: [p for p in self.children(parent) if p["last_status"] == "failed"])
+        failed = self.children(parent)[0]["process_id"]
+        self.assertNotEqual(self.sim.hash(), before)
+        self.sim.faults({"match": {"tid": "g30.mil1", "method": "PATCH"}, "when": {"times": 0}, "do": {"fault": "status", "status": 409}})
+        self.cli("process", "abort", failed, "--rollback", "--yes")
+        self.daemon.wait_process(failed, "aborted", limit=120)
+        self.sim.control(op="faults-clear")
+        self.assertEqual(self.sim.hash(), before)
+        self.assertIn("rolled_back", self.cli("-o", "json", "audit", "show", failed).stdout)
+
+    def children(self, parent):
+        return [p for p in self.json("process", "list", "--all", "--limit", "1000") if p["parent_id"] == parent]
+
+    def test_2_b_a_patch_ends_on_both_drivers(self):
         rows = []
         for row in PATCHES:
             a, a_port, z, *rest = row.split(",")
             rows.append(",".join([a + DOMAIN, a_port, z + DOMAIN, *rest]))
         parent, children = self.imported("fiber", self.file("fibers", "device_a,port_a,device_z,port_z,kind,types,lengths_m", *rows))
         self.assertEqual([c["last_status"] for c in children], ["completed"] * 2, parent)
+        points = [point for c in children for point in self.json("plan", "show", c["process_id"])["rollback_points"].values()]
+        self.assertEqual(len(points), 1, points)  # the G30 offers them, the others do not
+        self.assertIn("/ne:ne/shelf=1/slot=2/card/port=1/connected-to", [change["path"] for change in points[0]["changes"]])
         # the line system names a G30 by its serial number and a G42 by its name
         self.assertEqual(self.attribute("lp.mil1", "1-A-3-T1", "PROVOWREMPTP", "SCG"), "RO0000000001/1-2-1")
         self.assertEqual(self.attribute("lp.mil1", "1-A-3-T2", "PROVOWREMPTP", "SCG"), "g42.mil1/1-4-L1")

@@ -681,6 +681,39 @@ events_arrive_and_streams_give_way(void **state)
     lp_restconf_free(rc);
 }
 
+/* A stream that breaks at once is not asked for without a pause. */
+static void
+a_broken_stream_rests(void **state)
+{
+    static const char path[] = "/streams/events";
+    struct lp_restconf *rc = client_handle(&client, node_port(node), 0);
+    json_auto_t *none = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    int64_t begun;
+    unsigned asked;
+
+    (void)state;
+    node_plan(node, &(struct node_plan){.method = "GET", .fault = NODE_DROP, .times = 2});
+    assert_int_equal(lp_restconf_next(rc, &client.call, path, 1, &none, &err), LP_RETRYABLE);
+    lp_err_clear(&err);
+    assert_false(lp_restconf_listens(rc));
+    asked = seen().requests;
+    for (int i = 0; i < 20; i++) { /* far from a second */
+        assert_int_equal(lp_restconf_next(rc, &client.call, path, 1, &none, &err), LP_RETRYABLE);
+        lp_err_clear(&err);
+    }
+    assert_int_equal(seen().requests, asked);
+    begun = lp_clock_mono_us(&client.clock);
+    assert_int_equal(lp_restconf_turn(rc, &client.call, 30000, &err), LP_OK);
+    assert_true(lp_clock_mono_us(&client.clock) - begun > 500000);
+    for (int i = 0; i < 100 && !lp_restconf_listens(rc); i++) {
+        (void)!lp_restconf_next(rc, &client.call, path, 2000, &none, &err);
+        lp_err_clear(&err);
+    }
+    assert_true(lp_restconf_listens(rc));
+    lp_restconf_free(rc);
+}
+
 int
 main(void)
 {
@@ -706,6 +739,7 @@ main(void)
         CASE(D46_peers_prove_who_they_are),
         CASE(plain_http_is_no_address),
         CASE(events_arrive_and_streams_give_way),
+        CASE(a_broken_stream_rests),
     };
 
     return LP_RUN_TESTS(tests);

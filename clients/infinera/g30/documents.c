@@ -595,7 +595,8 @@ const struct lp_driver lp_driver_infinera_g30 = {
             | LP_DRIVER_CAP(LP_CAP_ADD_DROP) | LP_DRIVER_CAP(LP_CAP_POWER_CONTROL)
             | LP_DRIVER_CAP(LP_CAP_PM_CURRENT) | LP_DRIVER_CAP(LP_CAP_PM_HISTORY)
             | LP_DRIVER_CAP(LP_CAP_ALARMS) | LP_DRIVER_CAP(LP_CAP_RAW)
-            | LP_DRIVER_CAP(LP_CAP_SW_UPGRADE),
+            | LP_DRIVER_CAP(LP_CAP_SW_UPGRADE) | LP_DRIVER_CAP(LP_CAP_ROLLBACK_POINT)
+            | LP_DRIVER_CAP(LP_CAP_EVENTS),
     .longest_write_ms = 240000,
     .open = open_g30,
     .close = ir_close,
@@ -609,6 +610,10 @@ const struct lp_driver lp_driver_infinera_g30 = {
     .apply_op = ir_apply_op,
     .alarms = alarms,
     .counters = counters,
+    .next_event = ir_next_event,
     .raw = ir_raw,
     .raw_writes = ir_raw_writes,
+    .rollback_point = g30_rollback_point,
+    .rollback_diff = g30_rollback_diff,
+    .rollback = g30_rollback,
 };

@@ -73,6 +73,18 @@ enum lp_code g30_xc_write(const struct ir_source *source, struct lp_arena *arena
 /** All intents (plan.c). */
 enum lp_code g30_plan(struct ir_planner *p) LP_MUST_CHECK;
 
+/** {"changes"} of a difference as the element tells it: [{"path","operation","was","is"}...], paths
+ * as below /data. New reference. */
+json_t *g30_changes(struct lp_arena *arena, const json_t *differences);
+/** Did the change at that path happen to the object of a reference, or below it? */
+bool g30_change_is_of(struct lp_arena *arena, const char *path, const char *reference);
+enum lp_code g30_rollback_point(struct lp_ne *ne, const struct lp_call *call,
+                                const char *description, json_t **out, struct lp_err *err);
+enum lp_code g30_rollback_diff(struct lp_ne *ne, const struct lp_call *call, const json_t *point,
+                               json_t **out, struct lp_err *err);
+enum lp_code g30_rollback(struct lp_ne *ne, const struct lp_call *call, const json_t *point,
+                          const json_t *objects, struct lp_err *err);
+
 /** The modes of a card type ("CHM2T"), *count of them; NULL: no such card. */
 const struct ir_mode *g30_modes(const char *card, size_t *count);
 /** Limits of a line's transmit power. */

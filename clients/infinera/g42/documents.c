@@ -10,7 +10,6 @@
 #define CARDS    G42_NE "/equipment/card"
 #define SOFTWARE G42_NE "/system/sw-management/software-load"
 #define ALARMS   "/data/ioa-alarm:alarms/current-alarms/alarm"
-#define STREAMS  "/data/ietf-restconf-monitoring:restconf-state/streams/stream"
 #define RECORDS  200 /* of one answer of get-pm */
 #define PAGES    100
 
@@ -301,8 +300,8 @@ modes(struct lp_ne *ne, const struct lp_call *call, const char *port, json_t **o
 /* ---- alarms ---- */
 
 /* Class of references for the kinds of resources. */
-static const char *
-alarmed_object(struct lp_arena *arena, const json_t *alarm)
+const char *
+g42_alarmed(struct lp_arena *arena, const json_t *alarm)
 {
     static const char *const rows[][2] = {{"optical-carrier", "oc"}, {"super-channel-group", "scg"},
                                           {"super-channel", "sc"},   {"trib-ptp", "ptp"},
@@ -345,7 +344,7 @@ alarms(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_err
     {
         ir_add_item(
             made,
-            json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "object", alarmed_object(a, entry),
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s}", "object", g42_alarmed(a, entry),
                       "severity", severity_word(ir_text(a, entry, "perceived-severity", "")),
                       "type", ir_text(a, entry, "alarm-type", ""), "text",
                       ir_text(a, entry, "alarm-type-description", ""), "since",
@@ -455,80 +454,6 @@ counters(struct lp_ne *ne, const struct lp_call *call, const json_t *query, json
     return ir_end(r, rc, &made, out, err);
 }
 
-/* ---- events ---- */
-
-/* Where its notifications are, as JSON: "/restconf/streams/...", without scheme and host. */
-static enum lp_code
-find_stream(struct ir_ne *r, const char **out, struct lp_err *err)
-{
-    json_auto_t *streams = NULL;
-    json_t *stream, *access;
-    size_t i, j;
-    enum lp_code rc = r->get(r, STREAMS, &tree, &streams, err);
-
-    *out = NULL;
-    json_array_foreach(streams, i, stream)
-    {
-        json_array_foreach(ir_member(stream, "access"), j, access)
-        {
-            const char *at = ir_text(r->call->arena, access, "location", "");
-            const char *host = strstr(at, "://");
-
-            if (host != NULL)
-                at = strchr(host + 3, '/');
-            if (*out == NULL && at != NULL && at[0] == '/'
-                && strcmp(ir_text(r->call->arena, access, "encoding", ""), "json") == 0)
-                *out = at;
-        }
-    }
-    if (rc == LP_OK && *out == NULL)
-        rc = lp_fail(err, LP_UNSUPPORTED, "%s has no notifications in JSON", r->ne.element->name);
-    if (rc == LP_OK)
-        *out = lp_arena_strdup(r->call->arena, *out); /* it dies with the answer */
-    return rc != LP_OK || *out != NULL ? rc : lp_fail(err, LP_NOMEM, "no memory for an event");
-}
-
-/* {"eventTime", "<module>:<name>": {...}} */
-static json_t *
-event_of(struct ir_ne *r, json_t *notification)
-{
-    const char *name, *object = "", *text = "";
-    json_t *value;
-    bool alarm = false;
-
-    json_object_foreach(notification, name, value)
-    {
-        if (!json_is_object(value))
-            continue;
-        alarm = strstr(name, "alarm") != NULL;
-        object = alarm ? alarmed_object(r->call->arena, value) : "";
-        text = lp_json_str(value, "alarm-type", name);
-    }
-    return json_pack("{s:I, s:s, s:s, s:s, s:O}", "at",
-                     (json_int_t)lp_clock_utc_us(lp_driver_host_clock(r->ne.host)), "object",
-                     object, "kind", alarm ? "alarm" : "event", "text", text, "message",
-                     notification);
-}
-
-static enum lp_code
-next_event(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_err *err)
-{
-    struct ir_ne *r = ir_begin(ne, call);
-    json_auto_t *notification = NULL;
-    const char *path = NULL;
-    enum lp_code rc = find_stream(r, &path, err);
-
-    if (rc == LP_OK)
-        rc = lp_restconf_next(r->http, call, path, call->time_left_ms(call->ctx), &notification,
-                              err);
-    if (rc == LP_OK) {
-        *out = event_of(r, notification);
-        rc = *out != NULL ? LP_OK : lp_fail(err, LP_NOMEM, "no memory for an event");
-    }
-    r->call = NULL;
-    return rc;
-}
-
 /* ---- the driver ---- */
 
 static const struct lp_restconf_profile profile = {
@@ -571,7 +496,7 @@ const struct lp_driver lp_driver_infinera_g42 = {
     .apply_op = ir_apply_op,
     .alarms = alarms,
     .counters = counters,
-    .next_event = next_event,
+    .next_event = ir_next_event,
     .raw = ir_raw,
     .raw_writes = ir_raw_writes,
 };

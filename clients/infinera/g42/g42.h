@@ -55,6 +55,9 @@ enum lp_code g42_plan_xc(struct ir_planner *p, const json_t *moving) LP_MUST_CHE
 /** All intents (plan.c). */
 enum lp_code g42_plan(struct ir_planner *p) LP_MUST_CHECK;
 
+/** The object that an alarm is about, as references name it. */
+const char *g42_alarmed(struct lp_arena *arena, const json_t *alarm);
+
 /** The modes of a card's sub-type ("C6", "C14"): calls fn for each; false: no such sub-type. */
 typedef void g42_mode_fn(void *ctx, const struct ir_mode *mode);
 bool g42_modes(const char *subtype, g42_mode_fn *fn, void *ctx);

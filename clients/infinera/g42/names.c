@@ -207,4 +207,5 @@ const struct ir_platform g42_platform = {
     .special_read = special_read,
     .special_write = g42_xc_write,
     .software = &g42_software,
+    .alarmed = g42_alarmed,
 };

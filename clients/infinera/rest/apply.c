@@ -8,28 +8,36 @@
 
 /* ---- who it is ---- */
 
+void
+ir_note_identity(struct ir_ne *r, const json_t *identity)
+{
+    (void)snprintf(r->serial, sizeof r->serial, "%s", lp_json_str(identity, "serial", ""));
+    r->asked = lp_restconf_connections(r->http);
+}
+
 static enum lp_code
 learn_serial(struct ir_ne *r, struct lp_err *err)
 {
     json_auto_t *identity = NULL;
     enum lp_code rc;
 
-    if (r->serial[0] != '\0')
+    if (r->serial[0] != '\0' && r->asked == lp_restconf_connections(r->http))
         return LP_OK;
     rc = r->identify(r, &identity, err);
     if (rc == LP_OK)
-        (void)snprintf(r->serial, sizeof r->serial, "%s", lp_json_str(identity, "serial", ""));
+        ir_note_identity(r, identity);
     return rc;
 }
 
-static enum lp_code
-verify_identity(struct ir_ne *r, struct lp_err *err)
+enum lp_code
+ir_verify_identity(struct ir_ne *r, struct lp_err *err)
 {
     const char *expected = r->ne.element->serial;
     enum lp_code rc;
 
-    if (r->verified)
+    if (r->verified && r->asked == lp_restconf_connections(r->http))
         return LP_OK;
+    r->verified = false;
     if (expected == NULL || expected[0] == '\0') {
         r->verified = true; /* as far as anybody can tell */
         return LP_OK;
@@ -37,10 +45,13 @@ verify_identity(struct ir_ne *r, struct lp_err *err)
     rc = learn_serial(r, err);
     if (rc != LP_OK)
         return rc;
-    if (strcmp(r->serial, expected) != 0)
-        return lp_fail(err, LP_CONFLICT,
-                       "%s is another element than expected: serial number %s instead of %s",
-                       r->ne.element->name, r->serial[0] != '\0' ? r->serial : "(none)", expected);
+    if (strcmp(r->serial, expected) != 0) {
+        rc = lp_fail(err, LP_CONFLICT,
+                     "%s is another element than expected: serial number %s instead of %s",
+                     r->ne.element->name, r->serial[0] != '\0' ? r->serial : "(none)", expected);
+        r->serial[0] = '\0'; /* it is asked again, whoever answers then */
+        return rc;
+    }
     r->verified = true;
     return LP_OK;
 }
@@ -175,7 +186,7 @@ look_until_done(struct run *x, json_t **actual, bool *held)
 static enum lp_code
 send_all(struct run *x, const struct ir_request *requests, size_t count)
 {
-    enum lp_code rc = verify_identity(x->r, x->err);
+    enum lp_code rc = ir_verify_identity(x->r, x->err);
 
     for (size_t i = 0; rc == LP_OK && i < count; i++)
         rc = x->r->send(x->r, &requests[i], false, NULL, x->err);
@@ -381,7 +392,7 @@ run_action(struct run *x, json_t **out)
         rc = ir_requests(x->r->platform, &x->source, x->r->call->arena, x->op, actual, x->produced,
                          request, &count, x->err);
     if (rc == LP_OK)
-        rc = verify_identity(x->r, x->err);
+        rc = ir_verify_identity(x->r, x->err);
     for (size_t i = 0; rc == LP_OK && i < count; i++)
         rc = send_action(x, &request[i]);
     return rc == LP_OK ? report(x, true, actual, actual, out) : rc;

@@ -61,7 +61,7 @@ ir_probe(struct lp_ne *ne, const struct lp_call *call, json_t **out, struct lp_e
     if (rc == LP_OK) {
         (void)lp_json_set_str(made, "vendor", "Infinera");
         (void)lp_json_set_str(made, "platform", r->platform->platform);
-        (void)snprintf(r->serial, sizeof r->serial, "%s", lp_json_str(made, "serial", ""));
+        ir_note_identity(r, made);
     }
     return ir_end(r, rc, &made, out, err);
 }

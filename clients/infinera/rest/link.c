@@ -156,6 +156,8 @@ ir_close(struct lp_ne *ne)
     if (ne == NULL)
         return;
     r = ne->priv;
+    json_decref(r->conditions);
+    json_decref(r->pending);
     lp_restconf_free(r->http);
     lp_arena_free(r->memory);
 }

@@ -19,6 +19,11 @@ struct ir_ne {
     const struct lp_call *call; /* the one that runs */
     bool verified;              /* the element is the expected one */
     char serial[80];            /* as it told; "" = not asked yet */
+    uint64_t asked;             /* lp_restconf_connections() when it told that */
+    const char *stream;         /* path of its notifications, in `memory`; NULL: not asked yet */
+    json_t *conditions;         /* alarms at the last look, where it has no notifications */
+    json_t *pending;            /* events that were seen and not told yet */
+    int64_t look_us;            /* monotonic: the alarms are looked at again */
     enum lp_code (*get)(struct ir_ne *r, const char *path, const struct lp_restconf_query *query,
                         json_t **out, struct lp_err *err);
     /** *out (may be NULL): new reference to what an operation answered. */
@@ -45,6 +50,11 @@ void ir_source_of(struct ir_ne *r, struct ir_source *out);
 enum lp_code ir_rpc(struct ir_ne *r, const char *rpc, json_t *input, bool reads, json_t **out,
                     struct lp_err *err) LP_MUST_CHECK;
 
+/** Is it the expected element? Asked once for each connection: whoever answers behind a new one may
+ * be somebody else. LP_CONFLICT. */
+void ir_note_identity(struct ir_ne *r, const json_t *identity);
+enum lp_code ir_verify_identity(struct ir_ne *r, struct lp_err *err) LP_MUST_CHECK;
+
 /* ---- functions of struct lp_driver ---- */
 
 enum lp_code ir_probe(struct lp_ne *ne, const struct lp_call *call, json_t **out,
@@ -55,6 +65,9 @@ enum lp_code ir_plan_document(struct lp_ne *ne, const struct lp_call *call, cons
                               bool take_over, json_t **out, struct lp_err *err);
 enum lp_code ir_apply_op(struct lp_ne *ne, const struct lp_call *call, const json_t *operation,
                          const json_t *produced, json_t **report, struct lp_err *err);
+/** Notifications, or (a platform without) alarms that came, changed or went since the last look. */
+enum lp_code ir_next_event(struct lp_ne *ne, const struct lp_call *call, json_t **out,
+                           struct lp_err *err);
 /** "GET /data/...", "PATCH /data/... {...}", "POST /operations/module:rpc {...}". */
 enum lp_code ir_raw(struct lp_ne *ne, const struct lp_call *call, const char *text, json_t **out,
                     struct lp_err *err);

@@ -115,6 +115,9 @@ struct ir_platform {
                                   struct ir_request requests[static IR_REQUESTS], size_t *count,
                                   struct lp_err *err);
     const struct ir_software *software; /* NULL: cannot be upgraded */
+    /** The object that an alarm in a notification is about. NULL: the platform has no notifications
+     * over RESTCONF, its alarms are compared from time to time instead. */
+    const char *(*alarmed)(struct lp_arena *arena, const json_t *alarm);
 };
 
 /* ---- normal form (normal.c) ---- */

@@ -100,6 +100,22 @@ add_options(struct cli *cli, struct cli_form *form, struct lp_err *err)
 }
 
 enum lp_code
+cli_service_adopt(struct cli *cli, struct lp_err *err)
+{
+    struct cli_form form = {.method = "POST"};
+    enum lp_code rc = add_file(&form, cli->args[0], err);
+
+    if (rc == LP_OK)
+        rc = add_text(&form, "partner_name", cli_opt(cli, "owner"), err);
+    if (rc == LP_OK && cli_has(cli, "preview"))
+        add_value(&form, "preview", json_true());
+    if (rc == LP_OK)
+        return cli_start_form(cli, "task_adopt_digital_services", &form, err);
+    cli_form_free(&form);
+    return rc;
+}
+
+enum lp_code
 cli_import(struct cli *cli, struct lp_err *err)
 {
     struct cli_form form = {.method = "POST"};

@@ -102,6 +102,10 @@ static const struct cli_option import_options[] = {
     {.name = "ignore-columns", .help = "columns that nothing was asked of are no fault"},
     {.name = "map", .value = "FIELD=COLUMN", .help = "the column that holds a field, when the names differ; repeatable"},
     WHY_OPTIONS, WATCH_OPTION};
+static const struct cli_option adopt_options[] = {
+    {.name = "owner", .value = "PARTNER", .help = "name of the Partner that owns the services"},
+    {.name = "preview", .help = "look only: say what fits and what differs, adopt nothing"},
+    WHY_OPTIONS, WATCH_OPTION};
 static const struct cli_option export_options[] = {
     {.name = "format", .value = "FORMAT", .help = "json or dot (Graphviz); json without", .words = "json dot"}};
 static const struct cli_option path_options[] = {
@@ -247,6 +251,13 @@ const struct cli_command cli_commands[] = {
      OPTIONS(import_options), .run = cli_import},
     {.noun = "service", .verb = "show", .args = "SERVICE", .min_args = 1, .max_args = 1,
      .summary = "draw the path of a digital service: channels, devices, ports and fibers", .run = cli_service_show},
+    {.noun = "service", .verb = "adopt", .args = "FILE", .min_args = 1, .max_args = 1, .complete = CLI_COMPLETE_FILE,
+     .summary = "adopt digital services that already run, from a CSV file",
+     .help = "Columns: speed (100G or 400G), flow_id, client_id, och_ids, device_a, client_a, device_z, client_z; and, where no earlier row names "
+             "the channels, lines_a, lines_z, mode, centers_mhz, widths_mhz and via (devices on the way). Several values of a cell are joined by "
+             "'+'. Every element is looked at first: a service that it holds exactly becomes active without anything being written, any other is "
+             "left alone and reported with its differences.",
+     OPTIONS(adopt_options), .run = cli_service_adopt},
     {.noun = "topology", .verb = "show", .args = "[POP]", .max_args = 1, .summary = "PoPs, devices and fibers, of one PoP or all",
      .run = cli_topology_show},
     {.noun = "topology", .verb = "export", .args = "", .summary = "the network as JSON, or for Graphviz",

@@ -21,7 +21,7 @@ cli_handler cli_device_list, cli_device_show, cli_device_ports, cli_device_inven
     cli_device_alarms, cli_device_spectrum, cli_device_mode, cli_device_refresh, cli_device_command,
     cli_plan_show, cli_plan_approve, cli_process_evidence, cli_stop, cli_go;
 /* cmd_import.c */
-cli_handler cli_import;
+cli_handler cli_import, cli_service_adopt;
 /* cmd_schedule.c */
 cli_handler cli_schedule_list, cli_schedule_show, cli_schedule_create, cli_schedule_update,
     cli_schedule_pause, cli_schedule_resume, cli_schedule_delete, cli_schedule_runs,

@@ -253,6 +253,8 @@ negotiate(struct fan *fan, const json_t *item, struct child *child, struct lp_er
     if (reg == NULL)
         return lp_fail(err, LP_NOT_FOUND, "there is no workflow '%s'",
                        lp_json_str(item, "workflow", ""));
+    if (lp_json_true(item, "dry_run") && lp_dry_run_possible(reg, err) != LP_OK)
+        return err->code;
     child->caller = lp_proc_caller(proc);
     child->shared = json_array();
     child->request =
@@ -262,6 +264,7 @@ negotiate(struct fan *fan, const json_t *item, struct child *child, struct lp_er
                                 .parent_id = proc->id,
                                 .parent_step = proc->key,
                                 .parent_item = lp_json_str(item, "item", ""),
+                                .dry_run = lp_json_true(item, "dry_run"),
                                 .window_id = proc->window[0] == '\0' ? NULL : proc->window};
     return lp_form_negotiate(engine, &child->caller, reg, reg->workflow->form, true, NULL,
                              json_object_get(item, "pages"), &child->output, child->shared, err);

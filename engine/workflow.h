@@ -148,8 +148,9 @@ struct lp_step {
     /* EACH: run and undo are called with run->index = 0..count-1 */
     enum lp_code (*count)(struct lp_run *run, const json_t *state, size_t *count,
                           struct lp_err *err);
-    /* FANOUT: items = [{"item": "unique text", "workflow": "name", "pages": [...]}]; children start
-       as this process's actor. When all are completed or aborted, state[key] =
+    /* FANOUT: items = [{"item": "unique text", "workflow": "name", "pages": [...], "dry_run"?:
+       true}]; children start as this process's actor. When all are completed or aborted, state[key]
+       =
        {"total","completed","aborted","failed"...} */
     enum lp_code (*items)(struct lp_run *run, const json_t *state, json_t *items,
                           struct lp_err *err);

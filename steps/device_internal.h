@@ -73,6 +73,9 @@ struct lp_planned {
 enum lp_code lp_planning(struct lp_run *run, const struct lp_wanted *wanted, bool take_over,
                          struct lp_planned *out, struct lp_err *err) LP_MUST_CHECK;
 void lp_planned_free(struct lp_planned *planned);
+/** While what runs already is taken over (state.adopted): a label of a circuit that names others as
+ * well is right; who they are is seen when they are taken over. */
+void lp_planned_forgive(struct lp_planned *planned, const json_t *state);
 bool lp_operation_has(const json_t *operation, const char *flag);
 /** "name object: text" of an operation. */
 void lp_operation_text(const json_t *header, const json_t *operation, char *buf, size_t size);

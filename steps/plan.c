@@ -191,6 +191,7 @@ plan_run(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *
         mark_moved(&wanted);
     rc = lp_planning(run, &wanted, lp_take_over(run, state), &planned, err);
     if (rc == LP_OK) {
+        lp_planned_forgive(&planned, state);
         rc = keep_plan(run, state, &wanted, &planned, delta, err);
         if (!run->dry_run) /* an element that only the dry run knows is nobody's */
             note_elements(run, &wanted);

@@ -21,6 +21,47 @@ lp_take_over(const struct lp_run *run, const json_t *state)
     return run->workflow->target == LP_TARGET_RECONCILE || lp_json_true(state, "take_over");
 }
 
+/* Does every tag of the label stand in the other one, too? Both are joined by '+'. */
+static bool
+names_all(const char *label, const char *other)
+{
+    while (*label != '\0') {
+        size_t len = strcspn(label, "+");
+        const char *at = other;
+        bool found = false;
+
+        while (!found && *at != '\0') {
+            size_t n = strcspn(at, "+");
+
+            found = n == len && strncmp(at, label, len) == 0;
+            at += n + (at[n] == '+' ? 1 : 0);
+        }
+        if (!found)
+            return false;
+        label += len + (label[len] == '+' ? 1 : 0);
+    }
+    return true;
+}
+
+static bool
+only_relabels(const json_t *op)
+{
+    const json_t *before = json_object_get(op, "before"), *after = json_object_get(op, "after");
+    const char *now = lp_json_str(before, "LABEL", NULL), *next = lp_json_str(after, "LABEL", NULL);
+
+    return strncmp(lp_json_str(op, "object", ""), "osnc:", 5) == 0 && json_object_size(after) == 1
+           && now != NULL && next != NULL && next[0] != '\0' && names_all(next, now);
+}
+
+void
+lp_planned_forgive(struct lp_planned *planned, const json_t *state)
+{
+    for (size_t i = json_array_size(planned->operations);
+         i-- > 0 && lp_json_true(state, "adopted");)
+        if (only_relabels(json_array_get(planned->operations, i)))
+            (void)json_array_remove(planned->operations, i);
+}
+
 bool
 lp_operation_has(const json_t *operation, const char *flag)
 {

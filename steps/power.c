@@ -314,6 +314,13 @@ align_undo(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err
     return rc;
 }
 
+/* What runs already has the power that it runs with. */
+static bool
+aligns(const json_t *state)
+{
+    return !lp_json_true(state, "adopted");
+}
+
 const struct lp_step lp_step_align_power = {
     .key = "align_power",
     .title = "Align the power of the light",
@@ -324,6 +331,7 @@ const struct lp_step lp_step_align_power = {
     .timeout_ms = 600000,
     .assignee = "NOC",
     .in_window = true,
+    .when = aligns,
     .run = align_run,
     .undo = align_undo,
     .count = align_count,

@@ -8,6 +8,7 @@
 #include "products/channels.h"
 #include "steps/allocate.h"
 #include "steps/channels.h"
+#include "steps/device_internal.h"
 #include "steps/lifecycle.h"
 #include "store/claims.h"
 
@@ -180,6 +181,46 @@ const struct lp_step lp_step_construct_service = {
     .backoff_ms = {100, 2000},
     .run = construct_service,
     .undo = lp_construct_undo,
+};
+
+/* ---- adopting ---- */
+
+static bool
+is_adopted(const json_t *state)
+{
+    return lp_json_true(state, "adopted");
+}
+
+static enum lp_code
+demand_running(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *err)
+{
+    const json_t *summary = json_object_get(state, "plan");
+    int64_t count = lp_json_int(summary, "operations", 0);
+    json_auto_t *plan = NULL;
+    char text[300] = "";
+    enum lp_code rc;
+
+    (void)delta;
+    if (count == 0)
+        return LP_OK;
+    rc = lp_plan_load(run->store, lp_json_str(summary, "hash", ""), &plan, err);
+    if (rc != LP_OK)
+        return rc;
+    lp_operation_text(plan, json_array_get(json_object_get(plan, "operations"), 0), text,
+                      sizeof text);
+    return lp_fail(err, LP_PRECONDITION,
+                   "it does not run like this: %lld operations would be needed, the first: %.150s",
+                   (long long)count, text);
+}
+
+const struct lp_step lp_step_demand_running = {
+    .key = "demand_running",
+    .title = "Nothing has to be written",
+    .kind = LP_STEP_ACTION,
+    .effects = LP_EFFECT_NONE,
+    .when = is_adopted,
+    .run = demand_running,
+    .no_undo = "reads only",
 };
 
 /* ---- handing over ---- */

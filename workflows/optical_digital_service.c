@@ -10,6 +10,7 @@
 #include "steps/forms.h"
 #include "steps/lifecycle.h"
 #include "steps/port_forms.h"
+#include "steps/service_adoption.h"
 #include "steps/services.h"
 #include "workflows/service_internal.h"
 #include "workflows/workflows.h"
@@ -112,9 +113,9 @@ static const struct lp_form terminate_form = {LP_PAGES(terminate_pages),
 /* ---- steps ---- */
 
 static const struct lp_step *const create_steps[] = {
-    &lp_step_construct_service, &lp_step_claim_spectrum,  &lp_step_plan,
-    &lp_step_approve,           &lp_step_apply,           &lp_step_verify,
-    &lp_step_align_power,       &lp_step_settle_spectrum, &lp_step_read_spectrum,
+    &lp_step_construct_service, &lp_step_claim_spectrum, &lp_step_plan,   &lp_step_demand_running,
+    &lp_step_approve,           &lp_step_apply,          &lp_step_verify, &lp_step_align_power,
+    &lp_step_settle_spectrum,   &lp_step_read_spectrum,
 };
 static const struct lp_step *const modify_steps[] = {
     &lp_step_update,      &lp_step_claim_spectrum,  &lp_step_plan,
@@ -125,6 +126,11 @@ static const struct lp_step *const terminate_steps[] = {
     &lp_step_hand_over,     &lp_step_plan,   &lp_step_approve,
     &lp_step_apply,         &lp_step_verify, &lp_step_release_spectrum,
     &lp_step_read_spectrum,
+};
+static const struct lp_step *const adopt_steps[] = {
+    &lp_step_service_rows,    &lp_step_service_preview_1, &lp_step_service_judge_1,
+    &lp_step_service_adopt_1, &lp_step_service_preview_2, &lp_step_service_judge_2,
+    &lp_step_service_adopt_2, &lp_step_service_adopted,
 };
 static const struct lp_step *const validate_steps[] = {&lp_step_compare, &lp_step_verify,
                                                        &lp_step_compare_spectrum};
@@ -173,5 +179,11 @@ static const struct lp_workflow list[] = {
      .target = LP_TARGET_RECONCILE,
      .product = LP_SERVICE_PRODUCT,
      LP_STEPS(reconcile_steps)},
+    {.name = "task_adopt_digital_services",
+     .description = "Adopt digital services that already run",
+     .target = LP_TARGET_SYSTEM,
+     .is_task = true,
+     .form = &lp_form_adopt_services,
+     LP_STEPS(adopt_steps)},
 };
 const struct lp_workflow_set lp_workflows_optical_digital_service = {list, LP_COUNT(list)};

@@ -127,6 +127,13 @@ add_number(struct lp_form_page *page, const char *name, const char *title, const
     lp_form_page_add(page, &field);
 }
 
+static const struct lp_field runs_already = {
+    .name = "adopt",
+    .title = "It runs already",
+    .description = "Its elements hold exactly this: nothing is written to them, or nothing is done",
+    .kind = LP_FIELD_BOOL,
+    .required_in = -1};
+
 static enum lp_code
 service_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
@@ -144,6 +151,7 @@ service_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err 
                1, 999, LP_CHANNELS_MOST);
     add_number(page, "carriers", "Carriers", "How many new channels carry it together; empty: one.",
                1, LP_CHANNELS_MOST, 0);
+    lp_form_page_add(page, &runs_already);
     add_number(page, "flow_id", "Flow",
                "Empty: the flow of the channels it joins, or the lowest free one.", 1, 999, 0);
     add_number(page, "client_id", "Client", "Empty: the lowest free number within the flow.", 1, 16,
@@ -605,6 +613,8 @@ create_wish(struct lp_form_ctx *ctx, const json_t *input, size_t carrier, json_t
         *wish = lp_service_carrier_wish(constraints, ids[0], ids[1],
                                         lp_service_answer(ctx, input, "centers_mhz"),
                                         lp_service_answer(ctx, input, "widths_mhz"), carrier);
+    if (rc == LP_OK && json_is_true(lp_service_answer(ctx, input, "adopt")))
+        (void)json_object_set_new(*wish, "adopt", json_true()); /* its light is there */
     return rc;
 }
 
@@ -807,9 +817,10 @@ summary_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err 
 /* ---- create: the end of the form ---- */
 
 static const char *const create_answers[] = {
-    "partner_id", "device_a",    "device_z",      "och_ids",       "carriers",     "flow_id",
-    "client_id",  "ride_on",     "client_port_a", "client_port_z", "line_ports_a", "line_ports_z",
-    "mode",       "centers_mhz", "widths_mhz",    "route",         "joins",        "summary",
+    "partner_id",   "device_a",     "device_z", "och_ids",       "carriers",
+    "flow_id",      "client_id",    "ride_on",  "client_port_a", "client_port_z",
+    "line_ports_a", "line_ports_z", "mode",     "centers_mhz",   "widths_mhz",
+    "route",        "joins",        "summary",  "adopt",
 };
 
 static enum lp_code
@@ -827,6 +838,8 @@ create_finish(struct lp_form_ctx *ctx, json_t *output, struct lp_err *err)
     lp_service_note_routes(requests, held);
     if (plan.joins)
         (void)json_object_set_new(output, "join", json_pack("{s:s}", "owner", plan.group.owner));
+    if (lp_json_true(output, "adopt"))
+        (void)json_object_set_new(output, "adopted", json_true());
     rc = lp_form_finish_owner(output, "partner_id", err);
     lp_service_forget(output, create_answers, LP_COUNT(create_answers));
     plan_free(&plan);

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+import threading
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -216,6 +217,100 @@ class Life(Far, drift.Drift):
         self.sound(other)
         self.ended(other)
         self.is_dark()
+
+    def at_once(self, *requests):
+        """Asks for all at the same moment; [(won, why not)], what lost is gone again."""
+        replies, gate = [None] * len(requests), threading.Barrier(len(requests))
+
+        def ask(i):
+            gate.wait()
+            replies[i] = self.daemon.post(f"/api/processes/{CREATE}", requests[i] + [{}] * (4 - len(requests[i]) if len(requests[i]) < 4 else 2))
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(requests))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        out = []
+        for reply in replies:
+            if reply.status != 201:
+                out.append((False, reply.body.decode()))
+                continue
+            ended = self.daemon.wait_process(reply.json()["id"], "completed", "failed", limit=120)
+            out.append((ended["last_status"] == "completed", ended["failed_reason"] or ""))
+            if ended["last_status"] == "failed":
+                self.assertFalse(self.daemon.get(f"/api/processes/{ended['process_id']}").json()["current_state"].get("plan"))  # nothing was sent
+                self.cli("process", "abort", ended["process_id"], "--rollback", "--yes")
+                self.daemon.wait_process(ended["process_id"], "aborted", limit=120)
+        return out
+
+    def one_wins(self, why, *requests):
+        outcomes = self.at_once(*requests)
+        self.assertEqual(sum(won for won, _ in outcomes), 1, outcomes)
+        self.assertRegex(next(text for won, text in outcomes if not won), why)
+
+    def test_8a_T27_who_asks_at_the_same_time(self):
+        lines = {**self.LINES, "mode": "400E.63P"}
+        self.done(CREATE, self.pages(1, lines=lines, slot={"widths_mhz": [75000]}, och_ids=[60], flow_id=4, client_id=1))
+        self.one_wins("client_port_a|service.client_port|already|in use", self.joining(2, och=60), self.joining(2, och=60))  # one client port
+        self.one_wins("OPT-040|service.tag|already|in use", self.joining(3, och=60, flow_id=4, client_id=9),
+                      self.joining(4, och=60, flow_id=4, client_id=9))  # one tag
+        self.one_wins("0 of 400 Gb/s free: 100 are needed", self.joining(5, och=60), self.joining(6, och=60))  # the last 100 Gb/s
+        services = [self.find_service(f"f004c{n:02}") for n in (1, 2, 3, 9)]
+        slots = [entry["dst-time-slots"] for entry in self.sim.get(ENDS[0], "ioa-network-element:ne/services/xcon")]
+        self.assertEqual(len(set(slots)), 4, slots)
+        self.sound(*services)
+        for one in services:
+            self.ended(one)
+        # two channels for one line port, and for the same light
+        single = {"line_ports_a": ["1-4-L2"], "line_ports_z": ["1-4-L2"], "mode": "100E.31U"}
+        slot = {"centers_mhz": [194000000], "widths_mhz": [37500]}
+        self.one_wins("line_port|already|in use|OPT-023", self.pages(1, lines=single, slot=slot, och_ids=[61]),
+                      self.pages(2, lines=single, slot=slot, och_ids=[62]))
+        self.ended(self.find_service("OCh06"))
+        self.is_dark()
+
+    COLUMNS = "speed,flow_id,client_id,och_ids,device_a,client_a,device_z,client_z,lines_a,lines_z,mode,centers_mhz,widths_mhz,via"
+
+    def row(self, speed, flow, client, och, port, channel=""):
+        a, z = (node + DOMAIN for node in ENDS)
+        return f"{speed},{flow},{client},{och},{a},1-4-T{port},{z},1-4-T{port}," + (channel or ",,,,,")
+
+    def adopted(self, *args):
+        process = self.json("service", "adopt", self.path("services"), "--owner", "Net", *args)["id"]
+        self.assertEqual(self.daemon.wait_process(process, "completed", "failed", limit=120)["last_status"], "completed")
+        return self.daemon.process(process)["current_state"]["report"]
+
+    def test_9_what_runs_is_adopted_without_a_write(self):
+        self.done(CREATE, self.pages(1, speed="400G", och_ids=[42], flow_id=7, client_id=1))
+        self.done(CREATE, self.joining(2))
+        single = {"line_ports_a": ["1-4-L2"], "line_ports_z": ["1-4-L2"], "mode": "100E.31U"}
+        self.done(CREATE, self.pages(4, lines=single, slot={"centers_mhz": [194000000], "widths_mhz": [37500]}, och_ids=[50], flow_id=8, client_id=1))
+        running = self.image()
+        for tag, speed in (("f007c02", "100G"), ("f007c01", "400G"), ("f008c01", "100G")):  # the books are lost
+            self.through(self.daemon.start_process("terminate_optical_digital_service", [{"subscription_id": self.find_service(tag, speed)},
+                                                                                         {"force_reason": "the books are lost"}]))
+        self.assertEqual(self.image(), running)
+        way = f"flex.cb00{DOMAIN}"
+        self.file("services", self.COLUMNS, self.row("400G", 7, 1, 42, 1, f"1-4-L1,1-4-L1,800E.96P,193500000,112500,{way}"),
+                  self.row("100G", 7, 2, 42, 2), self.row("100G", 8, 1, 50, 4, f"1-4-L2,1-4-L2,100E.31U,194000000,50000,{way}"),
+                  self.row("100G", 8, 2, 50, 5), self.row("100G", 9, 1, 42, 11))
+        mark = self.mark()
+        report = self.adopted("--preview")
+        self.assertEqual((report["rows"], report["fits"], report["adopted"]), (5, ["f007c01"], []), report)
+        report = self.adopted()
+        self.assertEqual(sorted(one["service"] for one in report["adopted"]), ["f007c01", "f007c02"], report)
+        left = {one["service"]: one for one in report["left"]}
+        self.assertEqual(set(left), {"f008c01", "f008c02", "f009c01"})
+        self.assertTrue(any("PASSBANDLIST" in text for text in left["f008c01"]["differences"]), left)
+        self.assertTrue(any("1-4-T11" in text for text in left["f009c01"]["differences"]), left)
+        self.assertEqual((self.told(mark), self.image()), ({}, running))
+        first, second = self.find_service("f007c01", "400G"), self.find_service("f007c02")
+        self.sound(first, second)
+        self.assertEqual(self.root(first)["channels"][0]["optical_spectrum"]["reservation"], "lit")
+        self.assertEqual({one["service"] for one in self.adopted()["explained"]}, {"f007c01", "f007c02"})
+        self.refused([{"csv": self.COLUMNS + "\n100G,x,1,,,,,,,,,,,", "partner_name": "Net"}], "row 2, column flow_id", "task_adopt_digital_services")
+        self.ended(first)
+        self.ended(second)
 
 
 if __name__ == "__main__":

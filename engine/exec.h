@@ -173,6 +173,7 @@ struct lp_thread {
     pthread_cond_t wake;
     bool called; /* guarded by executor.lock */
     bool slow;   /* guarded by executor.lock: in an operation that may take long */
+    bool stays;  /* slow, because it commits; written by itself, with the lock held */
     struct lp_arena *arena;
     struct lp_proc *sending;  /* to be handed to the committer with this unit once nothing here
                                  refers to it any more */
@@ -204,6 +205,7 @@ struct lp_executor {
     size_t ready_count;
     struct lp_thread *threads, *idle;
     size_t thread_count, thread_max, idle_count, slow_count, thread_target;
+    atomic_uint waking; /* who is about to signal a thread without the lock */
     bool stopping, ended;
     struct lp_fan_list fan_lists[LP_FAN_LISTS]; /* guarded by lock */
     size_t fan_next;                            /* place to be used next */
@@ -261,6 +263,10 @@ bool lp_executor_stopping(struct lp_executor *executor);
 /** The thread is about to do something that may take long (true), or is back (false): others take
  * over its share. */
 void lp_thread_slow(struct lp_thread *thread, bool slow);
+/** True: nothing else is ready, so the thread may see to its commit itself; it counts as slow until
+ * its process is ready again or lp_thread_back. */
+bool lp_thread_stays(struct lp_thread *thread) LP_MUST_CHECK;
+void lp_thread_back(struct lp_thread *thread);
 
 /* ---- lease.c: the executor's row, its name and its renewals ---- */
 

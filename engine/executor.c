@@ -1,5 +1,6 @@
 /* Threads, the table of processes in flight and the ready lists. */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -83,8 +84,8 @@ spawn(struct lp_executor *executor)
     pthread_attr_destroy(&attr);
 }
 
-/** Lock held. The newest idle thread has the warmest cache. */
-static void
+/** Lock held. The newest idle thread has the warmest cache. The caller wakes it. */
+static struct lp_thread *
 one_more(struct lp_executor *executor)
 {
     struct lp_thread *thread = executor->idle;
@@ -93,51 +94,68 @@ one_more(struct lp_executor *executor)
         executor->idle = thread->next_idle;
         executor->idle_count--;
         thread->called = true;
-        pthread_cond_signal(&thread->wake);
     } else if (executor->thread_count < executor->thread_max) {
         spawn(executor);
     }
+    return thread;
+}
+
+/** Gives the lock back and wakes the thread (may be NULL), in this order: it would only wait for
+ * the lock. Threads are freed when nobody is here any more. */
+static void
+unlock_and_wake(struct lp_executor *executor, struct lp_thread *thread)
+{
+    if (thread == NULL) {
+        pthread_mutex_unlock(&executor->lock);
+        return;
+    }
+    atomic_fetch_add(&executor->waking, 1);
+    pthread_mutex_unlock(&executor->lock);
+    pthread_cond_signal(&thread->wake);
+    atomic_fetch_sub(&executor->waking, 1);
 }
 
 /**
  * Lock held. Steps are short or they tell (lp_thread_slow): one thread does several before another
  * has woken up, so a second one is called only for a longer list. Who was wrong about being short
- * is helped by the keeper.
+ * is helped by the keeper. The caller wakes who is returned.
  */
-static void
+static struct lp_thread *
 call_thread(struct lp_executor *executor)
 {
     size_t busy = executor->thread_count - executor->idle_count - executor->slow_count;
     size_t wanted = 1 + executor->ready_count / WORK_PER_THREAD;
 
     if (executor->ready_count == 0)
-        return;
-    if (busy < wanted && busy < executor->thread_target) {
-        one_more(executor);
-    } else if (executor->crowded_at_us == 0) {
+        return NULL;
+    if (busy < wanted && busy < executor->thread_target)
+        return one_more(executor);
+    if (executor->crowded_at_us == 0) {
         executor->crowded_at_us = lp_clock_mono_us(executor->engine->clock);
         executor->crowded_taken = executor->taken;
         if (executor->slept)
             pthread_cond_signal(&executor->tick);
     }
+    return NULL;
 }
 
 void
 lp_executor_relieve(struct lp_executor *executor)
 {
     bool slow = executor->taken - executor->crowded_taken < executor->ready_count;
+    struct lp_thread *thread;
 
     executor->crowded_at_us = 0;
     if (executor->ready_count == 0)
         return;
-    if (slow)
-        one_more(executor);
+    if (slow && (thread = one_more(executor)) != NULL)
+        pthread_cond_signal(&thread->wake);
     executor->crowded_at_us = lp_clock_mono_us(executor->engine->clock);
     executor->crowded_taken = executor->taken;
 }
 
-/** Lock held. */
-static void
+/** Lock held. The caller wakes who is returned. */
+static struct lp_thread *
 append(struct lp_executor *executor, struct lp_proc *proc)
 {
     struct lp_ready *ready = &executor->ready[proc->priority > 0 ? 1 : 0];
@@ -146,15 +164,55 @@ append(struct lp_executor *executor, struct lp_proc *proc)
     *ready->last = proc;
     ready->last = &proc->next;
     executor->ready_count++;
-    call_thread(executor);
+    return call_thread(executor);
+}
+
+bool
+lp_thread_stays(struct lp_thread *thread)
+{
+    struct lp_executor *executor = thread->executor;
+    bool stays;
+
+    pthread_mutex_lock(&executor->lock);
+    stays = executor->ready_count == 0 && !thread->slow;
+    if (stays) {
+        thread->slow = thread->stays = true;
+        executor->slow_count++;
+    }
+    pthread_mutex_unlock(&executor->lock);
+    return stays;
+}
+
+/** Lock held. */
+static void
+come_back(struct lp_thread *thread)
+{
+    if (!thread->stays)
+        return;
+    thread->slow = thread->stays = false;
+    thread->executor->slow_count--;
 }
 
 void
+lp_thread_back(struct lp_thread *thread)
+{
+    if (!thread->stays) /* written by this thread only */
+        return;
+    pthread_mutex_lock(&thread->executor->lock);
+    come_back(thread);
+    pthread_mutex_unlock(&thread->executor->lock);
+}
+
+/** What this thread has committed itself it takes up itself. */
+void
 lp_executor_ready(struct lp_executor *executor, struct lp_proc *proc)
 {
+    struct lp_thread *thread = proc->thread;
+
     pthread_mutex_lock(&executor->lock);
-    append(executor, proc);
-    pthread_mutex_unlock(&executor->lock);
+    if (thread != NULL && pthread_equal(pthread_self(), thread->id))
+        come_back(thread);
+    unlock_and_wake(executor, append(executor, proc));
 }
 
 /** Lock held. Interactive before tasks. */
@@ -181,6 +239,7 @@ void
 lp_thread_slow(struct lp_thread *thread, bool slow)
 {
     struct lp_executor *executor = thread->executor;
+    struct lp_thread *next = NULL;
 
     pthread_mutex_lock(&executor->lock);
     if (thread->slow != slow) {
@@ -190,9 +249,9 @@ lp_thread_slow(struct lp_thread *thread, bool slow)
         else
             executor->slow_count--;
         if (slow)
-            call_thread(executor);
+            next = call_thread(executor);
     }
-    pthread_mutex_unlock(&executor->lock);
+    unlock_and_wake(executor, next);
 }
 
 /** Lock held before and after. */
@@ -322,6 +381,7 @@ lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc)
 void
 lp_executor_offer(struct lp_executor *executor, const char *id, int priority)
 {
+    struct lp_thread *thread = NULL;
     struct lp_proc *proc;
 
     pthread_mutex_lock(&executor->lock);
@@ -332,9 +392,9 @@ lp_executor_offer(struct lp_executor *executor, const char *id, int priority)
     } else if (!executor->stopping && (proc = lp_proc_new(executor, id)) != NULL) {
         proc->priority = priority;
         enter(executor, proc);
-        append(executor, proc);
+        thread = append(executor, proc);
     }
-    pthread_mutex_unlock(&executor->lock);
+    unlock_and_wake(executor, thread);
 }
 
 /* ---- processes created here ---- */
@@ -665,6 +725,8 @@ join_threads(struct lp_executor *executor)
     if (executor->keeper_on) /* it looks at the threads */
         pthread_join(executor->keeper, NULL);
     executor->keeper_on = false;
+    while (atomic_load(&executor->waking) > 0) /* somebody between an unlock and a signal */
+        sched_yield();
     while (executor->threads != NULL) {
         struct lp_thread *thread = executor->threads;
 

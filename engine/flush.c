@@ -480,10 +480,14 @@ lp_flush_hand_over(struct lp_thread *thread)
 
     thread->sending = NULL;
     thread->unit = NULL;
-    if (unit != NULL)
+    if (unit != NULL && lp_thread_stays(thread)) {
+        lp_store_submit_here(thread->executor->engine->store, unit, lp_flush_done, proc);
+        lp_thread_back(thread);
+    } else if (unit != NULL) {
         lp_store_submit(proc->engine->store, unit, lp_flush_done, proc);
-    else if (proc != NULL)
+    } else if (proc != NULL) {
         lp_executor_ready(proc->executor, proc);
+    }
 }
 
 void

@@ -38,29 +38,45 @@ add_writer(struct lp_committer *c)
     c->writer_most = c->writer_count; /* so many must do */
 }
 
-/* Lock held: somebody has to look at the queue. */
-static void
+/* Lock held. Next to a writer at work there is something to do only for a queue that it cannot take
+ * as a whole. */
+static bool
+may_take(const struct lp_committer *c)
+{
+    if (c->head == NULL || c->alone)
+        return false;
+    if (c->busy == 0)
+        return true;
+    return !c->head->alone && (c->batch == 1 || c->length > c->batch);
+}
+
+/* Lock held: somebody has to look at the queue. True: one of those that wait, to be woken without
+ * the lock, which it would only wait for. */
+static bool
 call_writer(struct lp_committer *c)
 {
     bool more = c->batch == 1 ? c->length > c->idle : c->length > c->batch;
 
-    if (c->idle > 0)
-        pthread_cond_signal(&c->wake);
     if (more && c->idle == 0 && c->writer_count < c->writer_most && !c->closing)
         add_writer(c);
+    return c->idle > 0 && may_take(c); /* else whoever is at work looks at its end */
 }
 
 void
 lp_committer_push(struct lp_committer *c, struct lp_unit *unit)
 {
+    bool wake;
+
     unit->next = NULL;
     pthread_mutex_lock(&c->lock);
     *c->tail = unit;
     c->tail = &unit->next;
     c->length++;
     atomic_fetch_add_explicit(&c->queued, 1, memory_order_relaxed);
-    call_writer(c);
+    wake = call_writer(c);
     pthread_mutex_unlock(&c->lock);
+    if (wake)
+        pthread_cond_signal(&c->wake);
 }
 
 static bool
@@ -85,18 +101,6 @@ static bool
 runs_alone(const struct lp_unit *unit)
 {
     return unit->alone || unit->fn != NULL;
-}
-
-/* Lock held. Next to a writer at work there is something to do only for a queue that it cannot take
- * as a whole. */
-static bool
-may_take(const struct lp_committer *c)
-{
-    if (c->head == NULL || c->alone)
-        return false;
-    if (c->busy == 0)
-        return true;
-    return !c->head->alone && (c->batch == 1 || c->length > c->batch);
 }
 
 /* Takes what is there, oldest first, at most a batch; a unit whose key is in work stays for a later
@@ -305,7 +309,7 @@ work(struct lp_writer *w, size_t count)
         lp_err_clear(&err);
         return;
     }
-    if (count == 1 || any_fault(w, count)) {
+    if (any_fault(w, count)) {
         each_alone(w, count);
         return;
     }
@@ -323,6 +327,64 @@ work(struct lp_writer *w, size_t count)
     lp_err_clear(&err);
 }
 
+/* Lock held: the connection is free for others. */
+static void
+put_down(struct lp_writer *w)
+{
+    struct lp_committer *c = w->committer;
+
+    w->key_count = 0;
+    w->lent = false;
+    c->busy--;
+    if (c->alone || c->closing)
+        pthread_cond_broadcast(&c->wake);
+    else if (c->head != NULL && c->idle > 0)
+        pthread_cond_signal(&c->wake);
+    c->alone = false;
+}
+
+/* Lock held before, not after. Who hears of the commit may make the next one at once. */
+static void
+work_one(struct lp_writer *w)
+{
+    struct lp_committer *c = w->committer;
+    struct lp_unit *unit = w->taken[0];
+    struct lp_err err = LP_ERR_INIT;
+    enum lp_code rc;
+
+    c->busy++;
+    pthread_mutex_unlock(&c->lock);
+    rc = connect_again(w, &err);
+    if (rc != LP_OK)
+        lp_log_err(c->options->log, LP_LOG_WARN, "store.unreachable", &err);
+    else
+        rc = run_alone(w, unit, &err);
+    if (w->conn != NULL)
+        c->backend->settle(w->conn);
+    pthread_mutex_lock(&c->lock);
+    put_down(w);
+    pthread_mutex_unlock(&c->lock);
+    finish(c, unit, rc, &err);
+    lp_err_clear(&err);
+}
+
+/* Lock held before, not after. Those that hear of it first wait for the others: they go together
+ * the next time, too. */
+static void
+work_all(struct lp_writer *w, size_t count)
+{
+    struct lp_committer *c = w->committer;
+
+    c->busy++;
+    pthread_mutex_unlock(&c->lock);
+    work(w, count);
+    if (w->conn != NULL)
+        c->backend->settle(w->conn);
+    pthread_mutex_lock(&c->lock);
+    put_down(w);
+    pthread_mutex_unlock(&c->lock);
+}
+
 /* Lock held before and after. */
 static void
 take_and_work(struct lp_writer *w)
@@ -336,19 +398,11 @@ take_and_work(struct lp_writer *w)
         c->idle--;
         return;
     }
-    c->busy++;
-    pthread_mutex_unlock(&c->lock);
-    work(w, count);
-    if (w->conn != NULL)
-        c->backend->settle(w->conn);
+    if (count == 1)
+        work_one(w);
+    else
+        work_all(w, count);
     pthread_mutex_lock(&c->lock);
-    w->key_count = 0;
-    c->busy--;
-    if (c->alone || c->closing)
-        pthread_cond_broadcast(&c->wake);
-    else if (c->head != NULL && c->idle > 0)
-        pthread_cond_signal(&c->wake);
-    c->alone = false;
 }
 
 /* A further writer that cannot connect takes nothing: the others do what it came for. Lock held. */
@@ -379,8 +433,8 @@ writer_main(void *arg)
     pthread_mutex_lock(&c->lock);
     if (w != c->writers)
         connect_first(w);
-    while (!c->closing || c->head != NULL) {
-        if (may_take(c)) {
+    while (!c->closing || c->head != NULL || w->lent) {
+        if (may_take(c) && !w->lent) {
             take_and_work(w);
             continue;
         }
@@ -390,6 +444,30 @@ writer_main(void *arg)
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
+}
+
+/* ---- in the caller's thread ---- */
+
+bool
+lp_committer_here(struct lp_committer *c, struct lp_unit *unit)
+{
+    struct lp_writer *w = &c->writers[0];
+    bool here;
+
+    unit->next = NULL;
+    pthread_mutex_lock(&c->lock);
+    here = c->batch > 1 && c->busy == 0 && c->head == NULL && !c->closing && w->conn != NULL;
+    if (here) {
+        w->lent = true;
+        w->taken[0] = unit;
+        w->keys[0] = unit->key_hash;
+        w->key_count = unit->key_hash != 0;
+        c->alone = unit->alone;
+        work_one(w); /* gives the lock back */
+    } else {
+        pthread_mutex_unlock(&c->lock);
+    }
+    return here;
 }
 
 /* ---- waiting ---- */
@@ -438,7 +516,8 @@ lp_committer_wait(struct lp_committer *c, struct lp_unit *unit, struct lp_err *e
     unit->done = wake_waiter;
     unit->arg = &w;
     unit->keep = true;
-    lp_committer_push(c, unit);
+    if (!lp_committer_here(c, unit))
+        lp_committer_push(c, unit);
     pthread_mutex_lock(&w.lock);
     while (!w.finished)
         pthread_cond_wait(&w.cond, &w.lock);

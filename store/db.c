@@ -548,6 +548,16 @@ lp_store_submit(struct lp_store *store, struct lp_unit *unit, lp_unit_done *done
     lp_committer_push(&store->committer, unit);
 }
 
+void
+lp_store_submit_here(struct lp_store *store, struct lp_unit *unit, lp_unit_done *done, void *arg)
+{
+    unit->done = done;
+    unit->arg = arg;
+    unit->keep = false;
+    if (!lp_committer_here(&store->committer, unit))
+        lp_committer_push(&store->committer, unit);
+}
+
 enum lp_code
 lp_store_commit(struct lp_store *store, struct lp_unit *unit, struct lp_err *err)
 {

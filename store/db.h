@@ -175,6 +175,10 @@ size_t lp_unit_append(struct lp_unit *dst, struct lp_unit *src);
  * (connection, disk full; nothing was committed, or after a connection loss at commit: LP_UNKNOWN).
  */
 void lp_store_submit(struct lp_store *store, struct lp_unit *unit, lp_unit_done *done, void *arg);
+/** The same by the calling thread itself when nobody else commits (`done` runs on it then), else as
+ * above: for a caller that has nothing else to do. It may take as long as a commit takes. */
+void lp_store_submit_here(struct lp_store *store, struct lp_unit *unit, lp_unit_done *done,
+                          void *arg);
 /** The same, waiting. The unit stays the caller's (free with lp_unit_free). */
 enum lp_code lp_store_commit(struct lp_store *store, struct lp_unit *unit,
                              struct lp_err *err) LP_MUST_CHECK;

@@ -198,6 +198,7 @@ struct lp_writer {
     struct lp_unit **taken;          /* the batch in work: room for `batch` units */
     uint64_t *keys;                  /* their hashes, which outlive them; guarded by lock */
     size_t key_count;
+    bool lent; /* guarded by lock: another thread works with the connection and what is above */
 };
 
 enum { LP_WRITERS_MOST = 8 };
@@ -230,7 +231,12 @@ enum lp_code lp_committer_start(struct lp_committer *committer, const struct lp_
 void lp_committer_stop(struct lp_committer *committer);
 /** Queues a unit whose done, arg, keep (and fn) are set. */
 void lp_committer_push(struct lp_committer *committer, struct lp_unit *unit);
-/** The same and waits for the end. */
+/** Commits the unit in the calling thread with the connection of the first writer, when nobody is
+ * at work and nothing queued: what waking two threads costs is most of the price of a single
+ * commit. False: somebody is; the unit is still the caller's. What is queued meanwhile waits for
+ * the end, as it would behind any other commit. */
+bool lp_committer_here(struct lp_committer *committer, struct lp_unit *unit) LP_MUST_CHECK;
+/** One or the other, and waits for the end. */
 enum lp_code lp_committer_wait(struct lp_committer *committer, struct lp_unit *unit,
                                struct lp_err *err) LP_MUST_CHECK;
 

@@ -82,6 +82,20 @@ write_escape(struct lp_buf *out, unsigned char c)
     lp_buf_add(out, text, 6);
 }
 
+/* Whether one of eight bytes is a control character, a quote or a backslash; bytes from 0x80 on may
+ * be taken for one. */
+static bool
+any_escape(const char *text)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t word, quote, slash;
+
+    memcpy(&word, text, sizeof word);
+    quote = word ^ ones * '"';
+    slash = word ^ ones * '\\';
+    return (((word - ones * 0x20) | (quote - ones) | (slash - ones)) & high) != 0;
+}
+
 /* jansson holds valid UTF-8 only; runs without an escape are copied whole. */
 static void
 write_string(struct lp_buf *out, const char *text, size_t len)
@@ -90,8 +104,13 @@ write_string(struct lp_buf *out, const char *text, size_t len)
 
     lp_buf_char(out, '"');
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
+        unsigned char c;
 
+        while (i + 8 <= len && !any_escape(text + i))
+            i += 8;
+        if (i == len)
+            break;
+        c = (unsigned char)text[i];
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;
         lp_buf_add(out, text + from, i - from);

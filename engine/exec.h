@@ -205,6 +205,7 @@ struct lp_executor {
     size_t ready_count;
     struct lp_thread *threads, *idle;
     size_t thread_count, thread_max, idle_count, slow_count, thread_target;
+    bool gathers;       /* the store says when those of one transaction are told */
     atomic_uint waking; /* who is about to signal a thread without the lock */
     bool stopping, ended;
     struct lp_fan_list fan_lists[LP_FAN_LISTS]; /* guarded by lock */
@@ -248,6 +249,8 @@ struct lp_executor {
 
 /** Puts a proc into the ready list. */
 void lp_executor_ready(struct lp_executor *executor, struct lp_proc *proc);
+/** The same for one of several that were committed together. */
+void lp_executor_gather(struct lp_executor *executor, struct lp_proc *proc);
 /** Takes it out of the table and frees it; offers it again when a hint came meanwhile. */
 void lp_executor_drop(struct lp_executor *executor, struct lp_proc *proc);
 /** A hint: makes a proc in phase CLAIM, or marks the one there is. */

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mutex.h"
 #include "engine/exec.h"
 
 enum {
@@ -156,7 +157,7 @@ lp_executor_relieve(struct lp_executor *executor)
 
 /** Lock held. The caller wakes who is returned. */
 static struct lp_thread *
-append(struct lp_executor *executor, struct lp_proc *proc)
+append(struct lp_executor *executor, struct lp_proc *proc, bool call)
 {
     struct lp_ready *ready = &executor->ready[proc->priority > 0 ? 1 : 0];
 
@@ -164,7 +165,7 @@ append(struct lp_executor *executor, struct lp_proc *proc)
     *ready->last = proc;
     ready->last = &proc->next;
     executor->ready_count++;
-    return call_thread(executor);
+    return call ? call_thread(executor) : NULL;
 }
 
 bool
@@ -212,7 +213,28 @@ lp_executor_ready(struct lp_executor *executor, struct lp_proc *proc)
     pthread_mutex_lock(&executor->lock);
     if (thread != NULL && pthread_equal(pthread_self(), thread->id))
         come_back(thread);
-    unlock_and_wake(executor, append(executor, proc));
+    unlock_and_wake(executor, append(executor, proc, true));
+}
+
+void
+lp_executor_gather(struct lp_executor *executor, struct lp_proc *proc)
+{
+    struct lp_thread *thread = NULL;
+
+    pthread_mutex_lock(&executor->lock);
+    thread = append(executor, proc, !executor->gathers);
+    unlock_and_wake(executor, thread);
+}
+
+/** Behind the last of those that were committed together: woken by the first one a thread would
+ * find nothing but that one, and sleep again. */
+static void
+gathered(void *arg)
+{
+    struct lp_executor *executor = arg;
+
+    pthread_mutex_lock(&executor->lock);
+    unlock_and_wake(executor, call_thread(executor));
 }
 
 /** Lock held. Interactive before tasks. */
@@ -392,7 +414,7 @@ lp_executor_offer(struct lp_executor *executor, const char *id, int priority)
     } else if (!executor->stopping && (proc = lp_proc_new(executor, id)) != NULL) {
         proc->priority = priority;
         enter(executor, proc);
-        thread = append(executor, proc);
+        thread = append(executor, proc, true);
     }
     unlock_and_wake(executor, thread);
 }
@@ -649,7 +671,7 @@ executor_new(struct lp_engine *engine)
     executor->embedded = lp_store_dialect(engine->store) == LP_DIALECT_SQLITE;
     for (size_t i = 0; i < LP_COUNT(executor->ready); i++)
         executor->ready[i].last = &executor->ready[i].first;
-    pthread_mutex_init(&executor->lock, NULL);
+    lp_mutex_init_short(&executor->lock);
     cond_init(&executor->room);
     cond_init(&executor->empty);
     cond_init(&executor->tick);
@@ -679,6 +701,7 @@ lp_executor_run(struct lp_engine *engine, struct lp_err *err)
         rc = lp_lease_begin(executor, err);
     if (rc != LP_OK)
         return rc;
+    executor->gathers = lp_store_after(engine->store, gathered, executor);
     executor->keeper_on = pthread_create(&executor->keeper, NULL, lp_keeper_main, executor) == 0;
     executor->dispatcher_on =
         pthread_create(&executor->dispatcher, NULL, dispatcher_main, executor) == 0;
@@ -761,6 +784,9 @@ lp_executor_stop(struct lp_engine *engine, int64_t timeout_ms, struct lp_err *er
                        "%zu processes did not come to rest within %lld ms; they are taken over "
                        "when the lease ends",
                        executor->in_flight, (long long)timeout_ms);
+    if (executor->gathers)
+        (void)lp_store_after(engine->store, NULL, NULL);
+    executor->gathers = false;
     join_threads(executor);
     lp_lease_end(executor);
     lp_lease_retire(executor);

@@ -457,7 +457,10 @@ lp_flush_done(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err 
         keep_answer(proc, unit);
     else
         lp_err_move(&proc->ack_err, err);
-    lp_executor_ready(proc->executor, proc);
+    if (lp_unit_shared(unit))
+        lp_executor_gather(proc->executor, proc);
+    else
+        lp_executor_ready(proc->executor, proc);
 }
 
 void

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/mutex.h"
 #include "store/internal.h"
 
 enum {
@@ -173,6 +174,8 @@ finish(struct lp_committer *c, struct lp_unit *unit, enum lp_code code, const st
 static void
 finish_all(struct lp_writer *w, size_t count, enum lp_code code, const struct lp_err *why)
 {
+    for (size_t i = 0; i < count; i++)
+        w->taken[i]->shared = true;
     for (size_t i = 0; i < count; i++)
         finish(w->committer, w->taken[i], code, why);
 }
@@ -381,6 +384,8 @@ work_all(struct lp_writer *w, size_t count)
     if (w->conn != NULL)
         c->backend->settle(w->conn);
     pthread_mutex_lock(&c->lock);
+    if (c->after != NULL)
+        c->after(c->after_arg);
     put_down(w);
     pthread_mutex_unlock(&c->lock);
 }
@@ -529,6 +534,21 @@ lp_committer_wait(struct lp_committer *c, struct lp_unit *unit, struct lp_err *e
     return w.code;
 }
 
+bool
+lp_committer_after(struct lp_committer *c, void (*after)(void *arg), void *arg)
+{
+    bool free_place;
+
+    pthread_mutex_lock(&c->lock);
+    free_place = after == NULL || c->after == NULL;
+    if (free_place) {
+        c->after = after;
+        c->after_arg = arg;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return free_place;
+}
+
 /* ---- life ---- */
 
 static void
@@ -568,7 +588,7 @@ lp_committer_start(struct lp_committer *c, const struct lp_backend *backend,
     if (backend->dialect == LP_DIALECT_POSTGRES)
         c->writer_most = c->batch == 1 ? LP_WRITERS_MOST : 2;
     c->tail = &c->head;
-    pthread_mutex_init(&c->lock, NULL);
+    lp_mutex_init_short(&c->lock);
     cond_init(&c->wake);
     cond_init(&c->retry);
     c->writers[0].conn = NULL;

@@ -558,6 +558,12 @@ lp_store_submit_here(struct lp_store *store, struct lp_unit *unit, lp_unit_done 
         lp_committer_push(&store->committer, unit);
 }
 
+bool
+lp_store_after(struct lp_store *store, void (*after)(void *arg), void *arg)
+{
+    return lp_committer_after(&store->committer, after, arg);
+}
+
 enum lp_code
 lp_store_commit(struct lp_store *store, struct lp_unit *unit, struct lp_err *err)
 {

@@ -179,6 +179,14 @@ void lp_store_submit(struct lp_store *store, struct lp_unit *unit, lp_unit_done 
  * above: for a caller that has nothing else to do. It may take as long as a commit takes. */
 void lp_store_submit_here(struct lp_store *store, struct lp_unit *unit, lp_unit_done *done,
                           void *arg);
+/**
+ * From now on `after` is called when all units of a shared transaction have been told (those whose
+ * `done` sees lp_unit_shared): what each of them would have to do once more, a thread to be woken,
+ * is done once. It must neither block nor call the store. NULL takes it back: it does not run any
+ * more then. There is room for one; false: another one has it, and nothing was changed.
+ */
+bool lp_store_after(struct lp_store *store, void (*after)(void *arg), void *arg);
+bool lp_unit_shared(const struct lp_unit *unit);
 /** The same, waiting. The unit stays the caller's (free with lp_unit_free). */
 enum lp_code lp_store_commit(struct lp_store *store, struct lp_unit *unit,
                              struct lp_err *err) LP_MUST_CHECK;

@@ -120,6 +120,7 @@ struct lp_unit {
     lp_unit_done *done;
     void *arg;
     bool keep;     /* the submitter frees it */
+    bool shared;   /* told together with others: the listener is called after them */
     lp_txn_fn *fn; /* a write transaction with reads: runs before the items */
     void *fn_arg;
     struct lp_unit *body; /* fn units: whose items follow fn */
@@ -221,6 +222,8 @@ struct lp_committer {
     bool closing, alone; /* alone: such a unit is in work */
     struct lp_writer writers[LP_WRITERS_MOST];
     size_t writer_count, writer_most, busy, idle;
+    void (*after)(void *arg); /* called with the lock held */
+    void *after_arg;
     atomic_uint_fast64_t queued, units, batches, failures;
     atomic_int_fast64_t last_commit_us;
 };
@@ -236,6 +239,8 @@ void lp_committer_push(struct lp_committer *committer, struct lp_unit *unit);
  * commit. False: somebody is; the unit is still the caller's. What is queued meanwhile waits for
  * the end, as it would behind any other commit. */
 bool lp_committer_here(struct lp_committer *committer, struct lp_unit *unit) LP_MUST_CHECK;
+/** See lp_store_after. */
+bool lp_committer_after(struct lp_committer *committer, void (*after)(void *arg), void *arg);
 /** One or the other, and waits for the end. */
 enum lp_code lp_committer_wait(struct lp_committer *committer, struct lp_unit *unit,
                                struct lp_err *err) LP_MUST_CHECK;

@@ -205,6 +205,12 @@ lp_unit_alone(struct lp_unit *unit)
     unit->alone = true;
 }
 
+bool
+lp_unit_shared(const struct lp_unit *unit)
+{
+    return unit->shared;
+}
+
 size_t
 lp_unit_size(const struct lp_unit *unit)
 {

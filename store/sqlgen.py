@@ -172,7 +172,9 @@ def source(statements):
     for s in statements:
         params = f"params_{s.name}" if s.params else "NULL"
         table = f'"{s.table}"' if s.table else "NULL"
-        out.append(f"    [LP_SQL_{s.name.upper()}] = {{\"{s.name}\",\n    {{{literal(rewrite(s.sqlite, s.params, '?'))},\n"
+        # SQLite numbers $1, $2 ... as they appear, which is how they are numbered: one literal serves both
+        sign = "$" if s.sqlite == s.postgres else "?"
+        out.append(f"    [LP_SQL_{s.name.upper()}] = {{\"{s.name}\",\n    {{{literal(rewrite(s.sqlite, s.params, sign))},\n"
                    f"     {literal(rewrite(s.postgres, s.params, '$'))}}},\n"
                    f"     {params}, {table}, {len(s.params)}, {'true' if s.rows else 'false'}, "
                    f"{'true' if s.append else 'false'}}},")

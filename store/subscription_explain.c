@@ -191,10 +191,11 @@ static enum lp_code
 explain_foreign(struct lp_store *store, const json_t *args, struct lp_err *err)
 {
     enum lp_code rc = err->code;
+    const char *id = lp_json_str(args, "instance_id", NULL); /* one of several: it is not known */
     (void)store;
     rc = lp_fail_at(err, LP_CONFLICT, "blocks.subscription_id",
-                    "block %.40s belongs to another subscription and is not written from here",
-                    lp_json_str(args, "instance_id", ""));
+                    "%s %.40s belongs to another subscription and is not written from here",
+                    id == NULL ? "a block that was" : "block", id == NULL ? "here" : id);
     return rc;
 }
 
@@ -206,6 +207,7 @@ static const struct {
     {"block_delete", explain_delete},
     {"block_ref_insert", explain_reference},
     {"block_update", explain_foreign},
+    {"block_updates", explain_foreign},
     {"subscription_guard_users", explain_users},
     {"subscription_guard_customers", explain_customers},
     {"subscription_update", explain_version},

@@ -20,6 +20,8 @@ struct saving {
     char *header;
     int64_t now;
     int64_t version; /* after this save */
+    bool together;   /* several blocks are written: their rows are collected below */
+    struct lp_buf inserts, updates, pasts;
 };
 
 /* ---- what changed ---- */
@@ -77,6 +79,17 @@ blocks_changed(const struct saving *s)
         if (!s->kept[i])
             return true;
     return false;
+}
+
+static size_t
+count_written(const struct saving *s)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->after.count; i++)
+        if (s->old[i] == NULL || !same_instance(s->old[i], &s->after.rows[i]))
+            count++;
+    return count;
 }
 
 /* ---- rows of one block ---- */
@@ -190,30 +203,106 @@ add_links(struct saving *s, const struct lp_instance *was, const struct lp_insta
                  value_add);
 }
 
-/* What block_history keeps of an instance: canonical JSON of all it is. */
+/* What block_history keeps of an instance behind its document, which comes first. */
+static void
+add_rest(struct lp_buf *buf, const struct lp_instance *inst)
+{
+    json_auto_t *label = inst->label == NULL ? json_null() : json_string(inst->label);
+    json_auto_t *field = json_string(inst->field);
+
+    lp_buf_str(buf, ",\"field\":");
+    lp_buf_json(buf, field);
+    lp_buf_str(buf, ",\"label\":");
+    lp_buf_json(buf, label);
+    lp_buf_printf(buf, ",\"parent\":\"%s\",\"position\":%lld,\"refs\":", inst->parent,
+                  (long long)inst->position);
+    lp_buf_json(buf, inst->refs);
+    lp_buf_char(buf, '}');
+}
+
+/* All of it: canonical JSON of all the instance is. */
 static char *
 history_text(const struct lp_instance *inst)
 {
     struct lp_buf buf = LP_BUF_INIT;
-    json_auto_t *label = inst->label == NULL ? json_null() : json_string(inst->label);
-    json_auto_t *field = json_string(inst->field);
 
-    lp_buf_printf(&buf, "{\"doc\":%s,\"field\":", inst->doc);
-    lp_buf_json(&buf, field);
-    lp_buf_str(&buf, ",\"label\":");
-    lp_buf_json(&buf, label);
-    lp_buf_printf(&buf, ",\"parent\":\"%s\",\"position\":%lld,\"refs\":", inst->parent,
-                  (long long)inst->position);
-    lp_buf_json(&buf, inst->refs);
-    lp_buf_char(&buf, '}');
+    lp_buf_printf(&buf, "{\"doc\":%s", inst->doc);
+    add_rest(&buf, inst);
     return lp_buf_take(&buf);
+}
+
+static void
+add_member(struct lp_buf *buf, const char *name, const char *text)
+{
+    lp_buf_printf(buf, "\"%s\":", name);
+    if (text == NULL)
+        lp_buf_str(buf, "null,");
+    else {
+        lp_buf_json_string(buf, text, strlen(text));
+        lp_buf_char(buf, ',');
+    }
+}
+
+/* One more row for the statement that writes several: {"instance id":{...},... */
+static void
+collect(struct saving *s, const struct lp_instance *inst, bool is_new)
+{
+    struct lp_buf *buf = is_new ? &s->inserts : &s->updates, rest = LP_BUF_INIT;
+
+    lp_buf_printf(buf, "%s\"%s\":{", buf->len == 0 ? "{" : ",", inst->id);
+    if (is_new)
+        add_member(buf, "block", inst->type->name);
+    add_member(buf, "parent", *inst->parent == '\0' ? NULL : inst->parent);
+    add_member(buf, "field", inst->field);
+    add_member(buf, "label", inst->label);
+    add_member(buf, "doc", inst->doc);
+    lp_buf_printf(buf, "\"position\":%lld}", (long long)inst->position);
+    add_rest(&rest, inst);
+    lp_buf_printf(&s->pasts, "%s\"%s\":{\"rest\":", s->pasts.len == 0 ? "{" : ",", inst->id);
+    lp_buf_json_string(&s->pasts, rest.data == NULL ? "" : rest.data, rest.len);
+    lp_buf_char(&s->pasts, '}');
+    s->pasts.failed = s->pasts.failed || rest.failed;
+    lp_buf_free(&rest);
+}
+
+static const char *
+rows_of(struct lp_buf *buf)
+{
+    lp_buf_char(buf, '}');
+    return buf->failed ? NULL : buf->data;
+}
+
+static enum lp_code
+write_collected(struct saving *s, struct lp_err *err)
+{
+    static const enum lp_stmt stmts[] = {LP_SQL_BLOCK_INSERTS, LP_SQL_BLOCK_UPDATES};
+    struct lp_buf *const rows[] = {&s->inserts, &s->updates};
+    const char *text = "";
+
+    for (size_t i = 0; i < LP_COUNT(rows) && text != NULL; i++)
+        if (rows[i]->len > 0 && (text = rows_of(rows[i])) != NULL)
+            lp_unit_add(s->unit, stmts[i],
+                        LP_ARGS(lp_text("subscription_id", s->sub->id), lp_text("rows", text)));
+    if (text != NULL && s->pasts.len > 0 && (text = rows_of(&s->pasts)) != NULL)
+        lp_unit_add(s->unit, LP_SQL_BLOCK_HISTORY_ADDS,
+                    LP_ARGS(lp_int("subscription_version", s->version),
+                            lp_text("process_id", s->context->process_id),
+                            lp_text("actor", s->context->actor), lp_int("at", s->now),
+                            lp_text("rows", text)));
+    return text == NULL ? lp_fail(err, LP_NOMEM, "no memory for subscription %s", s->sub->id)
+                        : LP_OK;
 }
 
 static enum lp_code
 block_write(struct saving *s, const struct lp_instance *inst, enum lp_stmt stmt, struct lp_err *err)
 {
-    char *text = history_text(inst);
+    char *text;
 
+    if (s->together) {
+        collect(s, inst, stmt == LP_SQL_BLOCK_INSERT);
+        return LP_OK;
+    }
+    text = history_text(inst);
     if (text == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for subscription %s", s->sub->id);
     const struct lp_arg args[] = {
@@ -348,7 +437,10 @@ write_changes(struct saving *s, struct lp_err *err)
     for (i = 0; i < s->after.count; i++)
         if (s->old[i] != NULL)
             drop_links(s, s->old[i], &s->after.rows[i]);
+    s->together = count_written(s) > 1;
     rc = write_blocks(s, err);
+    if (rc == LP_OK)
+        rc = write_collected(s, err);
     if (rc != LP_OK)
         return rc;
     for (i = 0; i < s->after.count; i++)
@@ -451,6 +543,9 @@ lp_subscription_save(struct lp_unit *unit, struct lp_subscription *sub,
     free(s.old);
     free(s.kept);
     free(s.header);
+    lp_buf_free(&s.inserts);
+    lp_buf_free(&s.updates);
+    lp_buf_free(&s.pasts);
     return rc;
 }
 

@@ -310,11 +310,15 @@ static enum lp_code
 lost_to(struct lp_tl1_session *session, const struct attempt *attempt, enum tl1_wake wake,
         struct lp_err *err)
 {
+    enum lp_code rc;
+
     if (wake == TL1_STOPPED)
         return lost(session, attempt, LP_CANCELLED, "stopped on request", err);
-    return lost(session, attempt, LP_RETRYABLE,
-                session->acknowledged ? "no end after the acknowledgement" : "it took too long",
-                err);
+    rc = lost(session, attempt, LP_RETRYABLE,
+              session->acknowledged ? "no end after the acknowledgement" : "it took too long", err);
+    if (err->detail != NULL)
+        (void)lp_json_set_str(err->detail, "code", "OPT-073");
+    return rc;
 }
 
 /* Keeps code and message of the receiver for a read, its message for a write. */

@@ -261,7 +261,7 @@ check_key(struct lp_form_ctx *ctx, const struct lp_block_type *block, const json
     lp_key_value(value, shown, sizeof shown);
     loc = json_pack("[s]", scope_owner(block, scope));
     lp_problem_add(problems, "value_error", loc, json_array_get(key, 1),
-                   json_pack("{s:s, s:s}", "code", "OPT-003", "subscription_id", holder),
+                   json_pack("{s:s, s:s}", "code", lp_scope_code(scope), "subscription_id", holder),
                    "%s %s is already used by subscription %s", field, shown, holder);
     return LP_OK;
 }

@@ -288,6 +288,7 @@ lp_form_add_trx_ports(struct lp_form_ctx *ctx, struct lp_form_page *page, const 
                              .min_items = count,
                              .max_items = count,
                              .unique_items = count > 0};
+    enum lp_code rc;
     struct lp_enum_value *values = lp_arena_array(ctx->arena, ports->count + 1, sizeof *values);
 
     if (values == NULL)
@@ -300,11 +301,17 @@ lp_form_add_trx_ports(struct lp_form_ctx *ctx, struct lp_form_page *page, const 
         if (values[field.value_count++].label == NULL)
             return lp_fail(err, LP_NOMEM, "no memory for the ports");
     }
-    if (field.value_count < (count == 0 ? 1 : count))
-        return lp_fail(err, LP_PRECONDITION,
-                       "%s has %zu ports that fit here, %zu are needed (%s; 'lightpath process "
-                       "start reconcile_optical_device' reads them anew)",
-                       ports->name, field.value_count, count == 0 ? 1 : count, ports->age);
+    if (field.value_count < (count == 0 ? 1 : count)) {
+        rc = lp_fail(
+            err, LP_PRECONDITION,
+            "OPT-050: %s has %zu ports that fit here, %zu are needed: free, patched, client and "
+            "line "
+            "on one card (%s; 'lightpath process start reconcile_optical_device' reads them "
+            "anew)",
+            ports->name, field.value_count, count == 0 ? 1 : count, ports->age);
+        err->detail = json_pack("{s:s, s:s}", "code", "OPT-050", "device", ports->name);
+        return rc;
+    }
     field.values = values;
     lp_form_page_add(page, &field);
     return LP_OK;

@@ -13,6 +13,16 @@ enum {
 
 /* ---- every discrepancy by name ---- */
 
+/* The message of the catalogue: a circuit that is not there, one that is otherwise, anything else.
+ */
+static const char *
+code_of(const char *object, const json_t *actual)
+{
+    if (strncmp(object, "osnc:", 5) != 0)
+        return "OPT-062";
+    return actual == NULL || json_is_null(actual) ? "OPT-060" : "OPT-061";
+}
+
 static void
 add_difference(json_t *list, const json_t *header, const json_t *op, const char *attribute,
                json_t *expected, json_t *actual)
@@ -21,9 +31,10 @@ add_difference(json_t *list, const json_t *header, const json_t *op, const char 
     const json_t *entry = json_object_get(json_object_get(header, "elements"), element);
 
     json_array_append_new(list,
-                          json_pack("{s:s, s:s, s:s, s:s?, s:O?, s:O?, s:b}", "element_id", element,
-                                    "element", lp_json_str(entry, "name", element), "object",
-                                    lp_json_str(op, "object", ""), "attribute", attribute,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s?, s:O?, s:O?, s:b}", "code",
+                                    code_of(lp_json_str(op, "object", ""), actual), "element_id",
+                                    element, "element", lp_json_str(entry, "name", element),
+                                    "object", lp_json_str(op, "object", ""), "attribute", attribute,
                                     "expected", expected, "actual", actual, "traffic_affecting",
                                     (int)lp_operation_has(op, "traffic-affecting")));
 }

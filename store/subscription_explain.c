@@ -32,6 +32,12 @@ lp_key_value(const char *value, char *buf, size_t size)
         (void)snprintf(buf, size, "%s:%s", system, id);
 }
 
+const char *
+lp_scope_code(const char *scope)
+{
+    return strcmp(scope, "fiber.termination") == 0 ? "OPT-011" : "OPT-003";
+}
+
 /* One explanation per statement: reads what stands in the way and fails with the sentence, or
  * leaves err alone. */
 typedef enum lp_code explain_fn(struct lp_store *store, const json_t *args, struct lp_err *err);
@@ -55,8 +61,8 @@ explain_key(struct lp_store *store, const json_t *args, struct lp_err *err)
     }
     rc = lp_fail_at(err, LP_CONFLICT, scope, "%s %.200s is already used by subscription %s", field,
                     shown, holder);
-    err->detail = json_pack("{s:s, s:s, s:s, s:s}", "code", "OPT-003", "field", field, "value",
-                            shown, "subscription_id", holder);
+    err->detail = json_pack("{s:s, s:s, s:s, s:s}", "code", lp_scope_code(scope), "field", field,
+                            "value", shown, "subscription_id", holder);
     return rc;
 }
 

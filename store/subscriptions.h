@@ -94,6 +94,8 @@ void lp_subscription_explain_conflict(struct lp_store *store, struct lp_err *err
 /** The field name of a unique scope in messages: "pop.code" -> "code", "partner.external_ids" ->
  * "external ids". */
 void lp_scope_field(const char *scope, char *buf, size_t size);
+/** Code of the message that a value of the scope is used: OPT-011 for ports, else OPT-003. */
+const char *lp_scope_code(const char *scope);
 /** A unique value in messages: a text is itself, an entry of external ids "netbox:7". */
 void lp_key_value(const char *value, char *buf, size_t size);
 

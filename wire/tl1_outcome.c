@@ -151,8 +151,8 @@ static json_t *
 detail(const char *element, const char *code, const struct lp_tl1_message *message,
        const char *comment, enum lp_tl1_class error_class)
 {
-    return json_pack("{s:s,s:s,s:s,s:s,s:s}", "device", element, "command", code, "tl1_error",
-                     message->error, "tl1_text", comment, "tl1_class",
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "code", "OPT-072", "device", element, "command",
+                     code, "tl1_error", message->error, "tl1_text", comment, "tl1_class",
                      lp_tl1_class_name(error_class));
 }
 

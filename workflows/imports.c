@@ -270,7 +270,7 @@ look_up_fiber(const struct examined *x, json_t *row, struct lp_err *err)
                        lp_json_str(json_object_get(row, "links"), ends[i].port, ""),
                        lp_json_str(json_object_get(row, "links"), ends[i].device, ""));
         lp_csv_problem(x->problems, lp_json_int(row, "row", 0), column_shown(x, ends[i].port),
-                       "%s already belongs to fiber %s", what, holder[i]);
+                       "OPT-011: %s already belongs to fiber %s", what, holder[i]);
     }
     json_object_set_new(json_object_get(row, "document"), LP_F_OPTICAL_FIBER_TERMINATIONS,
                         json_pack("[s, s]", id[0], id[1]));

@@ -1,4 +1,5 @@
 /* Optical Fiber: create, modify, terminate, validate, reconcile. */
+#include <stdio.h>
 #include <string.h>
 
 #include "model/products_gen.h"
@@ -177,6 +178,25 @@ ports_check(struct lp_form_ctx *ctx, const json_t *input, struct lp_problems *pr
     return lp_form_check_document(ctx, &whole, document, NULL, problems, err);
 }
 
+/* OPT-110: a measured loss above the budget is a matter for whoever built the span, not an error.
+ */
+static void
+warn_loss(struct lp_form_page *page, const json_t *document)
+{
+    int64_t budget = lp_json_int(document, LP_F_OPTICAL_FIBER_LOSS_BUDGET_CDB, -1);
+    int64_t margin = lp_json_int(document, LP_F_OPTICAL_FIBER_LOSS_MARGIN_CDB, 0);
+    char text[400];
+
+    if (budget < 0 || margin >= 0)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "OPT-110: span %.250s: measured %lld.%02lld dB exceeds budget %lld.%02lld dB",
+                   lp_json_str(document, LP_F_OPTICAL_FIBER_FIBER_NAME, "?"),
+                   (long long)(budget - margin) / 100, (long long)(budget - margin) % 100,
+                   (long long)budget / 100, (long long)budget % 100);
+    lp_form_add_label(page, "loss_warning", text);
+}
+
 static enum lp_code
 summary_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
@@ -190,8 +210,10 @@ summary_build(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err 
     lp_problems_free(&problems);
     if (rc == LP_OK)
         rc = lp_form_derive(ctx, &whole, document, err);
-    if (rc == LP_OK)
+    if (rc == LP_OK) {
+        warn_loss(page, document);
         rc = lp_form_add_document_summary(page, &shown, NULL, document, err);
+    }
     return rc;
 }
 
@@ -315,9 +337,15 @@ static enum lp_code
 modify_summary(struct lp_form_ctx *ctx, struct lp_form_page *page, struct lp_err *err)
 {
     const struct lp_subscription *sub = ctx->subscription;
-    json_auto_t *document = NULL, *before = NULL, *after = NULL;
+    json_auto_t *document = NULL, *root = NULL, *before = NULL, *after = NULL;
     enum lp_code rc = accepted(ctx, ctx->answers, &document, err);
 
+    if (rc == LP_OK)
+        rc = lp_form_changed_root(ctx, &changeable, document, &root, err);
+    if (rc == LP_OK)
+        rc = lp_form_derive(ctx, &whole, root, err);
+    if (rc == LP_OK)
+        warn_loss(page, root);
     if (rc == LP_OK)
         rc = readable(ctx, sub->root, sub->customer_id, &before, err);
     if (rc == LP_OK)

@@ -142,7 +142,7 @@ class Life(Network):
         refused = self.cli("fiber", "import", self.file("twice", HEADER, SPAN.replace("lp.fir1.example.net,1-A-2-L1",
                                                                                       "lp.rom1.example.net,1-A-2-L1")),
                            "--owner", "Net", "--source", "inventory", code=2).stderr
-        self.assertIn("row 2, column port_a: port 1-A-1-L1 on lp.mil1.example.net already belongs to fiber", refused)
+        self.assertIn("row 2, column port_a: OPT-011: port 1-A-1-L1 on lp.mil1.example.net already belongs to fiber", refused)
         refused = self.cli("fiber", "import", self.file("nowhere", HEADER, SPAN.replace("1-A-1-L1", "1-A-7-L1")), "--owner", "Net",
                            "--source", "inventory", code=2).stderr
         self.assertIn("row 2, column port_a: lp.mil1.example.net (Infinera FlexILS) has no port 1-A-7-L1", refused)
@@ -188,6 +188,11 @@ class Life(Network):
 
     def test_6_D10_a_fiber_can_be_modified(self):
         fiber = self.ident("Optical Fiber", "lp.mil1")
+        customer = self.json("subscription", "show", fiber)["customer_id"]
+        warned = self.daemon.post("/api/processes/modify_optical_fiber", [{"subscription_id": fiber}, {
+            "partner_id": customer, "kind": "span", "measured_loss_az_cdb": 2540, "segments": [{"length_m": 62000, "fiber_type": "G.652.D"}]}])
+        self.assertIn("measured 25.40 dB exceeds budget", warned.body.decode())
+        self.assertIn("OPT-110", warned.body.decode())
         self.start("modify_optical_fiber", fiber, "--set", "cable_id=C-17", "--set", "measured_loss_az_cdb=1500")
         shown = self.json("subscription", "show", fiber)["optical_fiber"]
         self.assertEqual((shown["cable_id"], shown["measured_loss_az_cdb"]), ("C-17", 1500))

@@ -306,7 +306,8 @@ class Life(Services, drift.Drift):
         self.refused([{"product": self.product("100G")}, first(och_ids=[42, 43])], "OPT-041")
         self.refused([{"product": self.product("400G")}, first(och_ids=[42])], "100 of 300 Gb/s free: 400 are needed")
         self.refused(self.joining(3), "client_port_a")  # it is taken
-        self.refused(self.pages(5, och_ids=[50]), "0 ports that fit")  # no line is left
+        self.refused(self.pages(5, och_ids=[50]), "0 ports that fit")
+        self.refused(self.pages(5, och_ids=[50]), "OPT-050")  # no line is left
 
     def test_5_D20_either_direction_is_the_same_pair(self):
         reversed_ends = {"device_a": self.ends["g30.bo01"], "device_z": self.ends["g30.rm01"]}

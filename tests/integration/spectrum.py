@@ -287,6 +287,9 @@ class Life(Light):
                  for d in self.differences(failed["process_id"])]
         for part in wanted:
             self.assertTrue(any(re.search(part, line) for line in lines), (part, lines))
+        for d in (d for d in self.differences(failed["process_id"]) if isinstance(d, dict) and "object" in d):
+            circuit = "OPT-060" if d["actual"] is None else "OPT-061"
+            self.assertEqual(d["code"], circuit if d["object"].startswith("osnc:") else "OPT-062", d)
         self.assertFalse(self.json("subscription", "show", one)["insync"])
         self.cli("process", "abort", failed["process_id"], "--yes")
         self.act("reconcile_optical_spectrum", one)

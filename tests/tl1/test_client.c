@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "clients/tl1.h"
 #include "tests/support/test_main.h"
 #include "tests/tl1/ne.h"
@@ -156,6 +157,8 @@ expect(struct lp_tl1_session *session, const char *code, enum lp_code expected)
                  lp_code_info(expected)->slug, err.msg);
     if (rc != LP_OK)
         assert_non_null(strstr(err.msg, "mil1"));
+    if (strstr(err.msg, "it took too long") != NULL)
+        assert_string_equal(lp_json_str(err.detail, "code", ""), "OPT-073");
     lp_err_clear(&err);
 }
 

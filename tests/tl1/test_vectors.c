@@ -2,6 +2,7 @@
  * whole, byte by byte and in odd pieces. */
 #include <string.h>
 
+#include "base/json.h"
 #include "tests/support/test_main.h"
 #include "tests/tl1/tl1_env.h"
 
@@ -606,6 +607,8 @@ judge(void *arg, const struct lp_tl1_message *message, struct lp_err *err)
 
     judged->rc = lp_tl1_verdict(message, judged->command, "mil1", &judged->found, err);
     (void)snprintf(judged->msg, sizeof judged->msg, "%s", err->msg);
+    if (judged->rc != LP_OK && message->completion == LP_TL1_DENY)
+        assert_string_equal(lp_json_str(err->detail, "code", ""), "OPT-072");
     lp_err_clear(err);
     return LP_OK;
 }

@@ -354,6 +354,7 @@ D35_gateways_are_forgotten_and_all_are_tried(void **state)
     assert_int_equal(lp_driver_of("infinera-flexils")->open(host, &element, &ne, &err), LP_OK);
     assert_int_equal(ne->driver->probe(ne, &call, &out, &err), LP_RETRYABLE);
     assert_non_null(strstr(err.msg, "no gateway sees lp.sub1"));
+    assert_string_equal(lp_json_str(err.detail, "code", ""), "OPT-071");
     assert_non_null(strstr(err.msg, "127.0.0.1:1"));
     assert_non_null(strstr(err.msg, "127.0.0.1:2"));
     lp_driver_host_get_gateway(host, "lp.sub1", known, sizeof known);

@@ -302,6 +302,14 @@ neighbours_alarms_counters_power(void **state)
     assert_int_equal(f.ne->driver->read(f.ne, &f.call, "power:1-A-3-T1@LP-42", &power, &f.err),
                      LP_OK);
     assert_int_equal(lp_json_int(power, "difference_cdb", 0), 35);
+    assert_int_equal(f.ne->driver->read(f.ne, &f.call, "power:1-A-3-T1@nowhere", &used, &f.err),
+                     LP_NOT_FOUND);
+    assert_string_equal(lp_json_str(f.err.detail, "code", ""), "OPT-060");
+    lp_err_clear(&f.err);
+    assert_int_equal(f.ne->driver->raw(f.ne, &f.call, "RTRV-HDR;RTRV-HDR;", &used, &f.err),
+                     LP_INVALID);
+    assert_string_equal(lp_json_str(f.err.detail, "code", ""), "OPT-082");
+    lp_err_clear(&f.err);
     assert_int_equal(f.ne->driver->read(f.ne, &f.call, "used:1-A-3-T12", &used, &f.err), LP_OK);
     assert_int_equal(json_integer_value(json_array_get(json_object_get(used, "indices"), 0)), 1);
     assert_int_equal(f.ne->driver->read(f.ne, &f.call, "ots:1-A-9-L9", &used, &f.err),

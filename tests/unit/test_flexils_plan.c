@@ -299,6 +299,37 @@ golden_ports(void **state)
     element_free(&e);
 }
 
+/* A port with all its indices taken refuses, and says which port. */
+static void
+no_super_channel_is_left(void **state)
+{
+    struct lp_err err = LP_ERR_INIT;
+    struct element e;
+    json_t *ops = NULL;
+    char record[80];
+
+    (void)state;
+    element_init(&e, mil1, LP_COUNT(mil1));
+    for (int i = 1; i <= FX_SCH_MAX; i++) {
+        (void)snprintf(record, sizeof record, "1-A-3-T1-%d:SCH:SHUTTERSTATE=OPEN:IS-NR", i);
+        element_add(&e, FX_SCH, record);
+    }
+    assert_int_equal(
+        plan(&e,
+             "[{\"id\":\"c\",\"present\":true,\"kind\":\"circuit\",\"name\":\"LP 42\",\"label\":"
+             "\"f001c03\",\"a\":{\"port\":\"1-A-3-T1\"},\"z\":{\"node\":\"lp.rom1\",\"port\":"
+             "\"1-A-5-T2\"},\"route\":[{\"node\":\"lp.mil1\",\"port\":\"1-A-1-L1\"},{\"node\":"
+             "\"lp.rom1\",\"port\":\"1-A-2-L1\"}],\"low_mhz\":193450000,\"high_mhz\":193550000,"
+             "\"carriers\":[{\"center_mhz\":193500000,\"width_mhz\":37500}]}]",
+             false, &ops, &err),
+        LP_CONFLICT);
+    assert_non_null(strstr(err.msg, "no free super-channel on 1-A-3-T1 (1..128)"));
+    assert_string_equal(lp_json_str(err.detail, "code", ""), "OPT-063");
+    lp_err_clear(&err);
+    json_decref(ops);
+    element_free(&e);
+}
+
 static void
 golden_circuits(void **state)
 {
@@ -520,6 +551,7 @@ main(void)
         cmocka_unit_test(a_fiber_end_that_is_so_plans_nothing),
         cmocka_unit_test(golden_ports),
         cmocka_unit_test(golden_circuits),
+        cmocka_unit_test(no_super_channel_is_left),
         cmocka_unit_test(D16_a_retired_circuit_goes_last),
         cmocka_unit_test(golden_cross_connects),
         cmocka_unit_test(circuits_of_cascaded_multiplexers),

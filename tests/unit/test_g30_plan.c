@@ -312,6 +312,7 @@ what_others_connected_is_a_conflict(void **state)
     make(&f, SERVICE);
     assert_int_equal(rest_tree_refused(&f.tree, elsewhere, false, &f.err), LP_CONFLICT);
     assert_non_null(strstr(f.err.msg, "port-1/2/1"));
+    assert_string_equal(lp_json_str(f.err.detail, "code", ""), "OPT-052");
     ops = rest_tree_plan(&f.tree, elsewhere, true);
     ids = rest_tree_ids(ops);
     assert_string_equal(ids, "20 delete xc:port-1/2/3\n60 create xc:port-1/2/3\n");

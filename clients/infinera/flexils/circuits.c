@@ -104,9 +104,13 @@ lowest_free(struct fx_planner *p, bool used[static INDEX_MAX + 1], const char *p
 static enum lp_code
 no_index(struct fx_planner *p, const json_t *intent, const char *port)
 {
-    return fx_bad_intent(
+    enum lp_code rc = fx_bad_intent(
         p, intent, LP_CONFLICT,
         lp_arena_printf(p->arena, "no free super-channel on %s (1..%d)", port, INDEX_MAX));
+
+    p->err->detail =
+        json_pack("{s:s, s:s, s:s}", "code", "OPT-063", "device", p->source->tid, "port", port);
+    return rc;
 }
 
 static enum lp_code

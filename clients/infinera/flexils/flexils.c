@@ -189,8 +189,11 @@ raw(struct lp_ne *ne, const struct lp_call *call, const char *text, json_t **out
     const struct lp_tl1_message *reply = NULL;
     enum lp_code rc;
 
-    if (typed_of(text).commands != 1)
-        return lp_fail(err, LP_INVALID, "type one command, ending in ';'");
+    if (typed_of(text).commands != 1) {
+        rc = lp_fail(err, LP_INVALID, "type one command, ending in ';'");
+        err->detail = json_pack("{s:s}", "code", "OPT-082");
+        return rc;
+    }
     fx->call = call;
     rc = fx_connect(fx, err);
     if (rc == LP_OK && raw_writes(text))

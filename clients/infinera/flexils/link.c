@@ -334,9 +334,11 @@ acquire_through(struct fx_ne *fx, struct lp_err *err)
         lp_buf_printf(&tried, "%s%s (%.80s)", tried.len > 0 ? ", " : "", gateway_text(fx, i),
                       err->msg);
     }
-    if (rc != LP_OK && !is_final(err))
+    if (rc != LP_OK && !is_final(err)) {
         rc = lp_fail(err, LP_RETRYABLE, "no gateway sees %s; tried %s", fx->element.node,
                      tried.data != NULL ? tried.data : "none");
+        err->detail = json_pack("{s:s, s:s}", "code", "OPT-071", "device", fx->element.name);
+    }
     lp_buf_free(&tried);
     return rc;
 }

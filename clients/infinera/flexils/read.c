@@ -301,9 +301,12 @@ fx_read_power(struct fx_ne *fx, const char *port, const char *suffix, json_t **o
 
     if (rc != LP_OK)
         return rc;
-    if (key == NULL)
-        return lp_fail(err, LP_NOT_FOUND, "%s has no circuit %s at %s", fx->element.name, suffix,
-                       port);
+    if (key == NULL) {
+        rc = lp_fail(err, LP_NOT_FOUND, "%s has no circuit %s at %s", fx->element.name, suffix,
+                     port);
+        err->detail = json_pack("{s:s, s:s}", "code", "OPT-060", "device", fx->element.name);
+        return rc;
+    }
     aid = sch_of_cross(fx->call->arena, key, port);
     rc = measuring_point(fx, aid, cross, &at, err);
     if (rc == LP_OK)

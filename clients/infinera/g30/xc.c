@@ -132,10 +132,12 @@ choose(const struct ir_source *source, struct lp_arena *arena, const char *line,
     if (rc != LP_OK)
         return rc;
     *out = g30_free_odu(arena, &port, och, type, used, preferred);
-    if (*out == NULL)
-        return lp_fail(err, LP_CONFLICT, "%s: line port %s has no free %s", source->name, line,
-                       type);
-    return LP_OK;
+    if (*out != NULL)
+        return LP_OK;
+    rc = lp_fail(err, LP_CONFLICT, "%s: line port %s has no free %s", source->name, line, type);
+    err->detail =
+        json_pack("{s:s, s:s, s:s}", "code", "OPT-051", "device", source->name, "port", line);
+    return rc;
 }
 
 /* What an earlier attempt chose, or what was there before, is taken again when it is free. */

@@ -165,10 +165,14 @@ plan_present(struct xc *x, const json_t *actual, bool fixed)
         return plan_fixed(x, actual, right, names);
     if (right && !moves(x, line))
         return rename_xc(x, actual, names);
-    if (actual != NULL && !right && !is_ours(x))
-        return ir_bad_intent(x->p, x->intent, LP_CONFLICT,
-                             lp_arena_printf(x->p->arena, "client %s is connected to %s already",
-                                             x->client, lp_json_str(actual, "line", "?")));
+    if (actual != NULL && !right && !is_ours(x)) {
+        rc = ir_bad_intent(x->p, x->intent, LP_CONFLICT,
+                           lp_arena_printf(x->p->arena, "client %s is connected to %s already",
+                                           x->client, lp_json_str(actual, "line", "?")));
+        x->p->err->detail = json_pack("{s:s, s:s, s:s}", "code", "OPT-052", "device",
+                                      x->p->source->name, "client", x->client);
+        return rc;
+    }
     if (actual != NULL)
         rc = take_away(x, actual);
     return rc == LP_OK ? connect(x, wanted) : rc;

@@ -326,12 +326,14 @@ apply_op(struct lp_run *run, struct lp_device *device, const json_t *plan, const
          bool waits, struct lp_err *err)
 {
     int64_t most = waits ? LOOK_MS : lp_json_int(op, "timeout_ms", LOOK_MS);
+    /* whoever had this before may have died behind sending it: the attempt was written first */
+    json_auto_t *sent = run->unknown ? json_pack("{s:b}", "sent", 1) : NULL;
     json_auto_t *report = NULL;
     enum lp_code rc =
         waits ? LP_OK : lp_device_same(device, json_object_get(plan, "identity"), err);
 
     device->deadline_us = lp_clock_mono_us(run->clock) + most * 1000;
-    return rc == LP_OK ? device->driver->apply_op(device->ne, &device->call, op, NULL, &report, err)
+    return rc == LP_OK ? device->driver->apply_op(device->ne, &device->call, op, sent, &report, err)
                        : rc;
 }
 

@@ -886,6 +886,53 @@ an_action_whose_answer_is_lost_is_sent_once(const struct subject *subject)
     bench_close(&b);
 }
 
+/* An error from inside the element, or an attempt that nobody saw the end of: what shows of it
+ * counts, and where nothing shows a person decides. It is not sent a second time. */
+static void
+an_action_that_failed_there_is_not_repeated(const struct subject *subject)
+{
+    static const char *const states[] = {"not-executed", "executed"};
+    const char *stage = strcmp(subject->driver, "infinera-g30") == 0 ? "load" : "activate";
+    json_auto_t *plan = NULL, *sent = json_pack("{s:b}", "sent", 1);
+    struct bench b;
+    json_t *op;
+    size_t n;
+
+    if (subject->release == NULL)
+        return;
+    bench_open(&b, subject);
+    plan = stage_plan(&b, subject->release, stage);
+    op = json_array_get(json_object_get(plan, "operations"), 0);
+    assert_non_null(op);
+    for (size_t i = 0; i < LP_COUNT(states); i++) {
+        json_auto_t *report = NULL, *again = NULL;
+        enum lp_code wanted = i == 0 ? LP_REFUSED : LP_OK;
+        unsigned writes = b.env.writes;
+        char rule[300];
+
+        (void)snprintf(
+            rule, sizeof rule,
+            "{\"op\":\"faults\",\"rules\":[{\"match\":{\"verb\":\"POST\",\"path\":"
+            "\"*download*\",\"tid\":\"%s\"},\"when\":{\"state\":\"%s\"},\"do\":{\"fault\":"
+            "\"status\",\"status\":500}}]}",
+            subject->node, states[i]);
+        sim_do(&sim, rule);
+        driver_env_patience(&b.env, 2);
+        assert_int_equal(b.ne->driver->apply_op(b.ne, &b.env.call, op, NULL, &report, &b.env.err),
+                         wanted);
+        lp_err_clear(&b.env.err);
+        driver_env_patience(&b.env, 2);
+        assert_int_equal(b.ne->driver->apply_op(b.ne, &b.env.call, op, sent, &again, &b.env.err),
+                         wanted);
+        lp_err_clear(&b.env.err);
+        driver_env_patience(&b.env, 240);
+        assert_int_equal(b.env.writes, writes + 1);
+    }
+    sim_do(&sim, "{\"op\":\"faults\",\"rules\":[],\"replace\":true}");
+    json_array_foreach(json_object_get(plan, "operations"), n, op) run_patiently(&b, op);
+    bench_close(&b);
+}
+
 /* An address that another element has by now: nothing is written. */
 static void
 another_element_is_not_written_to(const struct subject *subject)
@@ -941,6 +988,7 @@ FOR_ALL(an_alarm_is_told)
 FOR_ALL(behind_a_break_nobody_is_believed)
 FOR_ALL(software_comes_stage_by_stage)
 FOR_ALL(an_action_whose_answer_is_lost_is_sent_once)
+FOR_ALL(an_action_that_failed_there_is_not_repeated)
 FOR_ALL(another_element_is_not_written_to)
 
 /* No driver is left out. */
@@ -988,6 +1036,7 @@ main(void)
         cmocka_unit_test(test_undoing_restores_what_was),
         cmocka_unit_test(test_what_a_driver_says_it_can_it_can),
         cmocka_unit_test(test_another_element_is_not_written_to),
+        cmocka_unit_test(test_an_action_that_failed_there_is_not_repeated),
         cmocka_unit_test(test_software_comes_stage_by_stage),
         cmocka_unit_test(test_an_action_whose_answer_is_lost_is_sent_once),
         cmocka_unit_test(test_an_alarm_is_told),

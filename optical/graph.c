@@ -160,6 +160,92 @@ lp_graph_free(struct lp_graph *graph)
     free(graph);
 }
 
+/* ---- copying ---- */
+
+/* As many as make_room() has made room for. */
+static size_t
+room_for(uint32_t count)
+{
+    size_t room = 16;
+
+    while (room < count)
+        room *= 2;
+    return room;
+}
+
+static bool
+copy_array(void *to, const void *from, size_t size, uint32_t count)
+{
+    void **at = to;
+
+    if (count == 0)
+        return true;
+    *at = calloc(room_for(count), size);
+    if (*at != NULL)
+        memcpy(*at, from, count * size);
+    return *at != NULL;
+}
+
+static bool
+copy_names(struct lp_names *to, const struct lp_names *from)
+{
+    if (from->count == 0)
+        return true;
+    to->texts = calloc(from->room, sizeof(*to->texts));
+    to->slots = calloc((size_t)from->slot_mask + 1, sizeof(*to->slots));
+    if (to->texts == NULL || to->slots == NULL)
+        return false;
+    memcpy(to->texts, from->texts, from->count * sizeof(*to->texts));
+    memcpy(to->slots, from->slots, ((size_t)from->slot_mask + 1) * sizeof(*to->slots));
+    to->count = from->count;
+    to->room = from->room;
+    to->slot_mask = from->slot_mask;
+    return true;
+}
+
+static bool
+copy_shape(struct lp_graph *to, const struct lp_graph *from)
+{
+    uint32_t nodes = from->node_ids.count, ports = from->port_ids.count,
+             links = from->link_ids.count;
+
+    to->reach_count = to->reach_room = from->reach_count;
+    to->reach = calloc(from->reach_count + 1, sizeof(*to->reach));
+    if (to->reach == NULL)
+        return false;
+    if (from->reach_count > 0)
+        memcpy(to->reach, from->reach, from->reach_count * sizeof(*to->reach));
+    return copy_names(&to->node_ids, &from->node_ids) && copy_names(&to->port_ids, &from->port_ids)
+           && copy_names(&to->link_ids, &from->link_ids)
+           && copy_names(&to->risk_names, &from->risk_names)
+           && copy_array(&to->nodes, from->nodes, sizeof(*to->nodes), nodes)
+           && copy_array(&to->ports, from->ports, sizeof(*to->ports), ports)
+           && copy_array(&to->port_link, from->port_link, sizeof(*to->port_link), ports)
+           && copy_array(&to->port_has_reach, from->port_has_reach, sizeof(*to->port_has_reach),
+                         ports)
+           && copy_array(&to->links, from->links, sizeof(*to->links), links)
+           && copy_array(&to->noise, from->noise, sizeof(*to->noise), links)
+           && copy_array(&to->risks, from->risks, sizeof(*to->risks), links);
+}
+
+struct lp_graph *
+lp_graph_copy(const struct lp_graph *from)
+{
+    struct lp_graph *to = from->sealed ? NULL : lp_graph_new(&from->band, &from->rules);
+
+    if (to != NULL && !copy_shape(to, from)) {
+        lp_graph_free(to);
+        to = NULL;
+    }
+    return to;
+}
+
+void
+lp_graph_set_seen(struct lp_graph *graph, uint32_t link, int64_t seen_us)
+{
+    graph->links[link].seen_us = seen_us;
+}
+
 static enum lp_code
 check_new(const struct lp_graph *graph, const struct lp_names *names, const char *kind,
           const char *id, struct lp_err *err)

@@ -78,6 +78,14 @@ enum lp_code lp_graph_add_port(struct lp_graph *graph, const struct lp_port *por
                                struct lp_err *err) LP_MUST_CHECK;
 enum lp_code lp_graph_add_link(struct lp_graph *graph, const struct lp_link *link, uint32_t *index,
                                struct lp_err *err) LP_MUST_CHECK;
+/**
+ * A graph of its own with the same devices, ports and links, to go on building from: costs copying
+ * a few arrays. `from` must not be sealed, must not change, and must outlive the copy, which shares
+ * its texts. NULL when memory ran out.
+ */
+struct lp_graph *lp_graph_copy(const struct lp_graph *from);
+/** When the occupancy of a link was last read; as lp_link.seen_us. */
+void lp_graph_set_seen(struct lp_graph *graph, uint32_t link, int64_t seen_us);
 /** An add/drop port reaches this line port (or port of that degree, or add/drop port). A port
  * without any such row reaches all ports of its device (colourless, directionless,
  * contentionless). */

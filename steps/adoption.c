@@ -123,22 +123,18 @@ static enum lp_code
 port_of(struct match *m, const char *node, const char *name, char device[static LP_UUID_LEN + 1],
         char id[static LP_UUID_LEN + 1], struct lp_err *err)
 {
-    struct lp_subscription *sub = NULL;
-    const json_t *port;
-    size_t i;
+    struct lp_rows *rows = NULL;
     enum lp_code rc = lp_device_find(m->run->store, node, device, NULL, err);
 
     id[0] = '\0';
     if (rc == LP_OK)
-        rc = lp_run_subscription(m->run, device, &sub, err);
+        rc = lp_query(m->run->store, LP_SQL_ROUTE_PORT_NAMED,
+                      LP_ARGS(lp_text("port", name), lp_text("device", device)), &rows, err);
     if (rc != LP_OK)
         return as_reason(m, rc, err);
-    json_array_foreach(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS), i, port)
-    {
-        if (strcmp(lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, ""), name) == 0)
-            (void)snprintf(id, LP_UUID_LEN + 1, "%s",
-                           lp_json_str(port, "subscription_instance_id", ""));
-    }
+    if (lp_rows_count(rows) > 0)
+        (void)snprintf(id, LP_UUID_LEN + 1, "%s", lp_rows_text(rows, 0, "instance_id"));
+    lp_rows_free(rows);
     if (id[0] == '\0')
         leave(m, "%.80s has no port %.64s in its inventory", node, name);
     return LP_OK;

@@ -101,25 +101,6 @@ index_block(struct walk *walk, const struct lp_block_type *type, json_t *doc, co
     }
 }
 
-static enum lp_code add_subscription(struct walk *walk, const char *id, bool subject,
-                                     struct lp_err *err);
-
-static enum lp_code
-add_owner(struct walk *walk, const char *instance_id, struct lp_err *err)
-{
-    struct lp_rows *rows = NULL;
-    enum lp_code rc;
-
-    if (lp_closure_owner(walk->closure, instance_id) != NULL)
-        return LP_OK;
-    rc = lp_query(walk->run->store, LP_SQL_BLOCK_OWNER,
-                  LP_ARGS(lp_text("instance_id", instance_id)), &rows, err);
-    if (rc == LP_OK && lp_rows_count(rows) == 1)
-        rc = add_subscription(walk, lp_rows_text(rows, 0, "subscription_id"), false, err);
-    lp_rows_free(rows);
-    return rc;
-}
-
 static enum lp_code
 add_entry(struct walk *walk, const struct lp_subscription *sub, struct lp_err *err)
 {
@@ -136,35 +117,84 @@ add_entry(struct walk *walk, const struct lp_subscription *sub, struct lp_err *e
     return LP_OK;
 }
 
-/** With everything it references; the subject also tells which of its blocks are shared. */
+static enum lp_code add_owner(struct walk *walk, const char *instance_id, struct lp_err *err);
+
+/** With everything that what was loaded of it references; the subject also tells which of its
+ * blocks are shared. */
+static enum lp_code
+add_loaded(struct walk *walk, const struct lp_subscription *sub, bool subject, struct lp_err *err)
+{
+    const struct lp_product *product = product_of(walk->run, sub->product->type);
+    json_auto_t *refs = json_object();
+    const char *ref;
+    json_t *value;
+    enum lp_code rc =
+        lp_closure_subscription(walk->closure, sub->id) != NULL ? LP_OK : add_entry(walk, sub, err);
+
+    walk->shared_blocks = subject && product != NULL ? product->shared_blocks : NULL;
+    if (rc == LP_OK)
+        index_block(walk, sub->product->root, sub->root, sub->id, refs);
+    json_object_foreach(refs, ref, value)
+    {
+        if (rc == LP_OK)
+            rc = add_owner(walk, ref, err);
+    }
+    return rc;
+}
+
 static enum lp_code
 add_subscription(struct walk *walk, const char *id, bool subject, struct lp_err *err)
 {
-    const struct lp_product *product;
     struct lp_subscription *sub = NULL;
-    json_auto_t *refs = NULL;
-    const char *ref;
-    json_t *value;
     enum lp_code rc;
 
     if (lp_closure_subscription(walk->closure, id) != NULL)
         return LP_OK;
     rc = lp_run_subscription(walk->run, id, &sub, err);
-    if (rc == LP_OK)
-        rc = add_entry(walk, sub, err);
+    return rc == LP_OK ? add_loaded(walk, sub, subject, err) : rc;
+}
+
+/** As a dry run would leave it: what it has changed already stands in no table. */
+static enum lp_code
+add_owner_dry(struct walk *walk, const char *instance_id, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_query(walk->run->store, LP_SQL_BLOCK_OWNER,
+                               LP_ARGS(lp_text("instance_id", instance_id)), &rows, err);
+
+    if (rc == LP_OK && lp_rows_count(rows) == 1)
+        rc = add_subscription(walk, lp_rows_text(rows, 0, "subscription_id"), false, err);
+    lp_rows_free(rows);
+    return rc;
+}
+
+/** What configures nothing itself (a device) is not asked for blocks that nobody references: there
+ * may be hundreds of ports, and this is done several times in every process. */
+static enum lp_code
+add_owner(struct walk *walk, const char *instance_id, struct lp_err *err)
+{
+    struct lp_subscription *sub = NULL;
+    const struct lp_product *product;
+    enum lp_code rc;
+
+    if (lp_closure_owner(walk->closure, instance_id) != NULL)
+        return LP_OK;
+    if (walk->run->dry_run)
+        return add_owner_dry(walk, instance_id, err);
+    rc = lp_subscription_load_around(walk->run->store, NULL, walk->run->catalog, instance_id, &sub,
+                                     err);
+    if (rc == LP_NOT_FOUND) {
+        lp_err_clear(err);
+        return LP_OK;
+    }
     if (rc != LP_OK)
         return rc;
     product = product_of(walk->run, sub->product->type);
-    walk->shared_blocks = subject && product != NULL ? product->shared_blocks : NULL;
-    refs = json_object();
-    index_block(walk, sub->product->root, sub->root, sub->id, refs);
-    json_object_foreach(refs, ref, value)
-    {
-        rc = add_owner(walk, ref, err);
-        if (rc != LP_OK)
-            return rc;
-    }
-    return LP_OK;
+    rc = sub->part && product != NULL && product->desired != NULL
+             ? add_subscription(walk, sub->id, false, err)
+             : add_loaded(walk, sub, false, err);
+    lp_subscription_free(sub);
+    return rc;
 }
 
 /** Who owns a shared block that the subject only uses is a sibling as well, when it desires
@@ -577,6 +607,22 @@ change_entry(struct walk *walk, const char *id, const json_t *changes, struct lp
     return rc;
 }
 
+/** Without its ports. */
+static enum lp_code
+add_device(struct walk *walk, const char *id, struct lp_err *err)
+{
+    struct lp_subscription *sub = NULL;
+    enum lp_code rc;
+
+    if (walk->run->dry_run)
+        return add_subscription(walk, id, false, err);
+    rc = lp_subscription_load_top(walk->run->store, NULL, walk->run->catalog, id, &sub, err);
+    if (rc == LP_OK)
+        rc = add_loaded(walk, sub, false, err);
+    lp_subscription_free(sub);
+    return rc;
+}
+
 enum lp_code
 lp_device_doc_changed(struct lp_run *run, const char *subscription_id, const json_t *changes,
                       json_t **doc, struct lp_err *err)
@@ -584,7 +630,7 @@ lp_device_doc_changed(struct lp_run *run, const char *subscription_id, const jso
     json_auto_t *closure = json_pack("{s:s, s:{}, s:{}, s:{}}", "subject", subscription_id,
                                      "subscriptions", "blocks", "siblings");
     struct walk walk = {.run = run, .closure = closure};
-    enum lp_code rc = add_subscription(&walk, subscription_id, false, err);
+    enum lp_code rc = add_device(&walk, subscription_id, err);
 
     if (rc == LP_OK && changes != NULL)
         rc = change_entry(&walk, subscription_id, changes, err);

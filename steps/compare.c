@@ -45,7 +45,8 @@ add_problems(const struct lp_problems *problems, json_t *list, struct lp_err *er
 
 static enum lp_code
 compare_document(struct lp_run *run, const struct lp_subscription *sub,
-                 const struct lp_product *product, json_t *list, struct lp_err *err)
+                 const struct lp_product *product, const json_t *closure, json_t *list,
+                 struct lp_err *err)
 {
     struct lp_problems problems;
     enum lp_code rc;
@@ -54,9 +55,8 @@ compare_document(struct lp_run *run, const struct lp_subscription *sub,
     rc = lp_model_check(run->catalog, sub->product, sub->root, sub->status, &problems, err);
     if (rc == LP_OK && product->check != NULL)
         product->check(run->conf, sub->root, &problems);
-    if (rc == LP_OK)
-        rc = lp_check_linked(run->store, NULL, run->catalog, run->conf, sub->product, sub->root,
-                             &problems, err);
+    if (rc == LP_OK && product->check_linked != NULL)
+        product->check_linked(run->conf, closure, sub->root, &problems);
     if (rc == LP_OK)
         rc = add_problems(&problems, list, err);
     lp_problems_free(&problems);
@@ -81,7 +81,8 @@ compare_description(const struct lp_subscription *sub, const struct lp_product *
 /* ---- derived members ---- */
 
 static enum lp_code
-compare_derived(struct lp_run *run, const struct lp_subscription *sub, json_t *list,
+compare_derived(struct lp_run *run, const struct lp_subscription *sub,
+                const struct lp_product *product, const json_t *closure, json_t *list,
                 struct lp_err *err)
 {
     json_auto_t *derived = json_deep_copy(sub->root), *diff = NULL;
@@ -89,7 +90,7 @@ compare_derived(struct lp_run *run, const struct lp_subscription *sub, json_t *l
     const json_t *change;
     size_t i;
     enum lp_code rc =
-        lp_derive(run->store, NULL, run->catalog, run->conf, sub->product, derived, err);
+        product->derive == NULL ? LP_OK : product->derive(run->conf, closure, derived, err);
 
     if (rc != LP_OK)
         return rc;
@@ -343,14 +344,19 @@ lp_compare(struct lp_run *run, const struct lp_subscription *sub, json_t *differ
            struct lp_err *err)
 {
     const struct lp_product *product = lp_product_of(sub->product->type);
-    enum lp_code rc;
+    json_auto_t *closure = NULL;
+    enum lp_code rc = LP_OK;
 
     if (product == NULL)
         return lp_fail(err, LP_INTERNAL, "product type %.64s has no rules in products.def",
                        sub->product->type);
-    rc = compare_document(run, sub, product, differences, err);
+    if (product->check_linked != NULL || product->derive != NULL)
+        rc = lp_derive_closure(run->store, NULL, run->catalog, sub->product, sub->root, &closure,
+                               err);
+    if (rc == LP_OK)
+        rc = compare_document(run, sub, product, closure, differences, err);
     if (rc == LP_OK && sub->status != LP_LC_TERMINATED)
-        rc = compare_derived(run, sub, differences, err);
+        rc = compare_derived(run, sub, product, closure, differences, err);
     if (rc == LP_OK)
         rc = compare_description(sub, product, differences, err);
     if (rc == LP_OK)

@@ -77,26 +77,43 @@ static enum lp_code follow_block(struct collect *c, const char *owner,
                                  unsigned depth);
 
 static enum lp_code
-load_owner(struct collect *c, const char *id, unsigned depth)
+add_owner(struct collect *c, const struct lp_subscription *sub, unsigned depth)
 {
-    struct lp_subscription *sub = NULL;
-    enum lp_code rc = lp_subscription_load(c->store, c->reader, c->catalog, id, &sub, c->err);
+    enum lp_code rc;
 
-    if (rc != LP_OK)
-        return rc;
-    if (json_object_set_new(c->subscriptions, id,
+    if (json_object_set_new(c->subscriptions, sub->id,
                             json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "subscription_id",
                                       sub->id, "product", sub->product->name, "type",
                                       sub->product->type, "customer_id", sub->customer_id,
                                       "description", sub->description, "status",
                                       lp_lifecycle_name(sub->status), "root", sub->root))
         != 0)
-        rc = lp_fail(c->err, LP_NOMEM, "no memory for a closure");
-    if (rc == LP_OK)
-        rc = visit(c, sub->id, sub->product->root, sub->root, depth, index_block);
+        return lp_fail(c->err, LP_NOMEM, "no memory for a closure");
+    rc = visit(c, sub->id, sub->product->root, sub->root, depth, index_block);
     if (rc == LP_OK && depth > 1)
         rc = visit(c, sub->id, sub->product->root, sub->root, depth - 1, follow_block);
-    lp_subscription_free(sub);
+    return rc;
+}
+
+/* Of what configures nothing itself (a device) only the block that is referenced; all of the
+ * others. */
+static enum lp_code
+load_owner(struct collect *c, const char *instance_id, struct lp_subscription **out)
+{
+    struct lp_subscription *part = NULL;
+    const struct lp_product *product;
+    enum lp_code rc =
+        lp_subscription_load_around(c->store, c->reader, c->catalog, instance_id, &part, c->err);
+
+    if (rc != LP_OK)
+        return rc;
+    product = lp_product_of(part->product->type);
+    if (part->part && product != NULL && product->desired != NULL)
+        rc = lp_subscription_load(c->store, c->reader, c->catalog, part->id, out, c->err);
+    else
+        *out = part;
+    if (*out != part)
+        lp_subscription_free(part);
     return rc;
 }
 
@@ -104,16 +121,19 @@ static enum lp_code
 follow(struct collect *c, const json_t *reference, unsigned depth)
 {
     const char *id = json_string_value(reference);
-    struct lp_rows *rows = NULL;
+    struct lp_subscription *sub = NULL;
     enum lp_code rc;
 
     if (id == NULL || json_object_get(c->blocks, id) != NULL)
         return LP_OK;
-    rc = lp_reader_query(c->reader, LP_SQL_BLOCK_OWNER, LP_ARGS(lp_text("instance_id", id)), &rows,
-                         c->err);
-    if (rc == LP_OK && lp_rows_count(rows) == 1)
-        rc = load_owner(c, lp_rows_text(rows, 0, "subscription_id"), depth);
-    lp_rows_free(rows);
+    rc = load_owner(c, id, &sub);
+    if (rc == LP_NOT_FOUND) {
+        lp_err_clear(c->err);
+        return LP_OK;
+    }
+    if (rc == LP_OK)
+        rc = add_owner(c, sub, depth);
+    lp_subscription_free(sub);
     return rc;
 }
 

@@ -10,11 +10,12 @@
 #include "products/product.h"
 #include "steps/derive.h"
 
+/* The device without its ports. */
 static enum lp_code
 load_device(struct lp_form_ctx *ctx, const char *id, struct lp_subscription **out,
             struct lp_err *err)
 {
-    enum lp_code rc = lp_subscription_load(ctx->store, ctx->reader, ctx->catalog, id, out, err);
+    enum lp_code rc = lp_subscription_load_top(ctx->store, ctx->reader, ctx->catalog, id, out, err);
 
     if (rc == LP_OK && strcmp((*out)->product->type, "Optical Device") != 0) {
         rc = lp_fail(err, LP_INVALID, "subscription %.64s is no Optical Device", id);
@@ -25,44 +26,52 @@ load_device(struct lp_form_ctx *ctx, const char *id, struct lp_subscription **ou
 }
 
 static enum lp_code
-is_free(struct lp_form_ctx *ctx, const json_t *port, const char *scope, bool *unused,
-        struct lp_err *err)
+query(struct lp_form_ctx *ctx, enum lp_stmt stmt, const struct lp_arg *args, size_t count,
+      struct lp_rows **rows, struct lp_err *err)
 {
-    char holder[LP_UUID_LEN + 1];
-    enum lp_code rc =
-        lp_subscription_by_key(ctx->store, ctx->reader, scope,
-                               lp_json_str(port, "subscription_instance_id", ""), holder, err);
-
-    *unused = rc == LP_NOT_FOUND;
-    if (rc == LP_NOT_FOUND)
-        lp_err_clear(err);
-    return *unused ? LP_OK : rc;
+    return ctx->reader != NULL ? lp_reader_query(ctx->reader, stmt, args, count, rows, err)
+                               : lp_query(ctx->store, stmt, args, count, rows, err);
 }
 
 static enum lp_code
-free_ports(struct lp_form_ctx *ctx, const struct lp_subscription *sub, const char *scope,
-           struct lp_enum_value *values, size_t *count, struct lp_err *err)
+port_choice(struct lp_form_ctx *ctx, const struct lp_rows *rows, size_t i,
+            struct lp_enum_value *value, struct lp_err *err)
 {
-    const json_t *port;
-    size_t i;
+    const char *text = lp_rows_text(rows, i, "doc"), *name;
+    json_auto_t *port = NULL;
+    enum lp_code rc = lp_json_load(text, strlen(text), &port, err);
 
-    json_array_foreach(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS), i, port)
-    {
-        const char *name = lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, "");
-        const char *role = lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_ROLE, "");
-        bool unused;
-        enum lp_code rc = is_free(ctx, port, scope, &unused, err);
-        if (rc != LP_OK)
-            return rc;
-        if (!unused)
-            continue;
-        values[*count].value = lp_arena_strdup(ctx->arena, name);
-        values[*count].label = lp_arena_printf(ctx->arena, "%s (%s)", name, role);
-        if (values[*count].value == NULL || values[*count].label == NULL)
-            return lp_fail(err, LP_NOMEM, "no memory for the ports");
-        ++*count;
-    }
-    return LP_OK;
+    if (rc != LP_OK)
+        return rc;
+    name = lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, "");
+    value->value = lp_arena_strdup(ctx->arena, name);
+    value->label = lp_arena_printf(ctx->arena, "%s (%s)", name,
+                                   lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_ROLE, ""));
+    return value->value != NULL && value->label != NULL
+               ? LP_OK
+               : lp_fail(err, LP_NOMEM, "no memory for the ports");
+}
+
+/* One statement, whatever the number of ports. */
+static enum lp_code
+free_ports(struct lp_form_ctx *ctx, const char *device, const char *scope,
+           struct lp_enum_value **values, size_t *count, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc =
+        query(ctx, LP_SQL_PORTS_FREE, LP_ARGS(lp_text("device", device), lp_text("scope", scope)),
+              &rows, err);
+
+    if (rc != LP_OK)
+        return rc;
+    *count = lp_rows_count(rows);
+    *values = lp_arena_array(ctx->arena, *count + 1, sizeof **values);
+    if (*values == NULL)
+        rc = lp_fail(err, LP_NOMEM, "no memory for the ports");
+    for (size_t i = 0; rc == LP_OK && i < *count; i++)
+        rc = port_choice(ctx, rows, i, &(*values)[i], err);
+    lp_rows_free(rows);
+    return rc;
 }
 
 enum lp_code
@@ -72,16 +81,12 @@ lp_form_add_ports(struct lp_form_ctx *ctx, struct lp_form_page *page, const char
     struct lp_field field = {
         .name = name, .title = title, .kind = LP_FIELD_ENUM, .required = true, .required_in = -1};
     struct lp_subscription *sub = NULL;
-    struct lp_enum_value *values;
+    struct lp_enum_value *values = NULL;
     enum lp_code rc = load_device(ctx, device, &sub, err);
 
     if (rc != LP_OK)
         return rc;
-    values = lp_arena_array(
-        ctx->arena, json_array_size(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS)) + 1,
-        sizeof *values);
-    rc = values == NULL ? lp_fail(err, LP_NOMEM, "no memory for the ports")
-                        : free_ports(ctx, sub, scope, values, &field.value_count, err);
+    rc = free_ports(ctx, sub->id, scope, &values, &field.value_count, err);
     if (rc == LP_OK && field.value_count == 0)
         rc = lp_fail(err, LP_PRECONDITION, "%s has no free port; reconcile it to read its ports",
                      sub->description);
@@ -93,30 +98,39 @@ lp_form_add_ports(struct lp_form_ctx *ctx, struct lp_form_page *page, const char
     return LP_OK;
 }
 
+static enum lp_code
+take_port(struct lp_form_ctx *ctx, const struct lp_rows *rows, const char **id, const char **role,
+          struct lp_err *err)
+{
+    const char *text = lp_rows_text(rows, 0, "doc");
+    json_auto_t *port = NULL;
+    enum lp_code rc = lp_json_load(text, strlen(text), &port, err);
+
+    if (rc != LP_OK)
+        return rc;
+    *id = lp_arena_strdup(ctx->arena, lp_rows_text(rows, 0, "instance_id"));
+    *role = lp_arena_strdup(ctx->arena, lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_ROLE, ""));
+    return *id != NULL && *role != NULL ? LP_OK : lp_fail(err, LP_NOMEM, "no memory for a port");
+}
+
 enum lp_code
 lp_form_port(struct lp_form_ctx *ctx, const char *device, const char *name, const char **id,
              const char **role, struct lp_err *err)
 {
     struct lp_subscription *sub = NULL;
-    const json_t *port;
-    size_t i;
+    struct lp_rows *rows = NULL;
     enum lp_code rc = load_device(ctx, device, &sub, err);
 
     if (rc != LP_OK)
         return rc;
     *id = NULL;
-    json_array_foreach(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS), i, port)
-    {
-        if (strcmp(lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, ""), name) != 0)
-            continue;
-        *id = lp_arena_strdup(ctx->arena, lp_json_str(port, "subscription_instance_id", ""));
-        *role = lp_arena_strdup(ctx->arena, lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_ROLE, ""));
-        if (*id == NULL || *role == NULL)
-            rc = lp_fail(err, LP_NOMEM, "no memory for a port");
-        break;
-    }
-    if (rc == LP_OK && *id == NULL)
+    rc = query(ctx, LP_SQL_PORT_BY_NAME, LP_ARGS(lp_text("port", name), lp_text("device", sub->id)),
+               &rows, err);
+    if (rc == LP_OK && lp_rows_count(rows) == 0)
         rc = lp_fail(err, LP_INVALID, "%s has no port %.64s", sub->description, name);
+    else if (rc == LP_OK)
+        rc = take_port(ctx, rows, id, role, err);
+    lp_rows_free(rows);
     lp_subscription_free(sub);
     return rc;
 }
@@ -127,7 +141,7 @@ lp_form_set_block(struct lp_form_ctx *ctx, json_t *document, const char *field,
 {
     struct lp_subscription *sub = NULL;
     enum lp_code rc =
-        lp_subscription_load(ctx->store, ctx->reader, ctx->catalog, subscription, &sub, err);
+        lp_subscription_load_top(ctx->store, ctx->reader, ctx->catalog, subscription, &sub, err);
 
     if (rc != LP_OK)
         return rc;

@@ -49,6 +49,13 @@ struct lp_route_source {
 };
 struct lp_route_source lp_route_source_form(const struct lp_form_ctx *ctx);
 
+/** How often the network was read anew, instead of taken from memory: its devices and fibers, and
+ * what elements said of their light. */
+struct lp_route_reads {
+    uint64_t shapes, readings;
+};
+void lp_route_reads(struct lp_store *store, struct lp_route_reads *out);
+
 /**
  * {"routes":[best first], "problem": null | {"code","message","removed":{...}}}: without any route,
  * why: OPT-030 saying how many fibers each rule removed, OPT-031 when only readings that are too

@@ -105,11 +105,14 @@ find_device(struct matching *m, const char *node, const json_t **out)
     for (size_t i = 0; i < LP_COUNT(scopes) && rc == LP_OK && *holder == '\0'; i++)
         rc = lp_import_holder(m->run->store, NULL, scopes[i], node, holder, m->err);
     if (rc == LP_OK && *holder != '\0')
-        rc = lp_run_subscription(m->run, holder, &sub, m->err);
+        rc = lp_subscription_load(m->run->store, NULL, m->run->catalog, holder, &sub, m->err);
     if (rc != LP_OK)
         return rc;
     if (json_object_set_new(m->devices, node, sub != NULL ? device_names(sub) : json_null()) != 0)
-        return no_memory(m);
+        rc = no_memory(m);
+    lp_subscription_free(sub);
+    if (rc != LP_OK)
+        return rc;
     *out = json_object_get(m->devices, node);
     return LP_OK;
 }

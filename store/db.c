@@ -288,6 +288,7 @@ lp_store_open(const struct lp_store_options *options, struct lp_store **out, str
     if (store == NULL)
         return lp_fail(err, LP_NOMEM, "no memory for the store");
     store->lock_fd = -1;
+    (void)pthread_mutex_init(&store->beside_mutex, NULL);
     store->backend = backend;
     rc = lp_options_copy(&store->options, options, err);
     if (rc == LP_OK && path != NULL)
@@ -316,7 +317,25 @@ lp_store_close(struct lp_store *store)
     free(store->name);
     lp_lockfile_drop(&store->lock_fd);
     lp_options_free(&store->options);
+    if (store->beside != NULL)
+        store->beside_drop(store->beside);
+    (void)pthread_mutex_destroy(&store->beside_mutex);
     free(store);
+}
+
+void *
+lp_store_beside(struct lp_store *store, void *(*make)(void), void (*drop)(void *))
+{
+    void *beside;
+
+    (void)pthread_mutex_lock(&store->beside_mutex);
+    if (store->beside == NULL) {
+        store->beside = make();
+        store->beside_drop = drop;
+    }
+    beside = store->beside;
+    (void)pthread_mutex_unlock(&store->beside_mutex);
+    return beside;
 }
 
 enum lp_dialect

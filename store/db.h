@@ -114,6 +114,13 @@ enum lp_code lp_store_backup(struct lp_store *store, const char *path,
 enum lp_code lp_store_restore(const struct lp_store_options *options, const char *path,
                               struct lp_err *err) LP_MUST_CHECK;
 
+/**
+ * What somebody above remembers of this database (a cache): made by `make` at the first call, freed
+ * by `drop` when the store is closed. Every caller of one store passes the same functions; the
+ * thing guards itself. NULL when `make` gave none. Threads: any.
+ */
+void *lp_store_beside(struct lp_store *store, void *(*make)(void), void (*drop)(void *));
+
 /* ---- reading ---- */
 
 /** One statement on a borrowed connection. *rows is the caller's. */

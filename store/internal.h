@@ -270,6 +270,10 @@ struct lp_store {
     struct lp_conn *name_conn; /* holds the lock on an executor's name, or NULL */
     char *name;
     bool name_owned;
+    /* lp_store_beside */
+    pthread_mutex_t beside_mutex; /* guards the pointer alone */
+    void *beside;
+    void (*beside_drop)(void *);
 };
 /** A copy of options with owned strings. */
 enum lp_code lp_options_copy(struct lp_store_options *to, const struct lp_store_options *from,

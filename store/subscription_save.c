@@ -528,6 +528,9 @@ lp_subscription_save(struct lp_unit *unit, struct lp_subscription *sub,
 
     if (changed != NULL)
         *changed = false;
+    if (sub->part || (sub->version > 0 && sub->stored == NULL))
+        return lp_fail(err, LP_INTERNAL, "subscription %s was loaded in part, for reading",
+                       sub->id);
     s.now = lp_clock_utc_us(context->clock);
     s.version = sub->version + 1;
     rc = prepare(&s, catalog, err);

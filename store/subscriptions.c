@@ -175,22 +175,43 @@ load_header(struct lp_subscription *sub, const struct lp_catalog *catalog,
     return LP_OK;
 }
 
+/* What a change is found by. */
 static enum lp_code
-load_all(struct lp_subscription *sub, const struct lp_catalog *catalog, const struct lp_rows *rows,
-         struct lp_err *err)
+load_stored(struct lp_subscription *sub, struct lp_err *err)
 {
-    enum lp_code rc = load_header(sub, catalog, rows, err);
+    enum lp_code rc = lp_subscription_header_text(sub, &sub->stored_header, err);
 
-    if (rc == LP_OK)
-        rc = load_root(sub, catalog, rows, err);
-    if (rc == LP_OK)
-        rc = lp_subscription_header_text(sub, &sub->stored_header, err);
     if (rc != LP_OK)
         return rc;
     sub->stored = json_deep_copy(sub->root);
-    if (sub->stored == NULL)
-        return lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
-    return LP_OK;
+    return sub->stored != NULL ? LP_OK
+                               : lp_fail(err, LP_NOMEM, "no memory for subscription %s", sub->id);
+}
+
+/* Takes the rows, of which there are some. */
+static enum lp_code
+load_rows(struct lp_rows *rows, const struct lp_catalog *catalog, struct lp_subscription **out,
+          struct lp_err *err)
+{
+    struct lp_subscription *sub = calloc(1, sizeof *sub);
+    enum lp_code rc = sub == NULL ? lp_fail(err, LP_NOMEM, "no memory for subscription %.64s",
+                                            lp_rows_text(rows, 0, "id"))
+                                  : load_header(sub, catalog, rows, err);
+
+    if (rc == LP_OK)
+        rc = load_root(sub, catalog, rows, err);
+    lp_rows_free(rows);
+    if (rc == LP_OK)
+        *out = sub;
+    else
+        lp_subscription_free(sub);
+    return rc;
+}
+
+static enum lp_code
+fail_absent(const char *id, struct lp_err *err)
+{
+    return lp_fail(err, LP_NOT_FOUND, "Subscription with id: %.64s, not found", id);
 }
 
 enum lp_code
@@ -199,29 +220,104 @@ lp_subscription_load(struct lp_store *store, struct lp_reader *reader,
                      struct lp_err *err)
 {
     struct lp_rows *rows = NULL;
-    struct lp_subscription *sub;
-    enum lp_code rc;
+    struct lp_subscription *sub = NULL;
+    enum lp_code rc = lp_store_query_on(store, reader, LP_SQL_SUBSCRIPTION_LOAD,
+                                        LP_ARGS(lp_text("id", id)), &rows, err);
 
-    rc = lp_store_query_on(store, reader, LP_SQL_SUBSCRIPTION_LOAD, LP_ARGS(lp_text("id", id)),
-                           &rows, err);
     if (rc != LP_OK)
         return rc;
     if (lp_rows_count(rows) == 0) {
         lp_rows_free(rows);
-        return lp_fail(err, LP_NOT_FOUND, "Subscription with id: %.64s, not found", id);
+        return fail_absent(id, err);
     }
-    sub = calloc(1, sizeof *sub);
-    if (sub == NULL)
-        rc = lp_fail(err, LP_NOMEM, "no memory for subscription %.64s", id);
+    rc = load_rows(rows, catalog, &sub, err);
+    if (rc == LP_OK)
+        rc = load_stored(sub, err);
+    if (rc == LP_OK)
+        *out = sub;
     else
-        rc = load_all(sub, catalog, rows, err);
-    lp_rows_free(rows);
-    if (rc != LP_OK) {
         lp_subscription_free(sub);
-        return rc;
+    return rc;
+}
+
+/* ---- a part ---- */
+
+static bool
+owns_blocks(const struct lp_block_type *type)
+{
+    for (size_t i = 0; type != NULL && i < type->field_count; i++)
+        if (type->fields[i].kind == LP_FIELD_BLOCK)
+            return true;
+    return false;
+}
+
+/* Rows of one block and what stands above it: is that its root, and are there none inside it? */
+static bool
+makes_a_part(const struct lp_catalog *catalog, const struct lp_rows *rows, const char *instance_id)
+{
+    bool rooted = false;
+
+    for (size_t i = 0; i < lp_rows_count(rows); i++) {
+        bool top = lp_rows_null(rows, i, "parent_id");
+
+        rooted = rooted || top;
+        if (!top && strcmp(lp_rows_text(rows, i, "instance_id"), instance_id) == 0
+            && owns_blocks(lp_catalog_block(catalog, lp_rows_text(rows, i, "block"))))
+            return false;
     }
-    *out = sub;
-    return LP_OK;
+    return rooted;
+}
+
+static enum lp_code
+load_part(struct lp_rows *rows, const struct lp_catalog *catalog, struct lp_subscription **out,
+          struct lp_err *err)
+{
+    enum lp_code rc = load_rows(rows, catalog, out, err);
+
+    if (rc == LP_OK)
+        (*out)->part = owns_blocks((*out)->product->root);
+    return rc;
+}
+
+enum lp_code
+lp_subscription_load_around(struct lp_store *store, struct lp_reader *reader,
+                            const struct lp_catalog *catalog, const char *instance_id,
+                            struct lp_subscription **out, struct lp_err *err)
+{
+    char id[LP_UUID_LEN + 1];
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_store_query_on(store, reader, LP_SQL_SUBSCRIPTION_AROUND,
+                                        LP_ARGS(lp_text("instance_id", instance_id)), &rows, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (lp_rows_count(rows) == 0) {
+        lp_rows_free(rows);
+        return lp_fail(err, LP_NOT_FOUND, "there is no block %.64s", instance_id);
+    }
+    if (makes_a_part(catalog, rows, instance_id))
+        return load_part(rows, catalog, out, err);
+    (void)snprintf(id, sizeof id, "%s", lp_rows_text(rows, 0, "id"));
+    lp_rows_free(rows);
+    return lp_subscription_load(store, reader, catalog, id, out, err);
+}
+
+enum lp_code
+lp_subscription_load_top(struct lp_store *store, struct lp_reader *reader,
+                         const struct lp_catalog *catalog, const char *id,
+                         struct lp_subscription **out, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_store_query_on(store, reader, LP_SQL_SUBSCRIPTION_TOP,
+                                        LP_ARGS(lp_text("id", id)), &rows, err);
+
+    if (rc != LP_OK)
+        return rc;
+    if (lp_rows_count(rows) == 0) {
+        lp_rows_free(rows);
+        return fail_absent(id, err);
+    }
+    return load_part(rows, catalog, out, err);
 }
 
 /* ---- new and changed ---- */

@@ -23,9 +23,10 @@ struct lp_subscription {
     int64_t start_date, end_date; /* UTC us; 0 = null */
     int64_t created_at, modified_at, validated_at;
     int64_t version; /* as loaded; 0 = new, not stored yet */
+    bool part;       /* some of its blocks were not loaded: it can be read, not saved */
     json_t *root;    /* owned; change it through lp_model_assign or replace it through
                         lp_subscription_set_root */
-    json_t *stored;  /* as loaded, for the change set; NULL when new */
+    json_t *stored;  /* as loaded, for the change set; NULL when new or loaded for reading */
     char *stored_header;
     enum lp_lifecycle stored_status;
 };
@@ -34,6 +35,21 @@ struct lp_subscription {
 enum lp_code lp_subscription_load(struct lp_store *store, struct lp_reader *reader,
                                   const struct lp_catalog *catalog, const char *id,
                                   struct lp_subscription **out, struct lp_err *err) LP_MUST_CHECK;
+/**
+ * What one block says to another subscription that references it: the header, the root block and of
+ * the owned blocks that one alone, however many there are (ports of a device). For reading. Where
+ * that is not all there is, ->part is set; a block that owns blocks itself, or lies deeper, comes
+ * with everything. LP_NOT_FOUND: there is no such block.
+ */
+enum lp_code lp_subscription_load_around(struct lp_store *store, struct lp_reader *reader,
+                                         const struct lp_catalog *catalog, const char *instance_id,
+                                         struct lp_subscription **out,
+                                         struct lp_err *err) LP_MUST_CHECK;
+/** The header and the root block without the blocks it owns; as lp_subscription_load_around. */
+enum lp_code lp_subscription_load_top(struct lp_store *store, struct lp_reader *reader,
+                                      const struct lp_catalog *catalog, const char *id,
+                                      struct lp_subscription **out,
+                                      struct lp_err *err) LP_MUST_CHECK;
 /** A new one: status initial, insync false, root = lp_model_new(product, input). customer_id NULL =
  * its own id. */
 enum lp_code lp_subscription_new(const struct lp_catalog *catalog,

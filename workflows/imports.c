@@ -40,6 +40,7 @@ struct examined {
     struct lp_reader *reader;
     const json_t *answers; /* csv, columns, ignore_other_columns, mode */
     json_t *ports;         /* of fibers: instance id -> row that wants it */
+    json_t *devices;       /* host name -> {"description", "ports": {name: instance id}} */
     struct lp_problems *problems;
 };
 
@@ -100,7 +101,8 @@ look_up_pop(const struct examined *x, json_t *row, struct lp_err *err)
 
 /* ---- devices ---- */
 
-/* The subscription that holds a unique value, loaded; NULL with a problem when nobody does. */
+/* The subscription that holds a unique value, its root block alone; NULL with a problem when nobody
+ * does. */
 static enum lp_code
 load_holder(const struct examined *x, const json_t *row, const char *scope, const char *column,
             const char *title, struct lp_subscription **sub, struct lp_err *err)
@@ -114,7 +116,7 @@ load_holder(const struct examined *x, const json_t *row, const char *scope, cons
         lp_csv_problem(x->problems, lp_json_int(row, "row", 0), column_shown(x, column),
                        "there is no %s %.100s", title, value);
     else if (rc == LP_OK)
-        rc = lp_subscription_load(x->store, x->reader, x->catalog, holder, sub, err);
+        rc = lp_subscription_load_top(x->store, x->reader, x->catalog, holder, sub, err);
     return rc;
 }
 
@@ -200,32 +202,64 @@ static const struct {
     const char *device, *port;
 } ends[2] = {{"device_a", "port_a"}, {"device_z", "port_z"}};
 
-/* Instance id of a port, from the device; "" with a problem. */
+/* Ports of a device by name; loaded once, whatever the number of rows that name it. *device is
+ * borrowed, NULL with a problem when there is none. */
+static enum lp_code
+ports_of(const struct examined *x, const json_t *row, const char *column, const json_t **device,
+         struct lp_err *err)
+{
+    const char *fqdn = lp_json_str(json_object_get(row, "links"), column, "");
+    char holder[LP_UUID_LEN + 1];
+    struct lp_subscription *sub = NULL;
+    json_auto_t *ports = NULL;
+    const json_t *port;
+    size_t i;
+    enum lp_code rc;
+
+    *device = json_object_get(x->devices, fqdn);
+    if (*device != NULL)
+        return LP_OK;
+    rc = lp_import_holder(x->store, x->reader, "device.fqdn", fqdn, holder, err);
+    if (rc == LP_OK && *holder == '\0')
+        lp_csv_problem(x->problems, lp_json_int(row, "row", 0), column_shown(x, column),
+                       "there is no optical device %.100s", fqdn);
+    if (rc != LP_OK || *holder == '\0')
+        return rc;
+    rc = lp_subscription_load(x->store, x->reader, x->catalog, holder, &sub, err);
+    if (rc != LP_OK)
+        return rc;
+    ports = json_object();
+    json_array_foreach(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS), i, port)
+        json_object_set(ports, lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, ""),
+                        json_object_get(port, "subscription_instance_id"));
+    if (json_object_set_new(
+            x->devices, fqdn,
+            json_pack("{s:s, s:O}", "description", sub->description, "ports", ports))
+        != 0)
+        rc = lp_fail(err, LP_NOMEM, "no memory for the ports of %s", sub->id);
+    lp_subscription_free(sub);
+    *device = json_object_get(x->devices, fqdn);
+    return rc;
+}
+
+/* Instance id of a port; "" with a problem. */
 static enum lp_code
 link_end(const struct examined *x, json_t *row, size_t end, char id[static LP_UUID_LEN + 1],
          struct lp_err *err)
 {
     const char *name = lp_json_str(json_object_get(row, "links"), ends[end].port, "");
-    struct lp_subscription *sub = NULL;
-    const json_t *port;
-    size_t i;
-    enum lp_code rc =
-        load_holder(x, row, "device.fqdn", ends[end].device, "optical device", &sub, err);
+    const json_t *device = NULL;
+    enum lp_code rc = ports_of(x, row, ends[end].device, &device, err);
 
     *id = '\0';
-    if (rc != LP_OK || sub == NULL)
+    if (rc != LP_OK || device == NULL)
         return rc;
-    json_array_foreach(json_object_get(sub->root, LP_F_OPTICAL_DEVICE_PORTS), i, port)
-    {
-        if (strcmp(lp_json_str(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME, ""), name) == 0)
-            (void)snprintf(id, LP_UUID_LEN + 1, "%s",
-                           lp_json_str(port, "subscription_instance_id", ""));
-    }
+    (void)snprintf(id, LP_UUID_LEN + 1, "%s",
+                   lp_json_str(json_object_get(device, "ports"), name, ""));
     if (*id == '\0')
         lp_csv_problem(x->problems, lp_json_int(row, "row", 0), column_shown(x, ends[end].port),
-                       "%s has no port %.64s", sub->description, name);
-    lp_subscription_free(sub);
-    return rc;
+                       "%s has no port %.64s", lp_json_str(device, "description", ""), name);
+    return LP_OK;
 }
 
 /* A port ends one fiber: in the file too, on whichever side of a row it stands. */
@@ -280,7 +314,7 @@ look_up_fiber(const struct examined *x, json_t *row, struct lp_err *err)
 static enum lp_code
 examine(const struct examined *asked, json_t **rows, struct lp_err *err)
 {
-    json_auto_t *ports = json_object();
+    json_auto_t *ports = json_object(), *devices = json_object();
     struct examined own = *asked;
     const struct examined *x = &own;
     const json_t *csv = json_object_get(asked->answers, "csv");
@@ -292,6 +326,7 @@ examine(const struct examined *asked, json_t **rows, struct lp_err *err)
         x->problems, rows, err);
 
     own.ports = ports;
+    own.devices = devices;
     if (rc != LP_OK || lp_problems_count(x->problems) != before)
         return rc;
     json_array_foreach(*rows, i, row)
@@ -657,22 +692,18 @@ pages_pop(struct lp_run *run, const json_t *state, const json_t *row, json_t **o
     return LP_OK;
 }
 
-/* The subscription that owns a block. */
+/* The subscription that owns a block, with that block; freed by the caller. */
 static enum lp_code
 owner_of(struct lp_run *run, const json_t *instance, struct lp_subscription **sub,
          struct lp_err *err)
 {
     const char *id = json_string_value(instance);
-    struct lp_rows *rows = NULL;
-    enum lp_code rc = lp_query(run->store, LP_SQL_BLOCK_OWNER,
-                               LP_ARGS(lp_text("instance_id", id == NULL ? "" : id)), &rows, err);
+    enum lp_code rc =
+        lp_subscription_load_around(run->store, NULL, run->catalog, id == NULL ? "" : id, sub, err);
 
-    if (rc == LP_OK && lp_rows_count(rows) == 0)
-        rc = lp_fail(err, LP_NOT_FOUND, "block %.64s is gone", id == NULL ? "" : id);
-    if (rc == LP_OK)
-        rc = lp_run_subscription(run, lp_rows_text(rows, 0, "subscription_id"), sub, err);
-    lp_rows_free(rows);
-    return rc;
+    return rc == LP_NOT_FOUND
+               ? lp_fail(err, LP_NOT_FOUND, "block %.64s is gone", id == NULL ? "" : id)
+               : rc;
 }
 
 static enum lp_code
@@ -682,7 +713,7 @@ pages_device(struct lp_run *run, const json_t *state, const json_t *row, json_t 
     const json_t *document = json_object_get(row, "document");
     const json_t *gateways = json_object_get(document, LP_F_OPTICAL_DEVICE_GATEWAYS);
     json_auto_t *page = page_of(state, row), *relays = NULL;
-    struct lp_subscription *sub;
+    struct lp_subscription *sub = NULL;
     enum lp_code rc = owner_of(run, json_object_get(document, LP_F_OPTICAL_DEVICE_POP), &sub, err);
 
     if (rc != LP_OK)
@@ -691,6 +722,7 @@ pages_device(struct lp_run *run, const json_t *state, const json_t *row, json_t 
     json_object_del(page, LP_F_OPTICAL_DEVICE_POP);
     json_object_del(page, LP_F_OPTICAL_DEVICE_GATEWAYS);
     json_object_set_new(page, "pop_id", json_string(sub->id));
+    lp_subscription_free(sub);
     json_object_set(page, "mode",
                     json_object_get(json_object_get(state, "modes"), lp_json_str(row, "key", "")));
     if (gateways != NULL) {
@@ -698,6 +730,7 @@ pages_device(struct lp_run *run, const json_t *state, const json_t *row, json_t 
         if (rc != LP_OK)
             return rc;
         relays = json_pack("{s:[s]}", "gateway_ids", sub->id);
+        lp_subscription_free(sub);
     } else {
         relays = json_object();
     }
@@ -719,7 +752,7 @@ pages_fiber(struct lp_run *run, const json_t *state, const json_t *row, json_t *
     json_object_del(glass, LP_F_OPTICAL_FIBER_TERMINATIONS);
     for (size_t e = 0; e < 2; e++) {
         json_t *id = json_array_get(json_object_get(document, LP_F_OPTICAL_FIBER_TERMINATIONS), e);
-        struct lp_subscription *sub;
+        struct lp_subscription *sub = NULL;
         const json_t *port;
         size_t i;
         rc = owner_of(run, id, &sub, err);
@@ -732,6 +765,7 @@ pages_fiber(struct lp_run *run, const json_t *state, const json_t *row, json_t *
                 json_object_set(glass, ends[e].port,
                                 json_object_get(port, LP_F_OPTICAL_DEVICE_PORT_PORT_NAME));
         }
+        lp_subscription_free(sub);
     }
     *out = json_pack("[o, O, O, {}]", first_page(run, import_of(run->workflow)), page, glass);
     return rc;

@@ -159,3 +159,15 @@ SELECT COUNT(*) AS n, COALESCE(SUM(length(sent) + COALESCE(length(received), 0))
 -- A small table: what is held now.
 -- name: session_holders
 SELECT name, process_id FROM named_locks WHERE substr(name, 1, length(CAST(:prefix AS text))) = CAST(:prefix AS text)
+
+-- The ports of a device that no subscription holds by the unique values of a scope, in the order of the device.
+-- name: ports_free
+SELECT p.instance_id, p.doc FROM blocks p
+WHERE p.subscription_id = :device AND p.block = 'OpticalDevicePort'
+  AND NOT EXISTS (SELECT 1 FROM block_keys k WHERE k.scope = :scope AND k.value = p.instance_id)
+ORDER BY p.position
+
+-- name: port_by_name
+SELECT p.instance_id, p.doc FROM block_values v JOIN blocks p ON p.instance_id = v.instance_id
+WHERE v.name = 'port_name' AND v.value = :port AND v.subscription_id = :device AND p.block = 'OpticalDevicePort'
+ORDER BY p.position LIMIT 1

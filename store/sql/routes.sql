@@ -1,5 +1,15 @@
 -- What routes are found in (steps/routes.h): devices, ends of fibers, fibers, readings. One statement per table.
 
+-- Equal numbers mean that nothing changed: every save counts a version up, and no subscription is ever deleted.
+-- name: route_stamp
+SELECT COUNT(*) AS subscriptions, CAST(COALESCE(SUM(s.version), 0) AS bigint) AS versions,
+       CAST(COALESCE(SUM(CASE s.status WHEN 'active' THEN 1 ELSE 0 END), 0) AS bigint) AS active
+FROM subscriptions s WHERE lower(s.product) IN ('optical device', 'optical fiber')
+
+-- name: route_read_at
+SELECT c.element_id, c.kind, c.as_of FROM device_cache c JOIN subscriptions s ON s.id = c.element_id
+WHERE c.kind IN ('ports', 'spectrum') AND s.status <> 'terminated' ORDER BY c.element_id, c.kind
+
 -- name: route_devices
 SELECT s.id, s.status, b.doc FROM subscriptions s JOIN blocks b ON b.subscription_id = s.id AND b.parent_id IS NULL
 WHERE s.product = 'Optical Device' AND s.status <> 'terminated' ORDER BY s.id

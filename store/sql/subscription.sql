@@ -12,6 +12,31 @@ LEFT JOIN block_refs r ON r.from_id = b.instance_id
 WHERE s.id = :id
 ORDER BY b.instance_id, r.field, r.position
 
+-- A block with its root block and the header: of a device with hundreds of ports one. Columns as of subscription_load.
+-- name: subscription_around
+SELECT s.id, s.product_id, s.product, s.customer_id, s.description, s.status, s.insync, s.start_date, s.end_date, s.note,
+       s.version, s.created_at, s.modified_at, s.validated_at,
+       b.instance_id, b.block, b.parent_id, b.field, b.position, b.label, b.doc,
+       r.field AS ref_field, r.position AS ref_position, r.to_id AS ref_to
+FROM blocks n
+JOIN subscriptions s ON s.id = n.subscription_id
+JOIN blocks b ON b.instance_id IN (n.instance_id, n.parent_id)
+LEFT JOIN block_refs r ON r.from_id = b.instance_id
+WHERE n.instance_id = :instance_id
+ORDER BY b.instance_id, r.field, r.position
+
+-- The root block alone.
+-- name: subscription_top
+SELECT s.id, s.product_id, s.product, s.customer_id, s.description, s.status, s.insync, s.start_date, s.end_date, s.note,
+       s.version, s.created_at, s.modified_at, s.validated_at,
+       b.instance_id, b.block, b.parent_id, b.field, b.position, b.label, b.doc,
+       r.field AS ref_field, r.position AS ref_position, r.to_id AS ref_to
+FROM subscriptions s
+JOIN blocks b ON b.subscription_id = s.id AND b.parent_id IS NULL
+LEFT JOIN block_refs r ON r.from_id = b.instance_id
+WHERE s.id = :id
+ORDER BY b.instance_id, r.field, r.position
+
 -- A terminated customer owns nothing new.
 -- name: subscription_insert
 INSERT INTO subscriptions (id, product_id, product, customer_id, description, status, insync, start_date, end_date, note,

@@ -1,6 +1,7 @@
 /* Routes found in a stored network, light claimed on them by steps of real processes, numbers given
  * out: on both databases. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -479,6 +480,148 @@ a_route_whose_fiber_is_gone_does_not_stand(struct lp_run_env *env)
     lp_test_ok(lp_route_stands(&source, json_array_get(json_object_get(found, "routes"), 1), &err),
                &err);
     assert_int_equal(count_routes(env, wish(port(A, "T1A"), port(B, "T1A"), NULL)), 1);
+}
+
+/* ---- what is kept between searches ---- */
+
+static struct lp_route_reads
+reads_of(struct lp_store *store)
+{
+    struct lp_route_reads reads;
+
+    lp_route_reads(store, &reads);
+    return reads;
+}
+
+static void
+assert_reads(struct lp_store *store, const struct lp_route_reads *before, uint64_t shapes,
+             uint64_t readings)
+{
+    struct lp_route_reads now = reads_of(store);
+
+    assert_int_equal(now.shapes - before->shapes, shapes);
+    assert_int_equal(now.readings - before->readings, readings);
+}
+
+/** As the last step of a termination saves it, in whatever program that runs. */
+static void
+terminate(struct lp_run_env *env, struct lp_store *store, const char *id)
+{
+    struct lp_save_context context = {.actor = "test", .clock = &env->db.clock};
+    struct lp_subscription *sub = NULL;
+    struct lp_unit *unit = lp_unit_new();
+    struct lp_err err = LP_ERR_INIT;
+
+    lp_test_ok(lp_subscription_load(store, NULL, env->catalog, id, &sub, &err), &err);
+    lp_test_ok(
+        lp_subscription_set_status(sub, env->catalog, LP_LC_TERMINATED, &env->db.clock, &err),
+        &err);
+    lp_test_ok(lp_subscription_save(unit, sub, env->catalog, &context, NULL, &err), &err);
+    lp_test_ok(lp_store_commit(store, unit, &err), &err);
+    lp_unit_free(unit);
+    lp_subscription_free(sub);
+}
+
+/** Devices and fibers are read once; what is claimed always; what changed is seen at the next
+ * search. */
+static void
+a_search_sees_every_change(struct lp_run_env *env)
+{
+    const char *from = port(A, "T1A"), *to = port(B, "T1A");
+    struct lp_store *store = env->db.store;
+    struct lp_route_reads before;
+
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 2);
+    before = reads_of(store);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 2);
+    assert_int_equal(count_routes(env, wish(from, port(B, "T3A"), NULL)), 2);
+    assert_reads(store, &before, 0, 0);
+    take(env, "h1", AI, LOW, HIGH);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 1);
+    assert_int_equal(count_routes(env, wish(from, to, "{\"own\":[\"h1\"]}")), 2);
+    assert_reads(store, &before, 0, 0);
+    reading(env, C, LIGHT("L1", "193500000", "193550000"), 60);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 0);
+    reading(env, C, "", 0);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 1);
+    assert_reads(store, &before, 0, 2);
+    terminate(env, store, net.fiber[AC]);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 0);
+    add_fiber(env, AC, port(A, "L2"), port(C, "L1"), "span", 30000);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 1);
+    assert_reads(store, &before, 2, 2);
+}
+
+/** On one file there is one program. */
+static void
+a_search_sees_what_another_program_did(struct lp_run_env *env)
+{
+    const char *from = port(A, "T1A"), *to = port(B, "T1A");
+    struct lp_run_env other = *env;
+    struct lp_err err = LP_ERR_INIT;
+
+    if (env->db.dialect == LP_DIALECT_SQLITE)
+        return;
+    lp_test_ok(lp_store_open(&env->db.options, &other.db.store, &err), &err);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 2);
+    assert_int_equal(count_routes(&other, wish(from, to, NULL)), 2);
+    take(&other, "h1", AI, LOW, HIGH);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 1);
+    terminate(&other, other.db.store, net.fiber[CB]);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 0);
+    add_fiber(env, CB, port(C, "L2"), port(B, "L2"), "span", 30000);
+    assert_int_equal(count_routes(&other, wish(from, to, NULL)), 1);
+    reading(&other, C, LIGHT("L2", "193500000", "193550000"), 60);
+    assert_int_equal(count_routes(env, wish(from, to, NULL)), 0);
+    lp_store_close(other.db.store);
+}
+
+struct searcher {
+    struct lp_run_env *env;
+    atomic_bool *ended;
+    size_t searches;
+};
+
+static void *
+search_on(void *arg)
+{
+    struct searcher *s = arg;
+
+    do {
+        size_t count = count_routes(s->env, wish(port(A, "T1A"), port(B, "T1A"), NULL));
+
+        assert_in_range(count, 1, 2);
+        s->searches++;
+    } while (!atomic_load(s->ended));
+    return NULL;
+}
+
+/** What is shared between threads is given up while others still use it. */
+static void
+searches_run_beside_changes(struct lp_run_env *env)
+{
+    enum { THREADS = 4, CHANGES = 12 };
+    atomic_bool ended = false;
+    struct searcher searchers[THREADS];
+    pthread_t threads[THREADS];
+
+    for (size_t i = 0; i < THREADS; i++) {
+        searchers[i] = (struct searcher){.env = env, .ended = &ended};
+        assert_int_equal(pthread_create(&threads[i], NULL, search_on, &searchers[i]), 0);
+    }
+    for (int i = 0; i < CHANGES; i++) {
+        if (i % 2 == 0)
+            terminate(env, env->db.store, net.fiber[AC]);
+        else
+            add_fiber(env, AC, port(A, "L2"), port(C, "L1"), "span", 30000);
+        reading(env, A, LIGHT("L1", "193400000", "193450000"), i);
+    }
+    atomic_store(&ended, true);
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_true(searchers[i].searches > 0);
+    }
+    assert_int_equal(count_routes(env, wish(port(A, "T1A"), port(B, "T1A"), NULL)), 2);
 }
 
 /* ---- claims beside light ---- */
@@ -1320,6 +1463,9 @@ static const struct light_case cases[] = {
     CASE(leased_spectrum_is_an_edge_with_a_band),
     CASE(a_lease_keeps_its_light),
     CASE(the_osnr_constants_are_configuration),
+    CASE(a_search_sees_every_change),
+    CASE(a_search_sees_what_another_program_did),
+    CASE(searches_run_beside_changes),
     CASE(the_first_passband_that_fits),
     CASE(transponders_are_patched),
     CASE(a_route_whose_fiber_is_gone_does_not_stand),

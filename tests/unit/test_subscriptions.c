@@ -137,6 +137,50 @@ same_after_loading(struct env *e)
     lp_subscription_free(again);
 }
 
+/* Who references a port gets that one, however many there are; what is not whole is not saved. */
+static void
+a_part_is_for_reading(struct env *e)
+{
+    struct lp_subscription *rack = stored(e, "Rack", RACK, LP_LC_PROVISIONING), *part = NULL;
+    const json_t *ports;
+    struct lp_unit *unit = lp_unit_new();
+
+    lp_test_ok(lp_subscription_load_around(e->db.store, NULL, e->catalog, port_id(rack, 1), &part,
+                                           &e->err),
+               &e->err);
+    ports = json_object_get(part->root, "ports");
+    assert_true(part->part);
+    assert_string_equal(part->id, rack->id);
+    assert_int_equal(part->version, rack->version);
+    assert_string_equal(lp_json_str(part->root, "rack_name", ""), "R1");
+    assert_int_equal(json_array_size(ports), 1);
+    assert_true(lp_json_same(json_array_get(ports, 0),
+                             json_array_get(json_object_get(rack->root, "ports"), 1)));
+    assert_int_equal(lp_subscription_save(unit, part, e->catalog, &e->context, NULL, &e->err),
+                     LP_INTERNAL);
+    assert_int_equal(lp_unit_size(unit), 0);
+    lp_err_clear(&e->err);
+    lp_subscription_free(part);
+    lp_test_ok(lp_subscription_load_around(e->db.store, NULL, e->catalog,
+                                           lp_json_str(rack->root, "subscription_instance_id", ""),
+                                           &part, &e->err),
+               &e->err);
+    assert_null(json_object_get(part->root, "ports"));
+    lp_subscription_free(part);
+    lp_test_ok(lp_subscription_load_top(e->db.store, NULL, e->catalog, rack->id, &part, &e->err),
+               &e->err);
+    assert_true(part->part);
+    assert_null(json_object_get(part->root, "ports"));
+    assert_string_equal(lp_json_str(part->root, "label", ""), "left");
+    lp_subscription_free(part);
+    assert_int_equal(
+        lp_subscription_load_around(e->db.store, NULL, e->catalog, rack->id, &part, &e->err),
+        LP_NOT_FOUND);
+    lp_err_clear(&e->err);
+    lp_unit_free(unit);
+    lp_subscription_free(rack);
+}
+
 /* Of a network with more devices than fit on a screen, each can be chosen. */
 static void
 many_can_be_chosen(struct env *e)
@@ -912,6 +956,7 @@ static const struct test_case {
     void (*run)(struct env *e);
 } cases[] = {
     CASE(same_after_loading),
+    CASE(a_part_is_for_reading),
     CASE(many_can_be_chosen),
     CASE(W41_lists_keep_order_and_type),
     CASE(W42_labels_survive),

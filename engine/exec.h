@@ -229,6 +229,7 @@ struct lp_executor {
     bool tick_now;         /* guarded by lock */
     int64_t next_due_us;   /* UTC; earliest wake_at known here, 0 none */
     bool orphans;          /* owned rows without a proc may exist: the store failed */
+    bool untold;           /* the end of a child may not have been told to its parent */
     int64_t crowded_at_us; /* CLOCK_BOOTTIME since when ready work has found no thread; 0 it does */
     uint64_t taken, crowded_taken; /* work taken up so far, and when the crowd began */
     bool slept;                    /* keeper is in a long sleep */
@@ -297,6 +298,9 @@ void lp_keeper_poke(struct lp_executor *executor);
 void lp_keeper_due(struct lp_executor *executor, int64_t utc_us);
 /** The store failed under a process: look for owned rows once it is back. */
 void lp_keeper_orphan(struct lp_executor *executor);
+/** A parent was not told that a child of it ended, because the store refused or did not answer:
+ * those that wait for children are woken as soon as it takes that. */
+void lp_keeper_untold(struct lp_executor *executor);
 
 /* ---- load.c: claim and recovery ---- */
 

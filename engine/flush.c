@@ -594,6 +594,8 @@ parent_told(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *e
     const struct lp_rows *rows = code == LP_OK ? lp_unit_rows(unit, 0) : NULL;
 
     (void)err;
+    if (code != LP_OK) /* refused (somebody holds the parent's row for long) or not answered */
+        lp_keeper_untold(engine->executor);
     if (rows == NULL || lp_rows_count(rows) == 0 || lp_rows_null(rows, 0, "wake_at"))
         return;
     if (lp_rows_int(rows, 0, "wake_at") <= lp_clock_utc_us(engine->clock))
@@ -603,7 +605,7 @@ parent_told(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *e
 }
 
 /** A flush of its own: the parent's row is never locked together with the child's. Lost in a crash,
- * the look at start makes good. */
+ * the look at start makes good; refused by the store, the keeper. */
 static void
 tell_parent(struct lp_proc *proc)
 {
@@ -745,6 +747,8 @@ lp_flush_acked(struct lp_proc *proc)
         /* Whether it was committed is read from the database once it answers (W32). */
         log_refusal(proc, "process.store_lost", LP_LOG_WARN);
         lp_keeper_orphan(proc->executor);
+        if (proc->tell_parent) /* it may have ended all the same */
+            lp_keeper_untold(proc->executor);
         lp_executor_drop(proc->executor, proc);
         return false;
     case LP_INVALID:

@@ -144,6 +144,39 @@ next_due(struct sweep *sweep)
     return due;
 }
 
+/** On a thread of the store. */
+static void
+parents_woken(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
+{
+    struct lp_engine *engine = arg;
+
+    (void)unit;
+    (void)err;
+    if (code != LP_OK)
+        lp_keeper_untold(engine->executor);
+    else
+        lp_keeper_due(engine->executor, lp_clock_utc_us(engine->clock));
+}
+
+/** All that wait for children look at them: one look too many is cheap, one too few would cost the
+ * parent a minute. */
+static void
+wake_parents(struct lp_executor *executor)
+{
+    struct lp_unit *unit;
+    bool untold;
+
+    pthread_mutex_lock(&executor->lock);
+    untold = executor->untold;
+    executor->untold = false;
+    pthread_mutex_unlock(&executor->lock);
+    if (!untold)
+        return;
+    unit = lp_unit_new();
+    lp_unit_add(unit, LP_SQL_RUN_WAKE_PARENTS, LP_NO_ARGS);
+    lp_executor_aside(executor, unit, parents_woken);
+}
+
 /** What becomes due from now on is told to the next sweep, not to this one: its look may have come
  * too early for it. */
 static bool
@@ -253,6 +286,7 @@ sweep(struct lp_executor *executor, size_t *found)
     bool mine_due, orphans = begin_sweep(executor, &mine_due);
     int64_t due, soonest;
 
+    wake_parents(executor);
     read_orders(&s);
     if (!atomic_load(&executor->paused) && !engine->swept)
         announce(&s, LP_SQL_RUN_SWEEP_RUNNABLE,
@@ -447,6 +481,16 @@ lp_keeper_due(struct lp_executor *executor, int64_t utc_us)
         pthread_cond_signal(&executor->tick);
     }
     pthread_mutex_unlock(&executor->lock);
+}
+
+void
+lp_keeper_untold(struct lp_executor *executor)
+{
+    pthread_mutex_lock(&executor->lock);
+    executor->untold = true;
+    pthread_mutex_unlock(&executor->lock);
+    lp_keeper_due(executor,
+                  lp_clock_utc_us(executor->engine->clock) + STORE_RETRY_MS * INT64_C(1000));
 }
 
 void

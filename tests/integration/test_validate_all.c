@@ -1,6 +1,7 @@
 /* The nightly validation: everything is looked at, what somebody works on is busy, one summary says
  * what was found. And the check of the catalog against stored data. LP_TEST_LONG=1: 10,000
  * subscriptions. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define MINUTE INT64_C(60000000)
 
 static atomic_int at_once, most_at_once;
+static atomic_bool gate_shut; /* comparisons wait until it opens */
 
 /** Drifts when the note says so. */
 static enum lp_code
@@ -27,6 +29,8 @@ compare(struct lp_run *run, const json_t *state, json_t *delta, struct lp_err *e
     (void)delta;
     while (now > most && !atomic_compare_exchange_weak(&most_at_once, &most, now))
         continue;
+    while (atomic_load(&gate_shut))
+        usleep(10000);
     if (rc == LP_OK && sub->note != NULL && strcmp(sub->note, "drift") == 0)
         rc = lp_fail(err, LP_DRIFT, "the label differs");
     else if (rc == LP_OK && sub->note != NULL && strcmp(sub->note, "broken") == 0)
@@ -301,6 +305,59 @@ many(enum lp_dialect dialect)
     close_env(&env);
 }
 
+struct foreign_lock {
+    struct lp_engine_env *env;
+    const char *id;
+};
+
+/** Somebody looks at a process in a transaction, and takes four seconds: longer than the store
+ * tries to get past. */
+static void *
+hold_row(void *arg)
+{
+    const struct foreign_lock *lock = arg;
+
+    lp_engine_env_sql(lock->env,
+                      "SELECT 1 FROM processes WHERE id = '%s' FOR UPDATE; SELECT pg_sleep(4)",
+                      lock->id);
+    return NULL;
+}
+
+/** The end of a child is told to its parent even if the parent's row could not be had then: it does
+ * not wait for the look a minute later. */
+static void
+a_lost_end_is_told_again(enum lp_dialect dialect)
+{
+    static char ids[1][LP_UUID_LEN + 1];
+    struct lp_engine_env env;
+    struct foreign_lock lock = {.env = &env};
+    char id[LP_UUID_LEN + 1];
+    int64_t began;
+    pthread_t thread;
+
+    if (dialect == LP_DIALECT_SQLITE) /* one program has the file: nobody holds rows */
+        return;
+    open_env(&env, dialect, true);
+    nodes(&env, 1, ids);
+    atomic_store(&gate_shut, true);
+    begin(&env, "task_validate_subscriptions", NULL, id);
+    becomes(&env, id, "waiting", 60);
+    began = lp_clock_mono_us(&env.db.clock);
+    while (atomic_load(&at_once) == 0)
+        usleep(10000);
+    lock.id = id;
+    assert_int_equal(pthread_create(&thread, NULL, hold_row, &lock), 0);
+    while (lp_engine_env_int(&env, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE "
+                                   "'%%pg_sleep(4)%%' AND wait_event = 'PgSleep'")
+           == 0)
+        usleep(10000);
+    atomic_store(&gate_shut, false);
+    becomes(&env, id, "completed", 120);
+    assert_true(lp_clock_mono_us(&env.db.clock) - began < MINUTE);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close_env(&env);
+}
+
 static const struct vcase {
     const char *name;
     void (*run)(enum lp_dialect dialect);
@@ -308,6 +365,7 @@ static const struct vcase {
     {"one_summary", one_summary},
     {"spread_over_time", spread_over_time},
     {"catalog_and_stored_data", catalog_and_stored_data},
+    {"a_lost_end_is_told_again", a_lost_end_is_told_again},
     {"many", many},
 };
 

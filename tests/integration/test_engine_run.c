@@ -287,7 +287,7 @@ static const struct lp_step after_step = {.key = "new_after",
                                           .no_undo = "a test",
                                           .run = lp_step_effect};
 static const struct lp_step *const inserted[] = {&before_step, &lp_step_ask,       &lp_step_add_x,
-                                                 &after_step,  &lp_step_ask_again, &lp_step_b};
+                                                 &after_step,  &lp_step_ask_more, &lp_step_b};
 static const struct lp_step *const removed[] = {&before_step, &lp_step_ask, &after_step,
                                                 &lp_step_b};
 static const struct lp_workflow inserted_rows[] = {

@@ -477,10 +477,10 @@ static const struct lp_step retried = {.key = "retried", .title = "Retried", .ki
 static const struct lp_step *const retry_steps[] = {&a, &retried};
 
 const struct lp_step lp_step_ask = {.key = "ask", .title = "Ask", .kind = LP_STEP_INPUT, .form = &form_x, .no_undo = "a question"};
-const struct lp_step lp_step_ask_again = {.key = "ask_again", .title = "Ask again", .kind = LP_STEP_INPUT, .form = &form_x, .no_undo = "a question"};
+const struct lp_step lp_step_ask_more = {.key = "ask_again", .title = "Ask again", .kind = LP_STEP_INPUT, .form = &form_x, .no_undo = "a question"};
 const struct lp_step lp_step_add_x = ACTION(add_x, set_x);
 static const struct lp_step no_x = ACTION(no_x, drop_x);
-static const struct lp_step *const input_steps[] = {&lp_step_ask, &lp_step_add_x, &lp_step_ask_again, &lp_step_b};
+static const struct lp_step *const input_steps[] = {&lp_step_ask, &lp_step_add_x, &lp_step_ask_more, &lp_step_b};
 static const struct lp_step *const unset_steps[] = {&lp_step_add_x, &no_x};
 
 static const struct lp_step call_first = {.key = "call_first", .title = "Call", .kind = LP_STEP_CALLBACK, .effects = LP_EFFECT_EXTERNAL,

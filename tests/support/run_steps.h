@@ -41,7 +41,7 @@ int64_t lp_test_effects(struct lp_run_env *env, const char *id, const char *step
 void lp_test_at_gate(int count);
 
 /** Steps of workflow "inputs", for other versions of it. */
-extern const struct lp_step lp_step_b, lp_step_ask, lp_step_ask_again, lp_step_add_x;
+extern const struct lp_step lp_step_b, lp_step_ask, lp_step_ask_more, lp_step_add_x;
 extern const struct lp_workflow_set lp_run_workflows;
 
 /** Rows of the process log that a condition chooses. */

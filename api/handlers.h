@@ -8,7 +8,7 @@
 #include "api/route.h"
 
 /* on_process.c */
-lp_handler lp_on_process_list, lp_on_process_get, lp_on_process_counts, lp_on_process_start,
+lp_handler lp_on_process_list, lp_on_process_get, lp_on_process_counts, lp_on_process_changed, lp_on_process_start,
     lp_on_process_resume, lp_on_process_abort, lp_on_process_resume_all, lp_on_process_note,
     lp_on_process_delete, lp_on_process_attempts, lp_on_process_skip, lp_on_process_mark_done,
     lp_on_callback, lp_on_callback_progress, lp_on_todo;

@@ -232,6 +232,16 @@ see_to_whole(struct lp_api *api, bool customers, struct lp_err *err)
     return none ? renew_whole(api, customers, err) : LP_OK;
 }
 
+static void
+add_changed(void *arg, const char *workflow, int64_t count)
+{
+    struct lp_buf *buf = arg;
+
+    lp_buf_str(buf, "lightpath_changed_processes{");
+    label(buf, "", "workflow", workflow);
+    lp_buf_printf(buf, "} %" PRId64 "\n", count);
+}
+
 static enum lp_code
 add_small(struct lp_api *api, struct lp_buf *buf, struct lp_err *err)
 {
@@ -251,7 +261,9 @@ add_small(struct lp_api *api, struct lp_buf *buf, struct lp_err *err)
         parts[i].add(buf, rows, lp_clock_utc_us(api->options.clock));
         lp_rows_free(rows);
     }
-    return LP_OK;
+    head(buf, "lightpath_changed_processes", "gauge",
+         "Processes under way that were begun with other steps than their workflow has now.");
+    return lp_engine_changed_counts(api->services.engine, add_changed, buf, err);
 }
 
 static enum lp_code

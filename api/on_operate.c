@@ -53,6 +53,7 @@ visit(struct lp_request *req, bool fix, json_t **out, struct lp_err *err)
                                      .store_url = api->services.store_url,
                                      .version = api->options.version,
                                      .queue = api->services.queue,
+                                     .engine = api->services.engine,
                                      .caller = &req->caller,
                                      .fix = fix};
 

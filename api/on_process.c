@@ -47,6 +47,16 @@ lp_on_process_counts(struct lp_request *req, json_t **out, struct lp_err *err)
 }
 
 enum lp_code
+lp_on_process_changed(struct lp_request *req, json_t **out, struct lp_err *err)
+{
+    return lp_engine_changed(
+        engine_of(req),
+        &(struct lp_changed_request){.process_id = lp_request_query(req, "process_id"),
+                                     .limit = lp_request_int(req, "limit", 100)},
+        out, err);
+}
+
+enum lp_code
 lp_on_todo(struct lp_request *req, json_t **out, struct lp_err *err)
 {
     return lp_engine_todo(engine_of(req), out, err);

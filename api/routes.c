@@ -207,6 +207,10 @@ static const struct lp_param device_query[] = {
     {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most rows; 250 without"},
     {.name = "after", .max = 36, .text = "id of the last device of the page before"},
 };
+static const struct lp_param changed_query[] = {
+    {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most processes; 100 without"},
+    {.name = "process_id", .type = LP_PARAM_UUID, .text = "only this one"},
+};
 static const struct lp_param evidence_query[] = {
     {.name = "limit", .type = LP_PARAM_INT, .min = 1, .max = 1000, .text = "most exchanges; 100 without"},
     {.name = "cursor", .max = 64, .text = "member next of the page before"},
@@ -236,6 +240,9 @@ static const struct lp_route rows[] = {
      .role = LP_ROLE_READ, QUERY(list_query), .status = 200, .response = "[Process]", .invalid_http = 400, .handler = lp_on_process_list},
     {.method = LP_GET, .path = "/api/processes/status-counts", .op = "get_process_status_counts", .tag = "Processes",
      .text = "Processes and tasks per status", .role = LP_ROLE_READ, .status = 200, .response = "StatusCounts", .handler = lp_on_process_counts},
+    {.method = LP_GET, .path = "/api/processes/changed", .op = "list_changed_processes", .tag = "Processes",
+     .text = "Processes under way whose workflow has other steps now: what changed by key, where they go on, what can be done",
+     .role = LP_ROLE_READ, QUERY(changed_query), .status = 200, .response = "ChangedProcesses", .handler = lp_on_process_changed},
     {.method = LP_PUT, .path = "/api/processes/resume-all", .op = "resume_all_processes", .tag = "Processes",
      .text = "Retry all tasks that failed or wait for a retry", .role = LP_ROLE_OPERATE, QUERY(actor_query), .body = LP_BODY_NONE,
      .status = 200, .response = "Count", .errors = "409", .handler = lp_on_process_resume_all},

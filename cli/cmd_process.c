@@ -650,6 +650,120 @@ cli_process_resume(struct cli *cli, struct lp_err *err)
     return rc;
 }
 
+/* ---- processes whose definition changed ---- */
+
+/** "label  a b c" of a list of keys; nothing of an empty one. */
+static void
+print_keys(struct cli *cli, const char *name, const json_t *keys)
+{
+    size_t i;
+    json_t *key;
+
+    if (json_array_size(keys) == 0)
+        return;
+    cli_putf(&cli->out, CLI_DIM, "  %-18s", name);
+    json_array_foreach(keys, i, key)
+    {
+        char *text = json_is_string(key)
+                         ? cli_strdup(json_string_value(key))
+                         : cli_strfmt("%s%s -> %s", lp_json_str(key, "key", ""),
+                                      json_object_get(key, "key") != NULL ? ": " : "",
+                                      lp_json_str(key, "is", ""));
+        const char *was = json_is_object(key) ? lp_json_str(key, "was", NULL) : NULL;
+
+        fprintf(cli->out.file, "%s%s%s%s", i > 0 ? ", " : "", was == NULL ? "" : was,
+                was == NULL ? "" : " ", text);
+        free(text);
+    }
+    fputc('\n', cli->out.file);
+}
+
+static void
+print_definition(struct cli *cli, const json_t *row)
+{
+    cli_putf(&cli->out, CLI_BOLD, "%s", lp_json_str(row, "workflow_name", ""));
+    fprintf(cli->out.file, ": %lld process(es) begun with %s\n",
+            (long long)lp_json_int(row, "count", 0),
+            lp_json_true(row, "workflow_gone") ? "a workflow this program does not have"
+                                               : "other steps");
+    print_keys(cli, "removed", json_object_get(row, "removed"));
+    print_keys(cli, "added", json_object_get(row, "added"));
+    print_keys(cli, "moved", json_object_get(row, "moved"));
+    print_keys(cli, "kind or effects", json_object_get(row, "altered"));
+    print_keys(cli, "perhaps renamed", json_object_get(row, "perhaps_renamed"));
+}
+
+static void
+print_changed(struct cli *cli, const json_t *row)
+{
+    static const struct {
+        const char *standing, *text;
+        enum cli_color color;
+    } texts[] = {{"goes_on", "goes on", CLI_GOOD},
+                 {"will_stop", "its step is gone: will stop", CLI_WARN},
+                 {"stopped", "its step is gone: stopped", CLI_BAD},
+                 {"undoing", "is being undone", CLI_INFO},
+                 {"workflow_gone", "its workflow is gone", CLI_BAD}};
+    const char *next = lp_json_str(row, "goes_on_at", NULL);
+    size_t i;
+    json_t *choice;
+
+    fprintf(cli->out.file, "\nprocess %s  %s at %s: ", lp_json_str(row, "process_id", ""),
+            lp_json_str(row, "last_status", ""), lp_json_str(row, "step", "its begin"));
+    for (i = 0; i < LP_COUNT(texts); i++)
+        if (strcmp(texts[i].standing, lp_json_str(row, "standing", "")) == 0)
+            cli_put(&cli->out, texts[i].color, texts[i].text);
+    fprintf(cli->out.file, "%s%s\n", next == NULL ? "" : ", next step ", next == NULL ? "" : next);
+    print_keys(cli, "new, passed over", json_object_get(row, "passed_over"));
+    print_keys(cli, "cannot be undone", json_object_get(row, "not_undoable"));
+    json_array_foreach(json_object_get(row, "choices"), i, choice)
+    {
+        const char *command = lp_json_str(choice, "command", NULL);
+
+        if (command != NULL)
+            cli_putf(&cli->out, CLI_BOLD, "  %s\n", command);
+        fprintf(cli->out.file, "%s%s\n", command != NULL ? "      " : "  ",
+                lp_json_str(choice, "means", ""));
+    }
+}
+
+enum lp_code
+cli_process_changed(struct cli *cli, struct lp_err *err)
+{
+    struct cli_path path;
+    json_auto_t *report = NULL;
+    bool printed = false;
+    char id[37];
+    size_t i;
+    json_t *row;
+    enum lp_code rc = LP_OK;
+
+    if (cli->arg_count > 0)
+        rc = cli_resolve(cli, CLI_PROCESS, cli->args[0], id, err);
+    if (rc != LP_OK)
+        return rc;
+    cli_path_start(&path, "/processes/changed");
+    cli_path_query(&path, "limit", cli_opt(cli, "limit"));
+    cli_path_query(&path, "process_id", cli->arg_count > 0 ? id : NULL);
+    rc = cli_fetch(cli, cli_path_get(&path), &report, &printed, err);
+    cli_path_free(&path);
+    if (rc != LP_OK || printed)
+        return rc;
+    json_array_foreach(json_object_get(report, "definitions"), i, row)
+    {
+        print_definition(cli, row);
+    }
+    json_array_foreach(json_object_get(report, "processes"), i, row)
+    {
+        print_changed(cli, row);
+    }
+    if (json_array_size(json_object_get(report, "processes")) == 0)
+        cli_put(&cli->out, CLI_GOOD,
+                cli->arg_count > 0 ? "It runs with the steps it was begun with.\n"
+                                   : "Every process runs with the steps it was begun with.\n");
+    return LP_OK;
+}
+
 /* ---- todo ---- */
 
 static void

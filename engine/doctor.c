@@ -449,6 +449,51 @@ check_versions(struct visit *v)
     lp_rows_free(rows);
 }
 
+/** Processes that were begun with other steps. One that stopped, or will, needs a person. */
+static void
+check_definitions(struct visit *v)
+{
+    json_auto_t *report = NULL;
+    struct lp_err err = LP_ERR_INIT;
+    struct finding f = {.check = "definitions", .items = json_array()};
+    size_t i, stop = 0;
+    json_t *p;
+
+    if (v->d->engine == NULL
+        || lp_engine_changed(v->d->engine, &(struct lp_changed_request){.limit = MOST_ITEMS},
+                             &report, &err)
+               != LP_OK) {
+        if (v->d->engine != NULL)
+            cannot_look(v, f.check, &err);
+        json_decref(f.items);
+        return;
+    }
+    json_array_foreach(json_object_get(report, "processes"), i, p)
+    {
+        const char *standing = lp_json_str(p, "standing", "");
+        const char *step = lp_json_str(p, "step", NULL);
+
+        stop += strcmp(standing, "goes_on") != 0 && strcmp(standing, "undoing") != 0;
+        json_array_append_new(
+            f.items, json_pack("{s:s, s:s++}", "id", lp_json_str(p, "process_id", ""), "text",
+                               lp_json_str(p, "workflow_name", ""),
+                               step == NULL ? ", not begun" : " at ", step == NULL ? "" : step));
+    }
+    f.count = lp_json_int(report, "count", 0);
+    f.level = f.count == 0 ? OK : stop > 0 ? WARNING : INFO;
+    f.means = f.count == 0 ? NULL
+              : stop > 0   ? "the step that some of them stand at is gone: they stop there, until "
+                             "somebody says how they go on"
+                           : "they go on by the keys of their steps";
+    f.todo = f.count == 0 ? NULL : "lightpath process changed";
+    if (f.count == 0)
+        say(v, &f, "every process runs with the steps it was begun with");
+    else
+        say(v, &f,
+            "%" PRId64 " process(es) were begun with other steps than their workflow has now",
+            f.count);
+}
+
 /* ---- this host ---- */
 
 static void
@@ -565,6 +610,7 @@ look_at_store(struct visit *v)
                "lightpath task start task_validate_subscriptions");
     check_engine(v);
     check_versions(v);
+    check_definitions(v);
     for (size_t i = 0; i < LP_COUNT(row_checks); i++)
         check_rows(v, &row_checks[i]);
 }

@@ -163,6 +163,24 @@ enum lp_code lp_engine_process(struct lp_engine *engine, const struct lp_caller 
                                const char *id, json_t **out, struct lp_err *err) LP_MUST_CHECK;
 enum lp_code lp_engine_status_counts(struct lp_engine *engine, json_t **out,
                                      struct lp_err *err) LP_MUST_CHECK;
+struct lp_changed_request {
+    const char *process_id; /* NULL: all */
+    int64_t limit;          /* most processes */
+};
+/**
+ * Processes under way that were begun with other steps than their workflow has in this program,
+ * oldest first per definition: {"count", "definitions": [{"workflow_name","definition","count",
+ * "workflow_gone","removed","added","moved","altered": [{"key","was","is"}],
+ * "perhaps_renamed": [{"was","is"}]}], "processes": [{"process_id","workflow_name","definition",
+ * "last_status","step","assignee","standing": "goes_on"|"will_stop"|"stopped"|"undoing"|
+ * "workflow_gone","goes_on_at","passed_over","not_undoable","choices": [{"command","means"}]}]}.
+ */
+enum lp_code lp_engine_changed(struct lp_engine *engine, const struct lp_changed_request *request,
+                               json_t **out, struct lp_err *err) LP_MUST_CHECK;
+/** How many, per workflow that has any. */
+typedef void lp_changed_count(void *arg, const char *workflow, int64_t count);
+enum lp_code lp_engine_changed_counts(struct lp_engine *engine, lp_changed_count *each, void *arg,
+                                      struct lp_err *err) LP_MUST_CHECK;
 /** Attempts, inputs, requests, children, locks of one process. */
 enum lp_code lp_engine_process_more(struct lp_engine *engine, const char *id, json_t **out,
                                     struct lp_err *err) LP_MUST_CHECK;

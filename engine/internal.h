@@ -136,7 +136,7 @@ struct lp_registered {
     size_t step_count;
     struct lp_uuid id; /* catalog id (kind workflow) */
     char hash[65];     /* definition hash over keys, kinds, effects, order (recursively) */
-    char *definition;  /* its JSON text */
+    char *definition;  /* its JSON text, with what can be undone */
 };
 const struct lp_registered *lp_registry_find(const struct lp_engine *engine,
                                              const char *name); /* or NULL */
@@ -274,6 +274,14 @@ enum lp_code lp_engine_demand_not_restored(struct lp_engine *engine, const struc
  * 'callback'). */
 enum lp_code lp_wait_number(struct lp_engine *engine, const char *id, const char *key,
                             const char *kind, int64_t *n, struct lp_err *err) LP_MUST_CHECK;
+
+/* ---- changed.c ---- */
+
+struct lp_head;
+/** LP_CONFLICT: the process has run a step with an undo that this program does not know any more; a
+ * rollback would leave what it did without a word. */
+enum lp_code lp_changed_demand_undoable(struct lp_engine *engine, const struct lp_head *head,
+                                        struct lp_err *err) LP_MUST_CHECK;
 
 /* ---- lockwaits.c ---- */
 

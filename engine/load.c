@@ -393,9 +393,10 @@ stand_on(struct claim *c, size_t row, size_t place, size_t each, struct lp_err *
     return rc;
 }
 
-/** W14: the head is not in the definition any more. What counts is the newest row that is. */
+/** W14: the head is not in the definition any more. What counts is the newest row that is. Without
+ * an operator's word (settled) only when nothing unknown stands behind it. */
 static enum lp_code
-recover_unknown(struct claim *c, size_t from, bool skipped, struct lp_err *err)
+recover_unknown(struct claim *c, size_t from, bool settled, struct lp_err *err)
 {
     struct lp_proc *proc = c->proc;
 
@@ -407,7 +408,7 @@ recover_unknown(struct claim *c, size_t from, bool skipped, struct lp_err *err)
             continue;
         if (place < proc->places->count)
             return stand_on(c, i, place, each, err);
-        if (!skipped)
+        if (!settled)
             break;
     }
     proc->place = SIZE_MAX; /* told to the operator by advance.c */
@@ -424,6 +425,15 @@ behind_group(struct lp_proc *proc, const char *key)
             return true;
         }
     return false;
+}
+
+/** A step that an operator has skipped, or marked as done: only that makes a process 'resumed'
+ * behind a finished row. */
+static bool
+settled_by_hand(const struct lp_proc *proc)
+{
+    return proc->row_status == LP_SS_SKIPPED
+           || (proc->row_status == LP_SS_SUCCESS && proc->head.status == LP_PS_RESUMED);
 }
 
 static enum lp_code
@@ -453,8 +463,9 @@ find_place(struct claim *c, const char *last, struct lp_err *err)
     rc = read_row(c, row, err);
     if (rc != LP_OK)
         return rc;
-    return recover_unknown(c, strcmp(last, LP_KEY_RECOVER) == 0 ? row : row + 1,
-                           proc->row_status == LP_SS_SKIPPED, err);
+    if (strcmp(last, LP_KEY_RECOVER) == 0)
+        return recover_unknown(c, row, row_done(proc->row_status), err);
+    return recover_unknown(c, row + 1, settled_by_hand(proc), err);
 }
 
 /** The workflow is gone: only a row that said so before is of use. */

@@ -30,6 +30,7 @@ struct lp_doctor {
     const char *store_url; /* for the modes of a database file; or NULL */
     const char *version;
     const struct lp_queue *queue;   /* of a running daemon, or NULL */
+    struct lp_engine *engine;       /* of a running daemon, or NULL */
     const struct lp_caller *caller; /* who fixes */
     bool fix;                       /* repair what is safe, each repair audited */
 };

@@ -290,9 +290,10 @@ build_steps(struct lp_registered *reg)
     return true;
 }
 
-/* [[key, kind, effects, [sub-steps]?]...]: what recovery depends on, and nothing else. */
+/* [[key, kind, effects, [sub-steps]?]...]: what recovery depends on, and nothing else. With `undo`
+ * also whether a step has one: stored for those who ask what a step that is gone could do. */
 static json_t *
-definition_of(const struct lp_step *const *steps, size_t count)
+definition_of(const struct lp_step *const *steps, size_t count, bool undo)
 {
     json_t *list = json_array();
 
@@ -301,7 +302,9 @@ definition_of(const struct lp_step *const *steps, size_t count)
                                 lp_effect_name(steps[i]->effects));
 
         if (steps[i]->kind == LP_STEP_GROUP)
-            json_array_append_new(row, definition_of(steps[i]->steps, steps[i]->step_count));
+            json_array_append_new(row, definition_of(steps[i]->steps, steps[i]->step_count, undo));
+        else if (undo && steps[i]->undo != NULL)
+            json_array_append_new(row, json_string("undo"));
         json_array_append_new(list, row);
     }
     return list;
@@ -310,13 +313,16 @@ definition_of(const struct lp_step *const *steps, size_t count)
 static enum lp_code
 build_definition(struct lp_registered *reg, struct lp_err *err)
 {
-    json_auto_t *doc = definition_of(reg->steps, reg->step_count);
+    json_auto_t *hashed = definition_of(reg->steps, reg->step_count, false);
+    json_auto_t *doc = definition_of(reg->steps, reg->step_count, true);
+    char *text = NULL;
     size_t len = 0;
-    enum lp_code rc = lp_json_canonical(doc, &reg->definition, &len, err);
+    enum lp_code rc = lp_json_canonical(hashed, &text, &len, err);
 
     if (rc == LP_OK)
-        lp_sha256_hex(reg->definition, len, reg->hash);
-    return rc;
+        lp_sha256_hex(text, len, reg->hash);
+    free(text);
+    return rc == LP_OK ? lp_json_canonical(doc, &reg->definition, &len, err) : rc;
 }
 
 /* ---- building ---- */

@@ -525,6 +525,8 @@ try_abort(struct lp_engine *engine, const struct lp_caller *caller, const char *
         rc = lp_fail(err, LP_DENIED, "User is not authorized to abort this process");
     if (rc == LP_OK && rollback)
         rc = demand_workflow(&head, err);
+    if (rc == LP_OK && rollback && !lp_process_final(head.status))
+        rc = lp_changed_demand_undoable(engine, &head, err);
     if (rc == LP_OK && !lp_process_final(head.status))
         rc = head.free && !rollback ? abort_free(engine, &head, caller, err)
                                     : request_abort(engine, &head, caller, rollback, err);
@@ -551,10 +553,17 @@ lp_engine_abort(struct lp_engine *engine, const struct lp_caller *caller, const 
 /* ---- skip and mark done ---- */
 
 /* What an operator may settle by hand: the step the process stands at, unless somebody works on it
- * or a form answers it. */
+ * or a form answers it. A form whose step this program does not have answers nothing. */
 static const unsigned may_settle = LP_BIT(LP_PS_FAILED) | LP_BIT(LP_PS_WAITING)
                                    | LP_BIT(LP_PS_API_UNAVAILABLE) | LP_BIT(LP_PS_INCONSISTENT_DATA)
                                    | LP_BIT(LP_PS_AWAITING_CALLBACK);
+
+static bool
+form_gone(const struct lp_head *head)
+{
+    return head->status == LP_PS_SUSPENDED
+           && lp_registry_step(head->reg, head->last_key, NULL) == NULL;
+}
 
 static enum lp_code
 demand_settleable(const struct lp_head *head, const struct lp_caller *caller, const char *what,
@@ -564,7 +573,8 @@ demand_settleable(const struct lp_head *head, const struct lp_caller *caller, co
 
     if (rc != LP_OK)
         return rc;
-    if (!(may_settle & LP_BIT(head->status)) || !head->free || head->last_key == NULL)
+    if (head->last_key == NULL || !head->free
+        || (!(may_settle & LP_BIT(head->status)) && !form_gone(head)))
         return lp_fail(err, LP_CONFLICT, "A %s process has no failed or waiting step to %s",
                        lp_process_status_name(head->status), what);
     if (!lp_may_retry(caller, head->reg, head->last_key))

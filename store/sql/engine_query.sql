@@ -52,3 +52,23 @@ WHERE s.insync = 0 AND s.status IN ('active', 'provisioning')
   AND NOT EXISTS (SELECT 1 FROM process_subscriptions l JOIN processes p ON p.id = l.process_id
                   WHERE l.subscription_id = s.id AND p.status NOT IN ('completed', 'aborted'))
 ORDER BY s.created_at, s.id LIMIT 500
+
+-- What is under way, by the steps it was begun with.
+-- name: query_definitions
+SELECT g.workflow, g.definition_hash, g.n, d.doc FROM (
+  SELECT p.workflow, p.definition_hash, count(*) AS n FROM processes p
+  WHERE p.status NOT IN ('completed', 'aborted') GROUP BY p.workflow, p.definition_hash) g
+LEFT JOIN definitions d ON d.hash = g.definition_hash
+ORDER BY g.workflow, g.definition_hash
+
+-- name: query_of_definition
+SELECT p.id, p.workflow, p.definition_hash, p.status, p.last_key, p.assignee FROM processes p
+WHERE p.workflow = :workflow AND p.definition_hash = :hash AND p.status NOT IN ('completed', 'aborted')
+  AND (CAST(:id AS text) = '' OR p.id = CAST(:id AS text))
+ORDER BY p.created_at, p.id LIMIT CAST(:limit AS bigint)
+
+-- name: query_definition_of
+SELECT d.hash, d.doc FROM processes p JOIN definitions d ON d.hash = p.definition_hash WHERE p.id = :id
+
+-- name: query_step_keys
+SELECT key, status FROM process_steps WHERE process_id = :id ORDER BY seq

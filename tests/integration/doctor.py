@@ -122,6 +122,15 @@ class Sick(unittest.TestCase):
         self.assertEqual(done.returncode, 10, done.stderr)
         self.assertIn("lock(s) held by processes that are finished or gone", done.stdout)
         self.assertIn("To do:", done.stdout)
+        # begun with steps that nobody knows any more: the rows that were put in
+        self.assertIn("5 process(es) were begun with other steps", done.stdout)
+        done = subprocess.run([CLI, "process", "changed"], env=env, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"process {self.sleeper}", done.stdout)
+        self.assertIn(f"lightpath process abort {self.sleeper}", done.stdout)
+        report = self.daemon.get(f"/api/processes/changed?process_id={self.sleeper}").json()
+        self.assertEqual((report["count"], [p["process_id"] for p in report["processes"]]), (5, [self.sleeper]))
+        self.assertIn('\nlightpath_changed_processes{workflow="task_clean_up_tasks"} 5', self.daemon.get("/api/metrics").body.decode())
         self.assertEqual(self.daemon.stop(), 0)
 
         def offline(*more):
@@ -157,6 +166,7 @@ class Whole(lightpathd.Case):
         report = self.daemon.get("/api/doctor").json()
         wrong = [f for f in report["findings"] if f["severity"] in ("warning", "error") and f["check"] not in ("clock", "disk")]
         self.assertEqual(wrong, [])
+        self.assertEqual(self.daemon.get("/api/processes/changed").json(), {"count": 0, "definitions": [], "processes": []})
 
     def test_executors_and_engine(self):
         row = self.daemon.get("/api/executors/").json()[0]

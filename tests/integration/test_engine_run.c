@@ -351,6 +351,185 @@ W14_recovery_by_key(struct lp_run_env *env)
     assert_int_equal(lp_test_effects(env, id, "new_before"), 0);
 }
 
+/* ---- W14: another release under processes that are under way ---- */
+
+#define KEPT(name)                                                                                 \
+    {                                                                                              \
+        .key = name, .title = name, .kind = LP_STEP_ACTION, .effects = LP_EFFECT_DB,               \
+        .no_undo = "a test", .run = lp_step_effect                                                 \
+    }
+static const struct lp_step kept_u1 = KEPT("u1"), kept_a = KEPT("a");
+
+static enum lp_code
+count_none(struct lp_run *run, const json_t *state, size_t *count, struct lp_err *err)
+{
+    (void)run;
+    (void)state;
+    (void)err;
+    *count = 0;
+    return LP_OK;
+}
+
+static const struct lp_step kept_each = {.key = "each",
+                                         .title = "Each",
+                                         .kind = LP_STEP_EACH,
+                                         .effects = LP_EFFECT_DB,
+                                         .count = count_none,
+                                         .no_undo = "a test",
+                                         .run = lp_step_effect};
+static const struct lp_step *const undoes_now[] = {&before_step, &kept_u1,           &kept_a,
+                                                   &kept_each,   &lp_step_ask_again, &lp_step_b};
+static const struct lp_workflow now_rows[] = {
+    {.name = "undoes", .description = "Changed", .target = LP_TARGET_SYSTEM, LP_STEPS(undoes_now)}};
+static const struct lp_workflow_set now_set = {now_rows, 1};
+
+static json_t *
+changed(struct lp_run_env *env, const char *id)
+{
+    struct lp_err err = LP_ERR_INIT;
+    json_t *report = NULL;
+
+    lp_test_ok(lp_engine_changed(env->engine,
+                                 &(struct lp_changed_request){.process_id = id, .limit = 10},
+                                 &report, &err),
+               &err);
+    return report;
+}
+
+static void
+assert_text(const json_t *object, const char *member, const char *expected)
+{
+    char *text = json_dumps(json_object_get(object, member), JSON_ENCODE_ANY | JSON_COMPACT);
+
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void
+assert_choices(const json_t *process, const char *verbs)
+{
+    struct lp_buf text = LP_BUF_INIT;
+    size_t i;
+    json_t *choice;
+
+    json_array_foreach(json_object_get(process, "choices"), i, choice)
+    {
+        const char *command = lp_json_str(choice, "command", "lightpath process -");
+
+        command += strlen("lightpath process ");
+        lp_buf_printf(&text, "%s%.*s%s", i > 0 ? " " : "", (int)strcspn(command, " "), command,
+                      strstr(command, "--rollback") != NULL ? "+" : "");
+    }
+    assert_string_equal(text.data, verbs);
+    lp_buf_free(&text);
+}
+
+static void
+count_changed(void *arg, const char *workflow, int64_t count)
+{
+    assert_string_equal(workflow, "undoes");
+    *(int64_t *)arg += count;
+}
+
+static void
+W14_changed_is_reported(struct lp_run_env *env)
+{
+    char first[LP_UUID_LEN + 1], second[LP_UUID_LEN + 1], third[LP_UUID_LEN + 1];
+    struct lp_err err = LP_ERR_INIT;
+    struct lp_caller caller = lp_test_caller;
+    json_t *report, *row;
+    int64_t count = 0;
+
+    caller.reason = "upgraded";
+    lp_run_env_start(env);
+    lp_test_start(env, "undoes", NULL, first);
+    lp_test_start(env, "undoes", NULL, second);
+    lp_test_start(env, "undoes", NULL, third);
+    lp_test_wait(env, first, "suspended");
+    lp_test_wait(env, second, "suspended");
+    lp_test_wait(env, third, "suspended");
+    report = changed(env, NULL);
+    assert_text(report, "count", "0");
+    assert_text(report, "processes", "[]");
+    json_decref(report);
+
+    restart_with(env, &now_set);
+    report = changed(env, NULL);
+    assert_text(report, "count", "3");
+    row = json_array_get(json_object_get(report, "definitions"), 0);
+    assert_text(row, "count", "3");
+    assert_text(row, "removed", "[\"u2\",\"ask\"]");
+    assert_text(row, "added", "[\"new_before\",\"ask_again\",\"b\"]");
+    assert_text(row, "moved", "[]");
+    assert_text(row, "perhaps_renamed", "[{\"was\":\"ask\",\"is\":\"ask_again\"}]");
+    json_decref(report);
+    lp_test_ok(lp_engine_changed_counts(env->engine, count_changed, &count, &err), &err);
+    assert_int_equal(count, 3);
+    report = changed(env, first);
+    row = json_array_get(json_object_get(report, "processes"), 0);
+    assert_text(row, "standing", "\"will_stop\"");
+    assert_text(row, "goes_on_at", "\"ask_again\"");
+    assert_text(row, "passed_over", "[\"new_before\"]");
+    assert_text(row, "not_undoable", "[\"u2\"]");
+    assert_choices(row, "skip mark-done - abort");
+    json_decref(report);
+
+    /* a form that answers nothing is settled by hand, and what it stood for is given */
+    report = json_loads("{\"x\": 3}", 0, NULL);
+    lp_test_ok(lp_engine_mark_done(env->engine, &caller, first, report, &err), &err);
+    json_decref(report);
+    lp_test_until(env,
+                  "SELECT count(*) FROM process_steps WHERE process_id = :id AND key = 'ask_again'",
+                  first, 1);
+    lp_test_wait(env, first, "suspended");
+    assert_int_equal(lp_test_step_rows(env, first, "key = 'ask' AND status = 'success'"), 1);
+    assert_int_equal(
+        lp_test_int(env,
+                    "SELECT count(*) FROM audit WHERE chain = :id AND body LIKE '%process.settle%' "
+                    "AND reason = 'upgraded'",
+                    first),
+        1);
+    report = lp_test_state(env, first);
+    assert_int_equal(lp_json_int(report, "x", 0), 3);
+    json_decref(report);
+    report = changed(env, first);
+    row = json_array_get(json_object_get(report, "processes"), 0);
+    assert_text(row, "standing", "\"goes_on\"");
+    assert_choices(row, "resume - abort");
+    json_decref(report);
+    lp_test_resume(env, first, "[{\"x\": 1}]");
+    lp_test_wait(env, first, "completed");
+    assert_int_equal(lp_test_effects(env, first, "b"), 1);
+    assert_int_equal(lp_test_effects(env, first, "new_before"), 0);
+
+    /* answered all the same: it stops, and goes on when it was marked as done */
+    lp_test_resume(env, second, "[{\"x\": 1}]");
+    lp_test_wait(env, second, "failed");
+    report = changed(env, second);
+    row = json_array_get(json_object_get(report, "processes"), 0);
+    assert_text(row, "standing", "\"stopped\"");
+    assert_choices(row, "skip mark-done retry - abort");
+    json_decref(report);
+    lp_test_ok(lp_engine_mark_done(env->engine, &caller, second, NULL, &err), &err);
+    lp_test_until(env,
+                  "SELECT count(*) FROM process_steps WHERE process_id = :id AND key = 'ask_again'",
+                  second, 1);
+    lp_test_wait(env, second, "suspended");
+    lp_test_abort(env, second, false);
+    lp_test_wait(env, second, "aborted");
+
+    /* what the missing step did is not left behind without a word */
+    assert_int_equal(lp_engine_abort(env->engine, &caller, third, true, &err), LP_CONFLICT);
+    assert_non_null(strstr(err.msg, "'u2'"));
+    lp_err_clear(&err);
+    assert_string_equal(lp_test_text(env, "SELECT status FROM processes WHERE id = :id", third),
+                        "suspended");
+    restart_with(env, &lp_run_workflows);
+    lp_test_abort(env, third, true);
+    lp_test_wait(env, third, "aborted");
+    assert_int_equal(lp_test_step_rows(env, third, "key = 'undo:u2' AND status = 'success'"), 1);
+}
+
 static void
 W15_order_by_seq(struct lp_run_env *env)
 {
@@ -613,6 +792,7 @@ static const struct lp_run_case cases[] = {
     LP_RUN_CASE(note_needs_no_lock),
     LP_RUN_CASE(W02_effects_and_log_together),
     LP_RUN_CASE(W14_recovery_by_key),
+    LP_RUN_CASE(W14_changed_is_reported),
     LP_RUN_CASE(W15_order_by_seq),
     LP_RUN_CASE(W16_deltas_not_states),
     LP_RUN_CASE(W30_failure_classes),

@@ -287,7 +287,7 @@ work(void *arg)
 {
     struct worker *w = arg;
 
-    w->call = (struct lp_call){NULL, plenty, go, keep, hush, NULL};
+    w->call = (struct lp_call){NULL, plenty, go, keep, hush, NULL, NULL};
     for (int i = 0; i < w->elements->count * 4 / WIDTH + 4; i++) /* every connection stands */
         (void)ask(w);
     (void)pthread_barrier_wait(w->ready);

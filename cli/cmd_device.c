@@ -513,6 +513,8 @@ print_exchange(struct cli *cli, const json_t *row)
              (long long)lp_json_int(row, "attempt", 0), lp_json_str(row, "outcome", ""));
     cli_put(&cli->out, lp_json_true(row, "writes") ? CLI_WARN : CLI_PLAIN, "> ");
     fprintf(cli->out.file, "%s\n%s%s", sent, received, *received == '\0' ? "" : "\n");
+    if (!json_is_string(json_object_get(row, "received")))
+        cli_put(&cli->out, CLI_BAD, "  (no answer)\n");
     free(at);
     free(sent);
     free(received);

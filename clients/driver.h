@@ -66,7 +66,8 @@ struct lp_exchange {
     bool writes;     /* changes the element */
 };
 
-/** The caller's side of every call. All callbacks run on the calling thread; none may be NULL. */
+/** The caller's side of every call. All callbacks run on the calling thread; none but the last may
+ * be NULL. */
 struct lp_call {
     void *ctx;
     /** ms left until deadline, lease end or cancel; 0 = stop. Re-read at every poll. */
@@ -78,6 +79,10 @@ struct lp_call {
     /** A line for people who watch. */
     void (*progress)(void *ctx, const char *text);
     struct lp_arena *arena;
+    /** Called right before a command that writes is sent, with what will be sent, no answer and the
+     * outcome LP_UNKNOWN: what stands if this program dies now. Anything but LP_OK: it is not sent.
+     * evidence follows for it in every case. NULL: nobody keeps it. */
+    enum lp_code (*sending)(void *ctx, const struct lp_exchange *exchange, struct lp_err *err);
 };
 
 /* ---- capabilities ---- */

@@ -243,9 +243,12 @@ keep_text(struct lp_buf *out, const char *text, size_t len, size_t most, const c
     lp_buf_printf(out, "\n[cut: %zu bytes in all, SHA-256 %s]", len, hash);
 }
 
-void
-rc_tell(struct lp_restconf *rc, const struct rc_evidence *e, const struct lp_credential *credential)
+/* err NULL: the exchange is over. */
+static enum lp_code
+tell(struct lp_restconf *rc, const struct rc_evidence *e, const struct lp_credential *credential,
+     struct lp_err *err)
 {
+    enum lp_code code = LP_OK;
     size_t most = (size_t)lp_driver_host_conf(rc->host)->devices_max_evidence;
     const char *secrets[3] = {NULL};
     struct lp_buf sent = LP_BUF_INIT, received = LP_BUF_INIT;
@@ -278,10 +281,27 @@ rc_tell(struct lp_restconf *rc, const struct rc_evidence *e, const struct lp_cre
             .writes = e->writes,
         };
 
-        rc->call->evidence(rc->call->ctx, &exchange);
+        if (err == NULL)
+            rc->call->evidence(rc->call->ctx, &exchange);
+        else if (rc->call->sending != NULL)
+            code = rc->call->sending(rc->call->ctx, &exchange, err);
     }
     lp_buf_free(&sent);
     lp_buf_free(&received);
+    return code;
+}
+
+void
+rc_tell(struct lp_restconf *rc, const struct rc_evidence *e, const struct lp_credential *credential)
+{
+    (void)tell(rc, e, credential, NULL);
+}
+
+enum lp_code
+rc_tell_sending(struct lp_restconf *rc, const struct rc_evidence *e,
+                const struct lp_credential *credential, struct lp_err *err)
+{
+    return tell(rc, e, credential, err);
 }
 
 /* ---- credentials ---- */
@@ -514,23 +534,27 @@ send_to(struct exchange *x, size_t address)
     connects = lp_http_connects(http);
     code = rc_authorize(rc, rc->session, address, &credential, x->err);
     if (code == LP_OK) {
+        struct rc_evidence told = {.method = lp_restconf_method_name(x->request->method),
+                                   .where = rc->urls[address],
+                                   .path = x->path,
+                                   .body = x->body,
+                                   .outcome = LP_UNKNOWN,
+                                   .at_us = at,
+                                   .writes = x->writes};
+
         lp_http_reply_free(&x->raw);
-        code = settle(x, send_http(x, http));
+        if (x->writes) /* this program may die before the answer */
+            code = rc_tell_sending(rc, &told, &credential, x->err);
+        if (code == LP_OK)
+            code = settle(x, send_http(x, http));
         if (code == LP_OK)
             code = judge(x);
-        rc_tell(rc,
-                &(struct rc_evidence){.method = lp_restconf_method_name(x->request->method),
-                                      .where = rc->urls[address],
-                                      .path = x->path,
-                                      .body = x->body,
-                                      .status = x->raw.status,
-                                      .received = x->raw.body,
-                                      .received_len = x->raw.len,
-                                      .outcome = code,
-                                      .at_us = at,
-                                      .took_us = lp_clock_mono_us(clock) - begun,
-                                      .writes = x->writes},
-                &credential);
+        told.status = x->raw.status;
+        told.received = x->raw.body;
+        told.received_len = x->raw.len;
+        told.outcome = code;
+        told.took_us = lp_clock_mono_us(clock) - begun;
+        rc_tell(rc, &told, &credential);
         rc_count(rc, &(struct lp_restconf_stats){.requests = 1,
                                                  .connects = lp_http_connects(http) - connects,
                                                  .unknown = code == LP_UNKNOWN});

@@ -80,7 +80,7 @@ void rc_forget_token(struct rc_session *session, size_t address);
 void rc_count(struct lp_restconf *rc, const struct lp_restconf_stats *more);
 int64_t rc_left_ms(void *handle);
 
-/** Evidence of one exchange: secrets (NULL-terminated) are taken out besides what names say. */
+/** Evidence of one exchange: secrets are taken out besides what names say. */
 struct rc_evidence {
     const char *method, *where, *path, *body;
     int status;
@@ -92,5 +92,9 @@ struct rc_evidence {
 };
 void rc_tell(struct lp_restconf *rc, const struct rc_evidence *evidence,
              const struct lp_credential *credential);
+/** The same before a request that writes is sent; anything but LP_OK: do not send it. */
+enum lp_code rc_tell_sending(struct lp_restconf *rc, const struct rc_evidence *evidence,
+                             const struct lp_credential *credential,
+                             struct lp_err *err) LP_MUST_CHECK;
 
 #endif

@@ -88,12 +88,17 @@ struct lp_tl1_exchange {
     bool writes;
 };
 typedef void lp_tl1_transcript_fn(void *arg, const struct lp_tl1_exchange *exchange);
+/** Before a command that writes is sent: no answer yet, outcome LP_UNKNOWN. Anything but LP_OK: it
+ * is not sent; the transcript is told all the same. */
+typedef enum lp_code lp_tl1_sending_fn(void *arg, const struct lp_tl1_exchange *exchange,
+                                       struct lp_err *err);
 
 /** How a caller wants its exchanges made; copied. All zero but cancel_fd = -1 is fine. */
 struct lp_tl1_call {
     struct lp_tl1_wait wait;
     lp_tl1_transcript_fn *transcript; /* NULL: no evidence is kept */
-    void *transcript_arg;
+    lp_tl1_sending_fn *sending;       /* or NULL */
+    void *transcript_arg;             /* of both */
 };
 #define LP_TL1_CALL_INIT                                                                           \
     {                                                                                              \

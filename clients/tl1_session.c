@@ -132,6 +132,35 @@ evidence_give(struct lp_tl1_session *session, const char *sent, size_t sent_len,
     lp_buf_free(&clean);
 }
 
+/* What is about to be sent is kept first: this program may die before the answer. */
+static enum lp_code
+evidence_begins(struct lp_tl1_session *session, const char *sent, size_t sent_len, const char *code,
+                int64_t started_us, struct lp_err *err)
+{
+    struct lp_buf clean = LP_BUF_INIT;
+    enum lp_code rc;
+
+    if (session->call.sending == NULL || session->secrets != NULL || !lp_tl1_writes(code))
+        return LP_OK;
+    lp_tl1_redact(&clean, sent, sent_len, NULL);
+    rc = session->call.sending(
+        session->call.transcript_arg,
+        &(struct lp_tl1_exchange){.element = session->element.name,
+                                  .tid = session->element.tid != NULL ? session->element.tid : "",
+                                  .ctag = session->ctag,
+                                  .code = code,
+                                  .sent = clean.data == NULL ? "" : clean.data,
+                                  .received = "",
+                                  .received_sha256 = "",
+                                  .started_us = started_us,
+                                  .ended_us = started_us,
+                                  .outcome = LP_UNKNOWN,
+                                  .writes = true},
+        err);
+    lp_buf_free(&clean);
+    return rc;
+}
+
 /* ---- receiving ---- */
 
 static bool
@@ -507,7 +536,9 @@ attempt_once(struct lp_tl1_session *session, struct lp_tl1_command *command,
     session->pool->exchanges++;
     session->waiting = true;
     lp_tl1_rx_sent(session->rx, text.data, text.len);
-    rc = send_all(session, &attempt, err);
+    rc = evidence_begins(session, text.data, text.len, command->code, started_us, err);
+    if (rc == LP_OK)
+        rc = send_all(session, &attempt, err);
     if (rc == LP_OK)
         rc = await(session, &attempt, err);
     session->waiting = false;

@@ -114,6 +114,7 @@ struct lp_devices {
     struct lp_run *run;
     struct lp_unit *evidence;
     int64_t last, bytes;
+    bool sending; /* the newest is kept already, without its answer */
     char key[200];
 };
 
@@ -148,10 +149,10 @@ kept_text(struct lp_arena *arena, const char *text, size_t most)
     return out;
 }
 
+/** Queues one exchange. One that was kept before it was sent is completed: same place. */
 static void
-evidence(void *ctx, const struct lp_exchange *exchange)
+queue_exchange(struct lp_device *device, const struct lp_exchange *exchange)
 {
-    struct lp_device *device = ctx;
     struct lp_devices *set = device->set;
     struct lp_run *run = device->run;
     size_t mark = lp_arena_mark(run->arena);
@@ -162,8 +163,8 @@ evidence(void *ctx, const struct lp_exchange *exchange)
             ? "... not kept: this attempt has reached devices.evidence_step_mib"
             : kept_text(run->arena, exchange->received, (size_t)run->conf->devices_max_evidence);
 
-    device->exchanges++;
-    set->last = exchange->at_us > set->last ? exchange->at_us : set->last + 1;
+    if (!set->sending)
+        set->last = exchange->at_us > set->last ? exchange->at_us : set->last + 1;
     set->bytes +=
         (int64_t)((sent == NULL ? 0 : strlen(sent)) + (received == NULL ? 0 : strlen(received)));
     lp_unit_add(set->evidence, LP_SQL_EVIDENCE_ADD,
@@ -176,6 +177,38 @@ evidence(void *ctx, const struct lp_exchange *exchange)
                         lp_int("writes", exchange->writes ? 1 : 0), lp_int("at", exchange->at_us),
                         lp_int("took", exchange->took_us)));
     lp_arena_rewind(run->arena, mark);
+}
+
+static void
+evidence(void *ctx, const struct lp_exchange *exchange)
+{
+    struct lp_device *device = ctx;
+
+    queue_exchange(device, exchange);
+    device->set->sending = false;
+    device->exchanges++;
+}
+
+/** What is about to be sent is committed first, with all that was said before: whoever kills this
+ * program leaves it as an exchange whose outcome nobody knows. */
+static enum lp_code
+sending(void *ctx, const struct lp_exchange *exchange, struct lp_err *err)
+{
+    struct lp_device *device = ctx;
+    struct lp_devices *set = device->set;
+    enum lp_code rc;
+
+    queue_exchange(device, exchange);
+    set->sending = true;
+    rc = lp_store_commit(set->run->store, set->evidence, err);
+    if (rc != LP_OK)
+        return lp_fail(
+            err, LP_RETRYABLE,
+            "%.100s: what would have been sent could not be noted, so it was not: %.120s",
+            device->element.name, err->msg);
+    lp_unit_free(set->evidence);
+    set->evidence = lp_unit_new();
+    return lp_run_check(set->run, err); /* that took a moment: is it still ours? */
 }
 
 /** Evidence of a step that failed is kept too: its own commit, because the step's writes go. */
@@ -339,7 +372,8 @@ open_one(struct lp_devices *set, json_t *doc, enum lp_device_use use, struct lp_
                                     .check = check,
                                     .evidence = evidence,
                                     .progress = progress,
-                                    .arena = set->run->arena};
+                                    .arena = set->run->arena,
+                                    .sending = sending};
     device->driver = services->driver_of(device->element.driver);
     if (device->driver == NULL)
         return lp_fail(err, LP_UNSUPPORTED, "%.100s: there is no driver '%.60s'",

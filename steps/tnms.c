@@ -45,7 +45,7 @@ static enum lp_code
 ask(struct lp_run *run, const json_t *state, json_t **fibers, struct lp_err *err)
 {
     const struct lp_services *services = run->services;
-    const struct lp_call call = {run, time_left_ms, check, evidence, progress, run->arena};
+    const struct lp_call call = {run, time_left_ms, check, evidence, progress, run->arena, NULL};
     const struct lp_tnms_filter filter = {lp_json_str(state, "node_pattern", NULL),
                                           lp_json_str(state, "port_pattern", NULL)};
     struct lp_tnms *tnms = NULL;

@@ -146,7 +146,8 @@ LIMIT 1
 -- name: evidence_add
 INSERT INTO evidence (process_id, step_key, attempt, n, element_id, protocol, sent, received, outcome, writes, at, took_us)
 VALUES (:process, :key, :attempt, :n, :element, :protocol, :sent, CAST(:received AS text), :outcome, :writes, :at, :took)
-ON CONFLICT (process_id, step_key, attempt, n) DO NOTHING
+ON CONFLICT (process_id, step_key, attempt, n) DO UPDATE SET received = excluded.received, outcome = excluded.outcome,
+  took_us = excluded.took_us
 
 -- name: evidence_of
 SELECT step_key, attempt, n, element_id, protocol, sent, received, outcome, writes, at, took_us FROM evidence

@@ -176,6 +176,36 @@ class Life(Network):
         self.assertTrue(self.json("subscription", "show", fiber)["insync"])
         self.cli("process", "abort", failed["process_id"], "--yes")
 
+    def test_4_b_what_was_sent_is_known_after_a_kill(self):
+        """Killed between a command and its answer: the command is in the evidence, its outcome unknown; what came before has its answer."""
+        fiber = self.ident("Optical Fiber", "lp.mil1")
+        before = self.sim.hash()
+        self.sim.control(op="set", ne="lp.fir1", **{"class": "OTS"}, aid="1-A-2-L1", attrs={"LABEL": "mine"}, silent=True)
+        self.start("validate_optical_fiber", fiber, code=10)
+        self.sim.faults({"match": {"verb": "ED-OTS", "tid": "lp.fir1"}, "when": {"state": "executed"}, "do": {"fault": "silence"}})
+        process = self.json("process", "start", "reconcile_optical_fiber", fiber)["id"]
+        lightpathd.wait_for(lambda: self.attribute("lp.fir1", "1-A-2-L1") != "mine")
+        self.daemon.kill()
+        # the element is left in peace for as long as a command may take
+        self.daemon.settings.update({"devices.write_ms": "3000", "devices.progress_ms": "2000"})
+        self.sim.faults()
+        self.daemon.start()
+
+        def exchanges():
+            return self.json("process", "evidence", process)
+        lost = [e for e in exchanges() if e["outcome"] == "outcome-unknown"]
+        self.assertEqual([(e["attempt"], e["received"], e["writes"]) for e in lost], [(1, None, True)])
+        self.assertRegex(lost[0]["sent"], "^ED-OTS:lp.fir1:1-A-2-L1:.*Physically connected")
+        earlier = [e for e in exchanges() if e["step"] == lost[0]["step"] and e["attempt"] == 1 and e["at"] < lost[0]["at"]]
+        self.assertTrue(earlier and all(e["received"] for e in earlier), earlier)
+        self.assertRegex(self.cli("process", "evidence", process).stdout, "outcome-unknown\n> ED-OTS:lp.fir1.*\n.*no answer")
+        self.daemon.wait_process(process, "completed", limit=120)
+        attempts = [a["outcome"] for a in self.daemon.get(f"/api/processes/{process}/attempts").json()["attempts"] if a["step"] == lost[0]["step"]]
+        self.assertEqual(len(attempts), 2, attempts)
+        sent = [e for e in exchanges() if e["sent"].startswith("ED-OTS:lp.fir1")]
+        self.assertEqual(len(sent), 1, sent)  # it was read back, and not sent again
+        self.assertEqual(self.sim.hash(), before)
+
     def test_5_a_dry_run_leaves_nothing_behind(self):
         fiber = self.ident("Optical Fiber", "lp.mil1")
         before, version = self.sim.hash(), self.json("subscription", "show", fiber)["version"]

@@ -208,11 +208,10 @@ left_ms(void *arg)
     return probe < left ? probe : left;
 }
 
-static void
-transcript(void *arg, const struct lp_tl1_exchange *x)
+static struct lp_exchange
+exchange_of(const struct fx_ne *fx, const struct lp_tl1_exchange *x)
 {
-    struct fx_ne *fx = arg;
-    const struct lp_exchange exchange = {
+    return (struct lp_exchange){
         .element = fx->element.id,
         .protocol = "tl1",
         .sent = x->sent,
@@ -222,6 +221,24 @@ transcript(void *arg, const struct lp_tl1_exchange *x)
         .took_us = x->ended_us - x->started_us,
         .writes = x->writes,
     };
+}
+
+static enum lp_code
+sending(void *arg, const struct lp_tl1_exchange *x, struct lp_err *err)
+{
+    struct fx_ne *fx = arg;
+    const struct lp_exchange exchange = exchange_of(fx, x);
+
+    if (fx->call == NULL || fx->call->sending == NULL)
+        return LP_OK;
+    return fx->call->sending(fx->call->ctx, &exchange, err);
+}
+
+static void
+transcript(void *arg, const struct lp_tl1_exchange *x)
+{
+    struct fx_ne *fx = arg;
+    const struct lp_exchange exchange = exchange_of(fx, x);
 
     lp_buf_reset(&fx->received);
     lp_buf_add(&fx->received, x->received, x->received_len);
@@ -235,6 +252,7 @@ fx_tl1_call(struct fx_ne *fx, struct lp_tl1_call *out)
     *out = (struct lp_tl1_call){
         .wait = {.left_ms = left_ms, .left_arg = fx, .cancel_fd = -1},
         .transcript = transcript,
+        .sending = sending,
         .transcript_arg = fx,
     };
 }

@@ -19,6 +19,7 @@ enum {
     DIGEST_MOST = 10000, /* that one digest stands for */
     LOST_SINCE_H = 24,   /* executors lost longer ago are no news */
     MOST_RESTING = 64,   /* as many as there may be targets */
+    LANES = 8,           /* targets that are sent to at one time */
 };
 #define SECOND_US    INT64_C(1000000)
 #define GAP_US       (SECOND_US / 4)  /* between two rounds: a storm costs four a second */
@@ -34,12 +35,23 @@ struct resting {
     int64_t until_us;
 };
 
+/** What is due for one target, one message after the other, on a thread of its own: whoever takes
+ * long keeps nobody else waiting. */
+struct lane {
+    struct lp_notifier *notifier;
+    char target[80];
+    pthread_t thread;
+    bool started; /* to be joined; the notifier thread's own */
+    bool busy;    /* guarded by notifier.lock */
+};
+
 struct lp_notifier {
     struct lp_notifier_options options;
-    struct resting resting[MOST_RESTING]; /* thread's own; until_us 0 = free */
-    struct lp_rules *rules; /* thread's own; exchanged by lp_notifier_reload under lock */
+    struct resting resting[MOST_RESTING]; /* guarded by lock; until_us 0 = free */
+    struct lane lanes[LANES];
+    struct lp_rules *rules; /* read by lanes: exchanged for `fresh` when none is busy */
     pthread_t thread;
-    pthread_mutex_t lock; /* guards poked, stop, fresh */
+    pthread_mutex_t lock; /* guards poked, stop, fresh, resting, broken and what lanes share */
     pthread_cond_t wake;
     bool poked, stop;
     struct lp_rules *fresh; /* to be taken over */
@@ -400,41 +412,57 @@ send_message(struct lp_notifier *n, const struct lp_rows *rows, size_t i, const 
 
 /* ---- targets that rest ---- */
 
-static void
-set_rest(struct lp_notifier *n, const char *target, int64_t until_us)
+static struct resting *
+resting_slot(struct lp_notifier *n, const char *target)
 {
     struct resting *slot = NULL;
 
     for (size_t i = 0; i < MOST_RESTING; i++) {
-        if (n->resting[i].until_us != 0 && strcmp(n->resting[i].target, target) == 0) {
-            n->resting[i].until_us = until_us;
-            return;
-        }
+        if (n->resting[i].until_us != 0 && strcmp(n->resting[i].target, target) == 0)
+            return &n->resting[i];
         if (slot == NULL && n->resting[i].until_us == 0)
             slot = &n->resting[i];
     }
-    if (slot == NULL || until_us == 0)
-        return;
-    (void)snprintf(slot->target, sizeof slot->target, "%s", target);
-    slot->until_us = until_us;
+    return slot;
+}
+
+static void
+set_rest(struct lp_notifier *n, const char *target, int64_t until_us)
+{
+    struct resting *slot;
+
+    pthread_mutex_lock(&n->lock);
+    slot = resting_slot(n, target);
+    if (slot != NULL) {
+        (void)snprintf(slot->target, sizeof slot->target, "%s", target);
+        slot->until_us = until_us;
+    }
+    pthread_mutex_unlock(&n->lock);
 }
 
 static bool
-rests(const struct lp_notifier *n, const char *target)
+rests(struct lp_notifier *n, const char *target)
 {
+    bool found = false;
+
+    pthread_mutex_lock(&n->lock);
     for (size_t i = 0; i < MOST_RESTING; i++)
-        if (n->resting[i].until_us != 0 && strcmp(n->resting[i].target, target) == 0)
-            return true;
-    return false;
+        found |= n->resting[i].until_us != 0 && strcmp(n->resting[i].target, target) == 0;
+    pthread_mutex_unlock(&n->lock);
+    return found;
 }
 
-/** ",a,b," of those that rest now; *next: when the first of them is asked again. */
+/** ",a,b," of those that rest or are being sent to now; *next: when the first that rests is asked
+ * again. The lock is held. */
 static void
-list_resting(struct lp_notifier *n, struct lp_buf *out, int64_t *next)
+list_aside(struct lp_notifier *n, struct lp_buf *out, int64_t *next)
 {
     int64_t now = now_us(n);
 
     lp_buf_char(out, ',');
+    for (size_t i = 0; i < LANES; i++)
+        if (n->lanes[i].busy)
+            lp_buf_printf(out, "%s,", n->lanes[i].target);
     for (size_t i = 0; i < MOST_RESTING; i++) {
         struct resting *r = &n->resting[i];
 
@@ -556,34 +584,148 @@ attempt(struct lp_notifier *n, const struct lp_rows *rows, size_t i, struct lp_e
     return rc;
 }
 
-/** What is due, oldest first. *next: when there will be something again. */
+/* ---- lanes ---- */
+
+static bool
+leads(const struct lp_notifier *n)
+{
+    return n->options.leads == NULL || n->options.leads(n->options.leads_arg);
+}
+
+/** One page of what is due for the target, oldest first. *more: there may be another. */
+static enum lp_code
+send_page(struct lp_notifier *n, const char *target, bool *more, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc =
+        lp_query(n->options.store, LP_SQL_DELIVERY_DUE_OF,
+                 LP_ARGS(lp_int("now", now_us(n)), lp_text("target", target), lp_int("most", PAGE)),
+                 &rows, err);
+
+    *more = rc == LP_OK && lp_rows_count(rows) == PAGE;
+    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
+        if (stopping(n) || rests(n, target) || !leads(n)) {
+            *more = false;
+            break;
+        }
+        rc = attempt(n, rows, i, err);
+    }
+    lp_rows_free(rows);
+    return rc;
+}
+
+static void *
+lane_main(void *arg)
+{
+    struct lane *lane = arg;
+    struct lp_notifier *n = lane->notifier;
+    struct lp_err err = LP_ERR_INIT;
+    bool more = true;
+    enum lp_code rc = LP_OK;
+
+    (void)pthread_setname_np(pthread_self(), "lp-notify-send");
+    while (rc == LP_OK && more)
+        rc = send_page(n, lane->target, &more, &err);
+    pthread_mutex_lock(&n->lock);
+    if (rc != LP_OK && !n->broken)
+        lp_log_err(n->options.log, LP_LOG_WARN, "notifications.round", &err);
+    n->broken |= rc != LP_OK;
+    lane->busy = false;
+    n->poked |= rc == LP_OK; /* what failed waits for the next look */
+    pthread_cond_signal(&n->wake);
+    pthread_mutex_unlock(&n->lock);
+    lp_err_clear(&err);
+    return NULL;
+}
+
+/** A lane that is free, its thread joined; NULL: all are busy, or wait for other rules. */
+static struct lane *
+free_lane(struct lp_notifier *n)
+{
+    struct lane *found = NULL;
+
+    pthread_mutex_lock(&n->lock);
+    for (size_t i = 0; n->fresh == NULL && found == NULL && i < LANES; i++)
+        if (!n->lanes[i].busy)
+            found = &n->lanes[i];
+    pthread_mutex_unlock(&n->lock);
+    if (found != NULL && found->started)
+        pthread_join(found->thread, NULL);
+    if (found != NULL)
+        found->started = false;
+    return found;
+}
+
+static enum lp_code
+start_lane(struct lp_notifier *n, struct lane *lane, const char *target, struct lp_err *err)
+{
+    lane->notifier = n;
+    (void)snprintf(lane->target, sizeof lane->target, "%s", target);
+    pthread_mutex_lock(&n->lock);
+    lane->busy = true;
+    pthread_mutex_unlock(&n->lock);
+    if (pthread_create(&lane->thread, NULL, lane_main, lane) == 0) {
+        lane->started = true;
+        return LP_OK;
+    }
+    pthread_mutex_lock(&n->lock);
+    lane->busy = false;
+    pthread_mutex_unlock(&n->lock);
+    return lp_fail(err, LP_INTERNAL, "cannot start a thread to send notifications");
+}
+
+/** The oldest that is due and neither rests nor is being sent to. *target "": there is none. */
+static enum lp_code
+next_target(struct lp_notifier *n, char target[static 80], int64_t *next, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    struct lp_buf aside = LP_BUF_INIT;
+    int64_t due = INT64_MAX;
+    enum lp_code rc;
+
+    target[0] = '\0';
+    pthread_mutex_lock(&n->lock);
+    list_aside(n, &aside, next);
+    pthread_mutex_unlock(&n->lock);
+    rc = lp_query(n->options.store, LP_SQL_DELIVERY_NEXT, LP_ARGS(lp_text("aside", aside.data)),
+                  &rows, err);
+    if (rc == LP_OK && lp_rows_count(rows) == 1) {
+        due = lp_rows_int(rows, 0, "next_at");
+        if (due <= now_us(n))
+            (void)snprintf(target, 80, "%s", lp_rows_text(rows, 0, "target"));
+        else if (due < *next)
+            *next = due;
+    }
+    lp_rows_free(rows);
+    lp_buf_free(&aside);
+    return rc;
+}
+
+/** Starts a lane for each target that something is due for. *next: when there will be something
+ * again; a lane that ends tells. */
 static enum lp_code
 send_due(struct lp_notifier *n, int64_t *next, struct lp_err *err)
 {
-    struct lp_rows *rows = NULL;
-    struct lp_buf resting = LP_BUF_INIT;
-    enum lp_code rc;
+    char target[80] = "";
+    struct lane *lane = free_lane(n);
+    enum lp_code rc = LP_OK;
 
-    list_resting(n, &resting, next);
-    rc = lp_query(
-        n->options.store, LP_SQL_DELIVERY_DUE,
-        LP_ARGS(lp_int("now", now_us(n)), lp_text("resting", resting.data), lp_int("most", PAGE)),
-        &rows, err);
-    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows) && !stopping(n); i++)
-        if (!rests(n, lp_rows_text(rows, i, "target")))
-            rc = attempt(n, rows, i, err);
-    lp_rows_free(rows);
-    lp_buf_reset(&resting);
-    list_resting(n, &resting, next);
-    if (rc == LP_OK)
-        rc = lp_query(n->options.store, LP_SQL_DELIVERY_NEXT,
-                      LP_ARGS(lp_text("resting", resting.data)), &rows, err);
-    if (rc == LP_OK && lp_rows_count(rows) == 1 && lp_rows_int(rows, 0, "next_at") < *next)
-        *next = lp_rows_int(rows, 0, "next_at");
-    if (rc == LP_OK)
-        lp_rows_free(rows);
-    lp_buf_free(&resting);
+    while (rc == LP_OK && lane != NULL && !stopping(n)) {
+        rc = next_target(n, target, next, err);
+        if (rc != LP_OK || target[0] == '\0')
+            break;
+        rc = start_lane(n, lane, target, err);
+        lane = free_lane(n);
+    }
     return rc;
+}
+
+static void
+join_lanes(struct lp_notifier *n)
+{
+    for (size_t i = 0; i < LANES; i++)
+        if (n->lanes[i].started)
+            pthread_join(n->lanes[i].thread, NULL);
 }
 
 /* ---- the thread ---- */
@@ -621,6 +763,16 @@ wait_us(struct lp_notifier *n, int64_t us)
     pthread_cond_timedwait(&n->wake, &n->lock, &until);
 }
 
+/** The lock is held. */
+static bool
+any_busy(const struct lp_notifier *n)
+{
+    for (size_t i = 0; i < LANES; i++)
+        if (n->lanes[i].busy)
+            return true;
+    return false;
+}
+
 /** At least GAP_US, then until poked or `us` are over. False: stop. */
 static bool
 rest(struct lp_notifier *n, int64_t us)
@@ -637,7 +789,7 @@ rest(struct lp_notifier *n, int64_t us)
         wait_us(n, (n->poked ? GAP_US : us) - gone);
     }
     n->poked = false;
-    if (n->fresh != NULL) {
+    if (n->fresh != NULL && !any_busy(n)) {
         lp_rules_free(n->rules);
         n->rules = n->fresh;
         n->fresh = NULL;
@@ -670,11 +822,13 @@ notifier_main(void *arg)
         int64_t next = INT64_MAX;
         enum lp_code rc = LP_OK;
 
-        if (n->options.leads == NULL || n->options.leads(n->options.leads_arg))
+        if (leads(n))
             rc = round_of(n, shared, &next, &err);
+        pthread_mutex_lock(&n->lock);
         if (rc != LP_OK && !n->broken)
             lp_log_err(n->options.log, LP_LOG_WARN, "notifications.round", &err);
         n->broken = rc != LP_OK;
+        pthread_mutex_unlock(&n->lock);
         lp_err_clear(&err);
         pause = rc == LP_OK ? pause_us(n, next, look) : LOOK_US;
     }
@@ -764,5 +918,6 @@ lp_notifier_stop(struct lp_notifier *n)
     pthread_mutex_unlock(&n->lock);
     (void)!write(n->cancel_fd, &(uint64_t){1}, sizeof(uint64_t));
     pthread_join(n->thread, NULL);
+    join_lanes(n);
     release(n);
 }

@@ -1,6 +1,8 @@
 /**
- * Being told: turns notices (store/notices.h) into messages and has them sent, by one thread of the
- * daemon that has the scheduler's duty.
+ * Being told: turns notices (store/notices.h) into messages and has them sent, by the daemon that
+ * has the scheduler's duty. One thread decides; each target that something is due for is sent to on
+ * a thread of its own, at most eight at one time, one message after the other: whoever hangs keeps
+ * only itself waiting.
  *
  * A notice is routed once: its deliveries, one per target that a rule names, and the mark on it
  * commit together, and their ids follow from notice and target, so that a second scheduler cannot
@@ -33,9 +35,10 @@ struct lp_message {
     const char *body;    /* for programs: a JSON object */
 };
 
-/** Sends one message, within the time of notifications.timeout_ms; returns early with LP_CANCELLED
- * once cancel_fd is readable. Whatever is not LP_OK counts as a failed attempt. The message of the
- * error is stored and shown: it must not hold a secret. */
+/** Sends one message, within the time of notifications.timeout_ms; called for several targets at
+ * one time, from several threads; returns early with LP_CANCELLED once cancel_fd is readable.
+ * Whatever is not LP_OK counts as a failed attempt. The message of the error is stored and shown:
+ * it must not hold a secret. */
 struct lp_sender {
     enum lp_code (*send)(void *arg, const struct lp_rules *rules, const json_t *target,
                          const struct lp_message *message, int cancel_fd, struct lp_err *err);

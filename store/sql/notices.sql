@@ -48,17 +48,17 @@ ORDER BY created_at, id LIMIT CAST(:most AS bigint)
 UPDATE deliveries SET status = 'digested', digest_id = :digest_id, ended_at = CAST(:now AS bigint)
 WHERE status = 'held' AND target = :target AND (created_at, id) <= (CAST(:upto AS bigint), CAST(:upto_id AS text))
 
--- :resting names targets that are left alone for a while, as ",a,b,": a thousand messages for one of them keep nobody else waiting.
--- name: delivery_due
-SELECT id, notice_id, target, kind, attempts, created_at FROM deliveries
-WHERE status = 'pending' AND next_at <= CAST(:now AS bigint)
-  AND replace(CAST(:resting AS text), ',' || target || ',', '') = CAST(:resting AS text)
-ORDER BY next_at, id LIMIT CAST(:most AS bigint)
-
+-- :aside names targets that rest or are being sent to, as ",a,b,": a thousand messages for one of them keep nobody else waiting.
 -- name: delivery_next
-SELECT next_at FROM deliveries
-WHERE status = 'pending' AND replace(CAST(:resting AS text), ',' || target || ',', '') = CAST(:resting AS text)
+SELECT next_at, target FROM deliveries
+WHERE status = 'pending' AND replace(CAST(:aside AS text), ',' || target || ',', '') = CAST(:aside AS text)
 ORDER BY next_at LIMIT 1
+
+-- Oldest first; what failed is due later, behind what has waited.
+-- name: delivery_due_of
+SELECT id, notice_id, target, kind, attempts, created_at FROM deliveries
+WHERE status = 'pending' AND target = :target AND next_at <= CAST(:now AS bigint)
+ORDER BY next_at, created_at, id LIMIT CAST(:most AS bigint)
 
 -- The claim of one attempt: whoever counts it up sends it. Should the program die meanwhile, it is due again at next_at.
 -- name: delivery_claim

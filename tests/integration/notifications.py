@@ -208,6 +208,25 @@ class Webhooks(Case):
         self.assertEqual(len(hook.at("/hangs")), 1)
         self.assertEqual(daemon.stop(), 0)
 
+    def test_targets_do_not_wait_for_each_other(self):
+        """One hangs for as long as it may: the others are told meanwhile, each in order; the next for the one that hangs waits its turn."""
+        hook = self.hook(lambda path, nth: "slow" if path == "/hangs" else "ok")
+        rules = self.rules(targets=[self.target(hook, name) for name in ("hangs", "fine", "also")])
+        daemon = self.daemon(rules, **limit(50)).start()
+        for _ in range(2):
+            self.send_test(daemon, "hangs")
+        wait_for(lambda: hook.at("/hangs"))
+        sent = {name: [self.send_test(daemon, name) for _ in range(8)] for name in ("fine", "also")}
+        for name, notices in sent.items():
+            wait_for(lambda name=name: len(hook.at("/" + name)) == 8)
+            wanted = [self.log(daemon, notice)[name]["id"] for notice in notices]
+            self.assertEqual([body["id"] for _, body in hook.at("/" + name)], wanted)
+        self.assertEqual(len(hook.at("/hangs")), 1)
+        self.assertFalse(daemon.log("notification.failed"))
+        begun = time.monotonic()
+        self.assertEqual(daemon.stop(), 0)  # a stop ends what is under way
+        self.assertLess(time.monotonic() - begun, 20 * lightpathd.SLOW)
+
     def test_rules_are_read_again(self):
         hook = self.hook()
         rules = self.rules(targets=[self.target(hook, "old")])

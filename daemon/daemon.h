@@ -42,7 +42,6 @@ struct lp_daemon {
     struct lp_scheduler *scheduler;
     struct lp_daemon_devices *devices; /* executors only */
     struct lp_engine *engine;
-    bool engine_runs;
     struct lp_api *api;
     struct lp_route_source light; /* what the API asks for routes */
     int signal_fd;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "daemon/daemon.h"
@@ -14,6 +15,7 @@
 #include "workflows/workflows.h"
 
 #define API_STOP_MS    5000
+#define STOP_MORE_MS   2000  /* to say that a stop came to no good end, and to let go of the rest */
 #define CLOCK_EVERY_MS 60000 /* between looks at the database's clock */
 #define CLOCK_NOISE_US 10000
 #define CLOCK_OFF_US   1000000 /* from here on a host's clock is complained about */
@@ -240,7 +242,6 @@ start_engine(struct lp_daemon *daemon, struct lp_err *err)
     if (rc == LP_OK) {
         rc = daemon->line->executor ? lp_engine_run(daemon->engine, err)
                                     : lp_engine_attend(daemon->engine, err);
-        daemon->engine_runs = rc == LP_OK;
     }
     if (rc == LP_OK)
         rc = start_scheduler(daemon, err);
@@ -392,6 +393,33 @@ wait_for_end(struct lp_daemon *daemon)
     }
 }
 
+/** The stop itself hangs: in a database that neither answers nor goes away, for one. Whatever was
+ * under way is found again as after a crash. */
+static void
+late(int signal)
+{
+    static const char text[] =
+        "lightpathd: the stop took longer than daemon.stop_timeout_ms allows: "
+        "ended at once; what was under way is taken over as after a crash\n";
+
+    (void)signal;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(lp_code_info(LP_CANCELLED)->exit);
+}
+
+/** From now on the program ends in that time, whatever hangs. */
+static void
+end_within(int64_t ms)
+{
+    const struct itimerval timer = {
+        .it_value = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)}};
+    struct sigaction action = {.sa_handler = late};
+
+    sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGALRM, &action, NULL);
+    (void)setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static enum lp_code
 stop(struct lp_daemon *daemon, struct lp_err *err)
 {
@@ -399,6 +427,7 @@ stop(struct lp_daemon *daemon, struct lp_err *err)
     int64_t begun = lp_clock_mono_us(&daemon->clock);
     enum lp_code rc = LP_OK;
 
+    end_within(timeout + STOP_MORE_MS);
     lp_notify("STOPPING=1");
     lp_place_forget_url(daemon->data_dir);
     if (daemon->api != NULL)
@@ -443,19 +472,34 @@ release(struct lp_daemon *daemon)
     lp_conf_free(daemon->conf);
 }
 
-/** The start failed after the engine ran: it is stopped before anything is taken from under it. */
-static void
-abandon(struct lp_daemon *daemon)
+/** Threads still work on something: the program ends without taking it from under them. What they
+ * had is found again as after a crash. */
+_Noreturn static void
+leave(const struct lp_err *err)
 {
-    struct lp_err ignored = LP_ERR_INIT;
+    fprintf(stderr, "lightpathd: %s\n", err->msg);
+    _exit(lp_code_info(err->code)->exit);
+}
 
+/** The start failed after the engine ran: it is stopped, in the order of stop(), before anything is
+ * taken from under it. */
+static void
+abandon(struct lp_daemon *daemon, const struct lp_err *why)
+{
+    struct lp_err err = LP_ERR_INIT;
+
+    end_within(daemon->conf->daemon_stop_timeout_ms + STOP_MORE_MS);
+    lp_place_forget_url(daemon->data_dir);
     if (daemon->api != NULL)
         lp_api_stop(daemon->api, 0);
     lp_scheduler_stop(daemon->scheduler);
     daemon->scheduler = NULL;
-    if (lp_engine_stop(daemon->engine, daemon->conf->daemon_stop_timeout_ms, &ignored) != LP_OK)
-        lp_log_err(daemon->log, LP_LOG_WARN, "daemon.abandoned", &ignored);
-    lp_err_clear(&ignored);
+    lp_sweeper_stop(daemon->sweeper);
+    daemon->sweeper = NULL;
+    if (lp_engine_stop(daemon->engine, daemon->conf->daemon_stop_timeout_ms, &err) != LP_OK) {
+        lp_log_err(daemon->log, LP_LOG_WARN, "daemon.abandoned", &err);
+        leave(why);
+    }
 }
 
 enum lp_code
@@ -468,12 +512,11 @@ lp_daemon_run(const struct lp_command_line *line, struct lp_err *err)
     if (rc == LP_OK) {
         wait_for_end(&daemon);
         rc = stop(&daemon, err);
-        if (rc
-            != LP_OK) /* threads still work on something: leave without taking it from under them */
-            _exit(lp_code_info(rc)->exit);
+        if (rc != LP_OK)
+            leave(err);
+    } else if (daemon.engine != NULL) { /* also one that ran only in part */
+        abandon(&daemon, err);
     }
-    if (daemon.engine_runs && rc != LP_OK)
-        abandon(&daemon);
     release(&daemon);
     return rc;
 }

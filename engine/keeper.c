@@ -210,7 +210,7 @@ take_mine(struct sweep *sweep)
             LP_ARGS(lp_text("owner", executor->engine->incarnation), lp_int("limit", SWEEP_MOST)),
             &rows, &err)
         != LP_OK)
-        sweep->failed = true;
+        sweep->failed = true; /* and there are no rows */
     for (size_t i = 0; i < lp_rows_count(rows); i++)
         lp_executor_offer(executor, lp_rows_text(rows, i, "id"),
                           (int)lp_rows_int(rows, i, "priority"));

@@ -51,7 +51,7 @@ lp_arg_text(const char *name, const char *value)
 /* ---- rows ---- */
 
 struct lp_rows; /* materialised result, independent of the connection */
-size_t lp_rows_count(const struct lp_rows *rows);
+size_t lp_rows_count(const struct lp_rows *rows); /* NULL, after a failed query: 0 */
 /** Column by name; aborts on a name the statement does not return (a bug, caught by the test that
  * prepares everything). */
 bool lp_rows_null(const struct lp_rows *rows, size_t row, const char *column);

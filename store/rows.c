@@ -57,7 +57,7 @@ lp_rows_free(struct lp_rows *rows)
 size_t
 lp_rows_count(const struct lp_rows *rows)
 {
-    return rows->count;
+    return rows == NULL ? 0 : rows->count;
 }
 
 static const struct lp_cell *

@@ -93,6 +93,24 @@ class Start(Folder):
         daemon = self.daemon().start()
         self.assertEqual(len(daemon.get("/api/processes/").json()), 4)
 
+    def test_stopped_more_than_once(self):
+        daemon = self.daemon().start()
+        daemon.wait_process(daemon.start_process(TASK, [{}]))
+        for sig in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            daemon.child.send_signal(sig)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_stopped_while_it_starts(self):
+        for pause in (0, 0.003, 0.01, 0.02, 0.04):
+            daemon = self.daemon()
+            child = subprocess.Popen(daemon.command(), stderr=subprocess.PIPE, text=True)
+            time.sleep(pause * lightpathd.SLOW)
+            child.terminate()
+            said = child.communicate(timeout=60 * lightpathd.SLOW)[1]
+            self.assertIn(child.returncode, (0, -signal.SIGTERM), said)  # killed before it had begun, or stopped in order
+        daemon = self.daemon().start()
+        daemon.wait_process(daemon.start_process(TASK, [{}]))
+
     def test_port_in_use(self):
         with socket.socket() as busy:
             busy.bind(("127.0.0.1", 0))
@@ -383,13 +401,15 @@ class FullDisk(Folder):
 
 
 class Proxy:
-    """Between daemon and PostgreSQL; can be cut like a cable."""
+    """Between daemon and PostgreSQL; can be cut like a cable, and frozen: connected, but nothing comes through."""
 
     def __init__(self, host, port):
         self.target = (host, port)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.open = True
+        self.flows = threading.Event()
+        self.flows.set()
         self.pairs = []
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -410,6 +430,7 @@ class Proxy:
     def pump(self, source, sink):
         try:
             while data := source.recv(65536):
+                self.flows.wait()
                 sink.sendall(data)
         except OSError:
             pass
@@ -454,6 +475,28 @@ class LostDatabase(Folder):
         lightpathd.wait_for(lambda: daemon.get("/api/health/").status == 200)
         process = lightpathd.wait_for(lambda: (lambda r: r.status == 201 and r.json()["id"])(daemon.post(f"/api/processes/{TASK}", [{}])))
         daemon.wait_process(process)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_a_stop_ends_in_time_without_the_database(self):
+        url = urllib.parse.urlsplit(self.url)
+        for how in ("cut", "frozen"):
+            proxy = Proxy(url.hostname, url.port)
+            self.addCleanup(proxy.listener.close)
+            daemon = self.daemon({"store.url": urllib.parse.urlunsplit(url._replace(netloc=f"{url.username}@127.0.0.1:{proxy.port}")),
+                                  "daemon.stop_timeout_ms": 1000, "daemon.name": how}).start()
+            if how == "cut":
+                proxy.cut()
+            else:
+                proxy.flows.clear()
+                time.sleep(2.5)  # a heartbeat, and others, wait for their answer
+            begun = time.monotonic()
+            code = daemon.stop()
+            self.assertLess(time.monotonic() - begun, 3 + 4 * lightpathd.SLOW)
+            self.assertIn(code, (0, 5), daemon.lines[-3:])
+            self.assertIn(len([line for line in daemon.lines if not line.startswith("{")]), (0, 1), daemon.lines)
+            proxy.flows.set()
+        daemon = self.daemon().start()
+        daemon.wait_process(daemon.start_process(TASK, [{}]))
         self.assertEqual(daemon.stop(), 0)
 
 

@@ -46,6 +46,12 @@ enum lp_code lp_device_demand(struct lp_run *run, const json_t *doc,
  * than its document expects. */
 enum lp_code lp_device_same(struct lp_device *device, const json_t *identity,
                             struct lp_err *err) LP_MUST_CHECK;
+/** The same of an identity that was read already (the driver's probe), without asking. */
+enum lp_code lp_device_is(struct lp_device *device, const json_t *now, const json_t *identity,
+                          struct lp_err *err) LP_MUST_CHECK;
+/** The driver's plan; LP_CONFLICT when another element answered it than the one that is meant. */
+enum lp_code lp_device_plan(struct lp_device *device, const json_t *intents, bool take_over,
+                            json_t **plan, struct lp_err *err) LP_MUST_CHECK;
 /** Stores at once that an element cannot be trusted to hold what it should. */
 void lp_device_drifted(struct lp_run *run, const json_t *doc, const char *why);
 

@@ -188,11 +188,13 @@ keep(struct lp_run *run, const char *element, const char *kind, const json_t *do
     return rc;
 }
 
+/* Who it is comes first and is asked again at the end: all that is between came from the same
+ * element. */
 static enum lp_code
 read_all(struct lp_run *run, struct lp_device *device, json_t *delta, struct lp_err *err)
 {
     json_auto_t *counts = json_object();
-    enum lp_code rc = lp_device_same(device, NULL, err);
+    enum lp_code rc = LP_OK;
 
     for (int what = 0; rc == LP_OK && what < READ_COUNT; what++) {
         json_auto_t *doc = NULL;
@@ -206,7 +208,10 @@ read_all(struct lp_run *run, struct lp_device *device, json_t *delta, struct lp_
         }
         if (rc != LP_OK || doc == NULL)
             continue;
-        rc = keep(run, device->element.id, reading_names[what], doc, err);
+        if (what == READ_IDENTITY)
+            rc = lp_device_is(device, doc, NULL, err);
+        if (rc == LP_OK)
+            rc = keep(run, device->element.id, reading_names[what], doc, err);
         if (what == READ_IDENTITY)
             json_object_set(delta, "identity", doc);
         else
@@ -214,7 +219,7 @@ read_all(struct lp_run *run, struct lp_device *device, json_t *delta, struct lp_
                             (int64_t)json_array_size(json_object_get(doc, "items")));
     }
     json_object_set(delta, "read", counts);
-    return rc;
+    return rc == LP_OK ? lp_device_same(device, json_object_get(delta, "identity"), err) : rc;
 }
 
 static void

@@ -468,18 +468,12 @@ other(struct lp_device *device, const char *what, const char *want, const char *
 }
 
 enum lp_code
-lp_device_same(struct lp_device *device, const json_t *identity, struct lp_err *err)
+lp_device_is(struct lp_device *device, const json_t *now, const json_t *identity,
+             struct lp_err *err)
 {
     static const char *const members[] = {"node", "serial"};
-    json_auto_t *now = NULL;
     const char *want, *got;
-    enum lp_code rc;
 
-    if (device->driver->probe == NULL)
-        return LP_OK;
-    rc = device->driver->probe(device->ne, &device->call, &now, err);
-    if (rc != LP_OK)
-        return rc;
     for (size_t i = 0; i < LP_COUNT(members); i++) {
         got = lp_json_str(now, members[i], NULL);
         want = lp_json_str(identity, members[i], NULL);
@@ -493,6 +487,34 @@ lp_device_same(struct lp_device *device, const json_t *identity, struct lp_err *
     if (got != NULL && strcmp(device->element.node, got) != 0)
         return other(device, "node", device->element.node, got, err);
     return LP_OK;
+}
+
+enum lp_code
+lp_device_same(struct lp_device *device, const json_t *identity, struct lp_err *err)
+{
+    json_auto_t *now = NULL;
+    enum lp_code rc;
+
+    if (device->driver->probe == NULL)
+        return LP_OK;
+    rc = device->driver->probe(device->ne, &device->call, &now, err);
+    return rc == LP_OK ? lp_device_is(device, now, identity, err) : rc;
+}
+
+enum lp_code
+lp_device_plan(struct lp_device *device, const json_t *intents, bool take_over, json_t **plan,
+               struct lp_err *err)
+{
+    enum lp_code rc =
+        device->driver->plan(device->ne, &device->call, intents, take_over, plan, err);
+
+    if (rc == LP_OK)
+        rc = lp_device_is(device, json_object_get(*plan, "identity"), NULL, err);
+    if (rc != LP_OK) {
+        json_decref(*plan);
+        *plan = NULL;
+    }
+    return rc;
 }
 
 void

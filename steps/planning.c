@@ -207,7 +207,7 @@ plan_one(struct lp_device *device, const json_t *intents, bool take_over, struct
     lp_run_progress(device->run, "%s: planning", device->element.name);
     rc = lp_device_same(device, NULL, err);
     if (rc == LP_OK)
-        rc = device->driver->plan(device->ne, &device->call, sorted, take_over, &plan, err);
+        rc = lp_device_plan(device, sorted, take_over, &plan, err);
     if (rc == LP_OK)
         rc = add_operations(device, plan, out->operations, err);
     if (rc == LP_OK)

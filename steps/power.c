@@ -184,7 +184,7 @@ set_power(struct lp_run *run, json_t *doc, const json_t *intents, struct lp_err 
         rc = lp_devices_open(run, &doc, 1, LP_DEVICE_WRITE, &devices, err);
     if (rc != LP_OK)
         return rc;
-    rc = devices[0]->driver->plan(devices[0]->ne, &devices[0]->call, intents, true, &plan, err);
+    rc = lp_device_plan(devices[0], intents, true, &plan, err);
     json_array_foreach(json_object_get(plan, "operations"), i, op)
     {
         json_auto_t *report = NULL;

@@ -203,7 +203,7 @@ plan_stage(struct lp_run *run, const json_t *state, const char *stage, json_t **
     if (rc != LP_OK)
         return rc;
     device = devices[0];
-    rc = device->driver->plan(device->ne, &device->call, intents, false, plan, err);
+    rc = lp_device_plan(device, intents, false, plan, err);
     if (rc == LP_OK && before != NULL)
         rc = device->driver->read(device->ne, &device->call, "sw:image", &image, err);
     if (rc == LP_OK && before != NULL)

@@ -355,6 +355,52 @@ undoing_restores_what_was(const struct subject *subject)
     bench_close(&b);
 }
 
+/* Answered as done, of the leaves the first half was taken: whoever goes on may complete it, and
+ * may undo it. */
+static void
+what_was_taken_by_halves_is_ours(const struct subject *subject)
+{
+    json_auto_t *plan = NULL;
+    const json_t *op;
+    struct bench b;
+    unsigned halves = 0;
+    size_t i;
+
+    bench_open(&b, subject);
+    b.env.conf->devices_settle_ms = 50; /* what is ignored never comes */
+    plan = plan_of(&b, subject->intents, true);
+    json_array_foreach(json_object_get(plan, "operations"), i, op)
+    {
+        char *before = canonical_state();
+
+        for (int undone = 1; undone >= 0 && strcmp(lp_json_str(op, "action", ""), "set") == 0
+                             && json_is_object(json_object_get(op, "compensation"));
+             undone--) {
+            json_auto_t *report = NULL;
+
+            sim_do(&sim, "{\"op\":\"faults\",\"replace\":true,\"rules\":[{\"match\":{\"verb\":"
+                         "\"PATCH\"},\"do\":{\"fault\":\"ignore\"}}]}");
+            halves += b.ne->driver->apply_op(b.ne, &b.env.call, op, NULL, &report, &b.env.err)
+                      == LP_CONFLICT;
+            sim_do(&sim, "{\"op\":\"faults\",\"rules\":[],\"replace\":true}");
+            reopen(&b);
+            if (undone == 0)
+                break;
+            run_op(&b, json_object_get(op, "compensation"));
+            if (!state_becomes(before))
+                fail_msg("%s: undoing half of %s left something", subject->driver,
+                         lp_json_str(op, "text", ""));
+        }
+        run_op(&b, op);
+        free(before);
+    }
+    assert_empty(&b, subject->intents, true);
+    if (strcmp(subject->writes[0], "P*") == 0)
+        assert_true(halves > 0);
+    make(&b, false);
+    bench_close(&b);
+}
+
 /* Every write loses its answer: all of them when they take effect, the first try of each when they
  * do not. */
 static void
@@ -981,6 +1027,7 @@ for_all(void (*check)(const struct subject *subject))
 FOR_ALL(what_is_there_is_not_planned)
 FOR_ALL(a_dry_run_writes_nothing)
 FOR_ALL(undoing_restores_what_was)
+FOR_ALL(what_was_taken_by_halves_is_ours)
 FOR_ALL(a_crash_after_each_operation_converges)
 FOR_ALL(what_a_driver_says_it_can_it_can)
 FOR_ALL(it_tells_who_it_is)
@@ -1034,6 +1081,7 @@ main(void)
         cmocka_unit_test(test_what_is_there_is_not_planned),
         cmocka_unit_test(test_a_dry_run_writes_nothing),
         cmocka_unit_test(test_undoing_restores_what_was),
+        cmocka_unit_test(test_what_was_taken_by_halves_is_ours),
         cmocka_unit_test(test_what_a_driver_says_it_can_it_can),
         cmocka_unit_test(test_another_element_is_not_written_to),
         cmocka_unit_test(test_an_action_that_failed_there_is_not_repeated),

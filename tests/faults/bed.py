@@ -49,7 +49,8 @@ def told(entry):
         return Told((entry["element"], entry["session"], verb, "*", text, is_write(text)))
     body = entry.get("body")
     text = rest_command(f"{entry['method']} {entry['path']}" + ("" if body is None else " " + json.dumps(body)))
-    return Told((entry["element"], entry["session"], entry["method"], entry["path"], text, entry["writes"]))
+    shows = "cli-command" in entry["path"] and '"commands": "show ' in text
+    return Told((entry["element"], entry["session"], entry["method"], entry["path"], text, entry["writes"] and not shows))
 
 
 def unordered(value):
@@ -284,6 +285,14 @@ class Bed:
                     found.append((entry["t_us"], len(found), told(entry)))
         return [row[2] for row in sorted(found)]
 
+    def written(self, name, since):
+        """What an element was told to change after a moment of this machine's clock."""
+        path = os.path.join(self.sim.path("log"), name + ".jsonl")
+        with open(path, "rb") as lines:
+            rows = [json.loads(line) for line in lines if b'"dir":"in"' in line]
+        found = [told({**row, "element": name}) for row in rows if row["t_us"] > since * 1e6]
+        return [call for call in found if call.writes]
+
     def plain(self, k, text):
         """Without what tells this set from the others: names, serial numbers, addresses, ids and what is made of them."""
         for name in self.net.names(k):
@@ -291,8 +300,8 @@ class Bed:
             text = text.replace(name, "node" + end).replace(self.serials[name], "serial" + end)
             text = re.sub(rf"(?<!\d){port}(?!\d)", "port" + end, text)  # and no part of a frequency
         text = CHANNEL.sub(r"\1~", text)  # plans name the circuit, commands the number it was given
-        text = NUMBERED.sub(lambda found: next(g for g in found.groups() if g is not None) + "~", text)
-        return OWN.sub("own", HASHED.sub("-hash", UUID.sub("id", text)))
+        text = HASHED.sub("-hash", UUID.sub("id", text))
+        return OWN.sub("own", NUMBERED.sub(lambda found: next(g for g in found.groups() if g is not None) + "~", text))
 
     def configuration(self, k):
         """What the elements of a set hold, so that it can be compared with other sets: {letter: {...}} as text."""

@@ -10,6 +10,7 @@ elements and the store must be as after, or as before, a run without faults.
 """
 import argparse
 import collections
+import dataclasses
 import itertools
 import json
 import os
@@ -21,9 +22,9 @@ import tempfile
 import time
 from dataclasses import dataclass
 
-from bed import UNHURRIED, Bed, flexsim, lightpathd, rest_command
-from nets import NETS, name as node_name
-from tables import CONNECT, FAILED, FAULTS, LOGIN, PRODUCTS, READS, SCENARIOS, WEB, WRITES
+from bed import ENDED, UNHURRIED, Bed, flexsim, lightpathd, rest_command
+from nets import DOMAIN, NETS, name as node_name
+from tables import ACTS, CONNECT, FAILED, FAULTS, LOGIN, PRODUCTS, READS, SCENARIOS, WEB, WRITES
 
 TAG = re.compile(r"^([A-Z-]+:[^:]*:[^:]*:)[^:;]*")
 
@@ -36,6 +37,7 @@ class Call:
     target: str
     nth: int
     writes: bool
+    next: tuple = ()          # what this element is told behind it, if that is a write: of TL1 (class, AID), of HTTP (path, leaf)
 
     @property
     def web(self):
@@ -51,11 +53,11 @@ class Call:
 
 
 class Case:
-    __slots__ = ("baseline", "call", "fault", "state", "lasting", "set", "names", "process", "first", "last", "wrong", "fired")
+    __slots__ = ("baseline", "call", "fault", "state", "lasting", "set", "names", "process", "first", "last", "wrong", "fired", "acted")
 
     def __init__(self, baseline, call, fault, state, lasting):
         self.baseline, self.call, self.fault, self.state, self.lasting = baseline, call, fault, state, lasting
-        self.wrong, self.fired, self.first, self.last = [], 0, None, None
+        self.wrong, self.fired, self.first, self.last, self.acted = [], 0, None, None, None
 
     def __str__(self):
         return f"{self.scenario.name}: {self.call} {self.fault.name} {self.state} {'lasting' if self.lasting else 'once'}"
@@ -75,7 +77,12 @@ class Case:
         match = {"verb": self.call.verb, "tid": self.node}
         if self.call.web and self.call.kind != CONNECT:
             match["aid"] = re.sub(r"[][?*\\]", "?", self.call.target)
-        return {"match": match, "do": self.fault.do, "when": {"nth": self.call.nth, "times": 0 if self.lasting else 1, "state": self.state}}
+        do = self.fault.do
+        if do["fault"] == "meddle":
+            where, what = self.call.next
+            do = {**do, "ne": self.node, **({"path": where, "leaves": {what: "theirs"}} if self.call.web else
+                                            {"class": where, "aid": what, "attrs": {"LABEL": "theirs"}})}
+        return {"match": match, "do": do, "when": {"nth": self.call.nth, "times": 0 if self.lasting else 1, "state": self.state}}
 
 
 def commands_in(value):
@@ -129,8 +136,20 @@ class Baseline:
                 count[end, "CONNECT"] += 1
                 calls.append(Call(end, "CONNECT", "https" if web else "*", count[end, "CONNECT"], False))
             count[end, call.verb, call.target] += 1
+            before = next((n for n in reversed(range(len(calls))) if calls[n].end == end), None)
+            if call.writes and before is not None and not calls[before].writes:
+                calls[before] = dataclasses.replace(calls[before], next=Baseline._object(call))
             calls.append(Call(end, call.verb, call.target, count[end, call.verb, call.target], call.writes))
         return calls
+
+    @staticmethod
+    def _object(call):
+        """What a write changes and somebody else could have changed before; () when it has no text of the operator's."""
+        if call.target == "*":
+            verb, _, aid = call.text.split(":")[:3]
+            return (verb.split("-", 1)[1], aid) if verb.startswith("ED-") and "LABEL=" in call.text else ()
+        leaf = re.search(r'"(service-label|connected-to)":', call.text)
+        return (call.target.split("/data/", 1)[1], leaf[1]) if leaf and call.verb == "PATCH" else ()
 
 
 def baselines(bed, scenarios):
@@ -181,11 +200,12 @@ def go_on(bed, processes, since=None):
 
 def cases_of(baseline, long):
     for call in baseline.calls:
-        for fault in WEB if call.web else FAULTS:
-            if call.kind not in fault.on or (fault.long and not long):
+        for fault in (*(WEB if call.web else FAULTS), *ACTS):
+            if call.kind not in fault.on or (fault.long and not long) or (fault.do["fault"] == "meddle" and not call.next) \
+                    or (fault.not_in and fault.not_in in baseline.scenario.name):
                 continue
             for state in fault.states[:1] if call.kind == READS else fault.states:  # a read has no effect
-                for lasting in (False, True)[:1 + baseline.scenario.lasting]:
+                for lasting in fault.ways[:1 + baseline.scenario.lasting]:
                     yield Case(baseline, call, fault, state, lasting)
 
 
@@ -193,15 +213,18 @@ def cases_of(baseline, long):
 
 
 def run_batch(bed, cases):
-    bed.restore(cases[0].scenario.level)
+    held = cases[0].fault in ACTS
+    bed.restore(cases[0].scenario.level, UNHURRIED if held else 1)
     for k, case in enumerate(cases):
         case.place(bed, k)
         drift(bed, case.scenario, k)
     bed.sim.faults(*(case.rule() for case in cases))
     for case in cases:
         case.process = start(bed, case.scenario, case.set)
+    if held:
+        meanwhile(bed, cases)
     first = go_on(bed, [case.process for case in cases])
-    journal = bed.sim.control(op="journal")["rules"]
+    journal = bed.sim.control(op="journal")["rules"] if cases[0].fault.name != "kill" else [{"fired": case.fired} for case in cases]
     bed.sim.faults()
     settle(bed, cases)
     for case, rule in zip(cases, journal):
@@ -228,8 +251,43 @@ def run_batch(bed, cases):
     check_secrets(bed, cases)
 
 
+def meanwhile(bed, cases):
+    """Until every exchange that is to be held was, or its process has ended; what is done beside it."""
+    name, began, ended = cases[0].fault.name, time.monotonic(), set()
+    while len(ended) < len(cases) and time.monotonic() < began + 60 * lightpathd.SLOW:
+        rules = bed.sim.control(op="journal")["rules"]
+        states = dict(bed.query("SELECT id, status FROM processes"))
+        for case, rule in zip(cases, rules):
+            if case.set in ended or not (rule["fired"] or states[case.process] in ENDED):
+                continue
+            if states[case.process] == "suspended" and not rule["fired"]:
+                bed.ask("PUT", f"/api/processes/{case.process}/resume", [{"decision": "approve"}])
+                continue
+            ended.add(case.set)
+            case.fired = rule["fired"]
+            if name == "stop" and case.fired:
+                status, body = bed.ask("PUT", "/api/emergency-stops", {"scope": "element", "target": case.node + DOMAIN})
+                assert status == 200, (status, body)
+                case.acted = time.time()
+            elif name == "replaced" and case.fired:
+                bed.sim.control(op="replace", ne=case.node, serial="XX" + bed.serials[case.node][2:])
+        time.sleep(0.02)
+    if name == "kill":
+        bed.stop(kill=True)
+        bed.sim.faults()
+        bed.start()
+
+
 def settle(bed, cases):
     """What a fault did to an element beside the exchange is over when the operator comes."""
+    for case in cases:
+        if case.fault.name == "stop" and case.acted:
+            late = [call.text for call in bed.written(case.node, case.acted)]
+            if late:
+                case.wrong.append(f"written in spite of the emergency stop: {late}")
+            bed.ask("DELETE", f"/api/emergency-stops?scope=element&target={case.node}{DOMAIN}")
+        elif case.fault.name == "replaced":
+            bed.sim.control(op="replace", ne=case.node, serial=bed.serials[case.node])
     if any(case.fault.do["fault"] in ("restart", "refuse") for case in cases):
         time.sleep(0.4)
 
@@ -325,15 +383,18 @@ def check_secrets(bed, cases):
 
 
 def turns_of(bed, lists, words, dice):
-    """What runs at one time: of every workflow in turn one case, as long as there are some."""
-    shuffled = []
-    for cases in lists:
-        cases = [case for case in cases if all(word in str(case) for word in words)]
-        dice.shuffle(cases)
-        shuffled.append(cases)
-    mixed = [case for row in itertools.zip_longest(*shuffled) for case in row if case is not None]
-    few = min(bed.sets, 3 * len(lists))  # at first: every level has its turn, however little time there is
-    return [(0, bed, mixed[:few])] * (mixed != []) + [(1 + at // bed.sets, bed, mixed[at:at + bed.sets]) for at in range(few, len(mixed), bed.sets)]
+    """What runs at one time: of every workflow in turn one case, as long as there are some. What is done beside an exchange is done at one time, too."""
+    found = []
+    for act in (None, *ACTS):
+        shuffled = [[case for case in cases if (case.fault if case.fault in ACTS else None) == act and all(word in str(case) for word in words)]
+                    for cases in lists]
+        for cases in shuffled:
+            dice.shuffle(cases)
+        mixed = [case for row in itertools.zip_longest(*shuffled) for case in row if case is not None]
+        few = min(bed.sets, 3 * len(lists))  # at first: every level has its turn, however little time there is
+        found += [(0, bed, mixed[:few])] * (mixed != [])
+        found += [(1 + at // bed.sets, bed, mixed[at:at + bed.sets]) for at in range(few, len(mixed), bed.sets)]
+    return found
 
 
 def covered(bed):

@@ -27,9 +27,12 @@ class Fault:
     long: bool = False         # only with --long
     names_call: bool = True    # the call that went wrong is the one that suffers from it
     web: bool = False          # of HTTP; the others are of TL1
+    not_in: str = ""           # workflows with this in their name cannot suffer from it
+    ways: tuple = (False, True)  # once, then resume; lasting, then abort with rollback
 
 
 LOST = ("outcome-unknown", "try-again", "protocol-error")
+DRIFT = ("conflict", "inconsistent-data", "device-refused")
 FAULTS = (
     Fault("refused", {"fault": "deny", "code": "SROF", "text": "no resources of the matrix"}, (READS, WRITES), NOT, ("device-refused",)),
     Fault("busy", {"fault": "deny", "code": "SSRE", "text": "the matrix keeps it busy"}, (READS, WRITES, LOGIN), NOT, ("try-again",)),
@@ -74,6 +77,10 @@ FAULTS = (
     Fault("stale", {"fault": "stale"}, (READS,), EXECUTED, ("conflict", "inconsistent-data", "outcome-unknown"), True),
     Fault("restart", {"fault": "restart", "down_ms": 300}, (READS, WRITES), BOTH, LOST, True),
     Fault("clock", {"fault": "clock", "shift_ms": 86400000}, (READS, WRITES), EXECUTED, (), True),
+    Fault("hidden", {"fault": "hide"}, (READS,), EXECUTED, DRIFT + LOST + ("not-found",), True, names_call=False),
+    Fault("trap", {"fault": "text", "attr": "LABEL", "text": "M  7 DENY; COMPLD TL1>> a=b,c:d"}, (READS,), EXECUTED, DRIFT, True, names_call=False),
+    Fault("clamp", {"fault": "clamp", "attr": "LABEL", "value": "clamped"}, (WRITES,), EXECUTED, DRIFT, True, names_call=False),
+    Fault("foreign", {"fault": "meddle"}, (READS,), EXECUTED, DRIFT, True, names_call=False, ways=(False,)),
 )
 
 def web(name, do, *more, **words):
@@ -91,7 +98,7 @@ def body(variant, **more):
 ANY, HARD = (READS, WRITES), LOST + ("device-refused",)
 WEB = (
     web("refused", status(400, tag="invalid-value", text="no resources of the matrix"), ANY, NOT, ("device-refused",)),
-    web("in-use", status(409, tag="in-use", text="the matrix has it"), (WRITES,), NOT, ("conflict", "device-refused")),
+    web("in-use", status(409, tag="in-use", text="the matrix has it"), (WRITES,), NOT, ("conflict", "device-refused", "try-again")),
     web("access", status(403, tag="access-denied"), ANY, NOT, ("not-authenticated", "not-authorized", "device-refused")),
     web("500", status(500), ANY, BOTH, HARD),
     web("500-bare", status(500, body="none"), ANY, BOTH, HARD),
@@ -106,10 +113,45 @@ WEB = (
     web("half", body("half"), ANY, BOTH, LOST),
     web("html", body("html"), ANY, BOTH, LOST),
     web("redirect", {"fault": "redirect"}, ANY, NOT, LOST + ("device-refused",)),
-    web("half-ignored", {"fault": "ignore"}, (WRITES,), EXECUTED, ("conflict", "inconsistent-data", "device-refused"), names_call=False),
-    web("no-op", {"fault": "no-op"}, (WRITES,), NOT, ("conflict", "inconsistent-data", "device-refused"), names_call=False),
+    web("half-ignored", {"fault": "ignore"}, (WRITES,), EXECUTED, DRIFT, names_call=False),
+    web("no-op", {"fault": "no-op"}, (WRITES,), NOT, DRIFT, names_call=False),
     web("unreachable", {"fault": "refuse", "duration_ms": 20}, (CONNECT,), NOT, LOST),
     web("tls-close", {"fault": "tls", "variant": "close"}, (CONNECT,), NOT, LOST),
+    # with --long: the rest of the catalogue
+    web("slow", {"fault": "slow-first-byte", "delay_ms": 100}, ANY, EXECUTED, (), long=True),
+    web("late", {"fault": "slow-first-byte", "delay_ms": 2500}, ANY, EXECUTED, LOST, long=True),
+    web("drip", {"fault": "slow-drip", "bytes_per_s": 2000}, ANY, EXECUTED, LOST, long=True),
+    web("endless", {"fault": "slow-drip", "bytes_per_s": 20}, ANY, EXECUTED, LOST, long=True),
+    web("half-open", {"fault": "half-open"}, ANY, BOTH, LOST, long=True),
+    web("reset", {"fault": "drop", "how": "rst"}, ANY, BOTH, LOST, long=True),
+    web("hang-up", {"fault": "hang-up"}, ANY, EXECUTED, (), long=True),
+    web("logged-out", {"fault": "logout"}, ANY, NOT, ("not-authenticated",), long=True),
+    web("504-html", status(504, body="html"), ANY, BOTH, LOST, long=True),
+    web("503-bare", status(503, body="none"), ANY, NOT, LOST, long=True),
+    *(web("429-" + name, status(429, retry_after=value), ANY, NOT, LOST, long=True)
+      for name, value in (("year", 31536000), ("past", -1), ("date", "Fri, 31 Dec 1999 23:59:59 GMT"), ("words", "soon"))),
+    *(web(variant, body(variant), ANY, EXECUTED, HARD, long=True)
+      for variant in ("truncated", "wrong-length", "empty", "null", "bom", "duplicate", "deep", "invalid-utf8", "wrong-type", "bad-chunk", "gzip")),
+    web("huge", body("huge", bytes=50_000_000), (READS,), EXECUTED, LOST + ("too-large",), long=True),
+    web("elsewhere", {"fault": "redirect", "status": 307, "location": "https://127.0.0.9:9/restconf/data"}, ANY, NOT, HARD, long=True),
+    web("loop", {"fault": "redirect", "status": 307}, ANY, NOT, HARD, long=True),
+    web("stale", {"fault": "stale"}, (READS,), EXECUTED, DRIFT + ("outcome-unknown",), long=True, names_call=False),
+    web("hidden", {"fault": "hide"}, (READS,), EXECUTED, DRIFT + LOST + ("not-found", "unsupported"), long=True, names_call=False),
+    web("restart", {"fault": "restart", "down_ms": 300}, ANY, BOTH, LOST, long=True),
+    web("clock", {"fault": "clock", "shift_ms": 86400000}, ANY, EXECUTED, (), long=True),
+    *(web("clamp-" + leaf, {"fault": "clamp", "attr": leaf, "value": "clamped"}, (WRITES,), EXECUTED, DRIFT, long=True, names_call=False)
+      for leaf in ("service-label", "connected-to")),
+    web("foreign", {"fault": "meddle"}, (READS,), EXECUTED, DRIFT, long=True, names_call=False, ways=(False,)),
+    *(web("tls-" + variant, {"fault": "tls", "variant": variant}, (CONNECT,), NOT, LOST, long=True) for variant in ("stall", "garbage", "old")),
+)
+
+# What happens beside an exchange while it is under way: the exchange is held, `act` is done, and all goes on. With --long.
+HELD = {"fault": "slow-first-byte", "delay_ms": 600}
+ACTS = (
+    Fault("kill", {"fault": "silence"}, (READS, WRITES), BOTH, (), True, ways=(False,)),
+    Fault("stop", HELD, (READS, WRITES), EXECUTED, ("cancelled",), True, names_call=False),
+    Fault("replaced", HELD, (READS, WRITES), EXECUTED, DRIFT + ("not-authenticated",), True, names_call=False,
+          not_in="create_optical_device"),  # who it is is not known before
 )
 
 # ---- workflows --------------------------------------------------------------------------------------------------------------------------

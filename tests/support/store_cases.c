@@ -1,6 +1,7 @@
 #include "tests/support/store_cases.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -485,6 +486,91 @@ queued_units_share_a_commit(struct lp_store_env *env)
     assert_int_equal(after.units - before.units, 64);
     assert_int_equal(after.batches - before.batches, 1);
     assert_int_equal(after.queued, 0);
+}
+
+struct seen {
+    pthread_t thread;
+    enum lp_code code;
+    bool told, shared;
+};
+
+static void
+see(void *arg, struct lp_unit *unit, enum lp_code code, struct lp_err *err)
+{
+    (void)err;
+    *(struct seen *)arg = (struct seen){pthread_self(), code, true, lp_unit_shared(unit)};
+}
+
+/* With nobody else at work nobody is woken; what fails, fails here; behind others it queues. */
+static void
+a_single_commit_is_made_by_its_thread(struct lp_store_env *env)
+{
+    struct gate gate = GATE_INIT;
+    struct slot slots[2] = {{&gate, 0}, {&gate, 1}};
+    struct seen seen = {.told = false};
+    struct lp_unit *unit = lp_unit_new();
+
+    put(unit, "here", "1");
+    lp_store_submit_here(env->store, unit, see, &seen);
+    assert_true(seen.told && !seen.shared && pthread_equal(seen.thread, pthread_self()));
+    assert_int_equal(seen.code, LP_OK);
+
+    add_process(env, "p", 9);
+    unit = lp_unit_new();
+    take_process(unit, "p", 1);
+    lp_store_submit_here(env->store, unit, see, &seen);
+    assert_int_equal(seen.code, LP_FENCED);
+
+    gate_close(&gate, env);
+    for (unsigned i = 0; i < LP_COUNT(slots); i++) {
+        unit = lp_unit_new();
+        put(unit, i == 0 ? "first" : "second", "1");
+        if (i == 0)
+            lp_store_submit(env->store, unit, note, &slots[i]);
+        else
+            lp_store_submit_here(env->store, unit, note, &slots[i]);
+    }
+    assert_int_equal(gate.done, 0); /* the first one waits in the queue, and the second behind it */
+    gate_open(&gate);
+    gate_wait(&gate, LP_COUNT(slots));
+    assert_int_equal(lp_store_env_int(env, "SELECT count(*) FROM settings WHERE name IN ('here', "
+                                           "'first', 'second') AND value = '1'"),
+                     3);
+}
+
+static void
+counted(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+/* Once for all units of a transaction; there is one place for a listener. */
+static void
+a_shared_commit_is_followed_by_one_call(struct lp_store_env *env)
+{
+    struct gate gate = GATE_INIT;
+    struct slot slots[8];
+    atomic_int calls = 0, others = 0;
+    char name[16];
+
+    assert_true(lp_store_after(env->store, counted, &calls));
+    assert_false(lp_store_after(env->store, counted, &others));
+    gate_close(&gate, env);
+    for (unsigned i = 0; i < LP_COUNT(slots); i++) {
+        struct lp_unit *unit = lp_unit_new();
+
+        snprintf(name, sizeof name, "u%u", i);
+        put(unit, name, "v");
+        slots[i] = (struct slot){&gate, i};
+        lp_store_submit(env->store, unit, note, &slots[i]);
+    }
+    gate_open(&gate);
+    gate_wait(&gate, LP_COUNT(slots));
+    for (int i = 0; i < 30000 && atomic_load(&calls) == 0; i++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_true(lp_store_after(env->store, NULL, NULL));
+    assert_int_equal(atomic_load(&calls), 1);
+    assert_int_equal(atomic_load(&others), 0);
 }
 
 static void
@@ -1337,6 +1423,8 @@ const struct lp_store_case lp_store_cases[] = {
     {"long_and_many_values_pass", long_and_many_values_pass},
     {"a_unit_returns_rows_and_counts", a_unit_returns_rows_and_counts},
     {"only_the_culprit_of_a_batch_fails", only_the_culprit_of_a_batch_fails},
+    {"a_single_commit_is_made_by_its_thread", a_single_commit_is_made_by_its_thread},
+    {"a_shared_commit_is_followed_by_one_call", a_shared_commit_is_followed_by_one_call},
     {"queued_units_share_a_commit", queued_units_share_a_commit},
     {"units_of_one_key_keep_their_order", units_of_one_key_keep_their_order},
     {"strict_units_keep_their_order", strict_units_keep_their_order},

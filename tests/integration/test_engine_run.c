@@ -286,7 +286,7 @@ static const struct lp_step after_step = {.key = "new_after",
                                           .effects = LP_EFFECT_DB,
                                           .no_undo = "a test",
                                           .run = lp_step_effect};
-static const struct lp_step *const inserted[] = {&before_step, &lp_step_ask,       &lp_step_add_x,
+static const struct lp_step *const inserted[] = {&before_step, &lp_step_ask,      &lp_step_add_x,
                                                  &after_step,  &lp_step_ask_more, &lp_step_b};
 static const struct lp_step *const removed[] = {&before_step, &lp_step_ask, &after_step,
                                                 &lp_step_b};
@@ -377,8 +377,8 @@ static const struct lp_step kept_each = {.key = "each",
                                          .count = count_none,
                                          .no_undo = "a test",
                                          .run = lp_step_effect};
-static const struct lp_step *const undoes_now[] = {&before_step, &kept_u1,           &kept_a,
-                                                   &kept_each,   &lp_step_ask_again, &lp_step_b};
+static const struct lp_step *const undoes_now[] = {&before_step, &kept_u1,          &kept_a,
+                                                   &kept_each,   &lp_step_ask_more, &lp_step_b};
 static const struct lp_workflow now_rows[] = {
     {.name = "undoes", .description = "Changed", .target = LP_TARGET_SYSTEM, LP_STEPS(undoes_now)}};
 static const struct lp_workflow_set now_set = {now_rows, 1};

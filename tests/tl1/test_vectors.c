@@ -219,7 +219,7 @@ expect_json(const char *name, const char *value, const char *expected)
 }
 
 static void
-vector_11_types_come_from_the_name(void **state)
+T25_types_come_from_the_name(void **state)
 {
     (void)state;
     expect_json("PASSBANDLIST", "193450000&193550000", "[193450000,193550000]");
@@ -615,7 +615,7 @@ judge(void *arg, const struct lp_tl1_message *message, struct lp_err *err)
 
 /* A class is what the code says, unless it leaves it to the text; several reasons must agree. */
 static void
-outcomes_come_from_code_and_text(void **state)
+T26_outcomes_come_from_code_and_text(void **state)
 {
     static const struct {
         const char *code, *answer;
@@ -739,7 +739,7 @@ main(void)
         cmocka_unit_test(vector_8_the_stream_ends_between_two_blocks),
         cmocka_unit_test(vector_9_a_comment_over_two_lines),
         cmocka_unit_test(vector_10_the_source_is_kept_for_the_client_to_compare),
-        cmocka_unit_test(vector_11_types_come_from_the_name),
+        cmocka_unit_test(T25_types_come_from_the_name),
         cmocka_unit_test(vector_12_a_label_with_a_quote_inside),
         cmocka_unit_test(texts_that_look_like_the_protocol_are_data),
         cmocka_unit_test(the_end_needs_no_line_end_and_the_prompt_no_place_of_its_own),
@@ -755,7 +755,7 @@ main(void)
         cmocka_unit_test(D17_frequencies_are_integers_and_powers_hundredths),
         cmocka_unit_test(builders_quote_where_needed_and_refuse_the_rest),
         cmocka_unit_test(faulty_commands_get_the_code_that_a_node_answers),
-        cmocka_unit_test(outcomes_come_from_code_and_text),
+        cmocka_unit_test(T26_outcomes_come_from_code_and_text),
         cmocka_unit_test(alarms_have_their_members),
         cmocka_unit_test(D46_secrets_are_taken_out_of_transcripts),
     };

@@ -82,7 +82,7 @@ types_have_values(void **state)
 }
 
 static void
-distances(void **state)
+T21_distances(void **state)
 {
     (void)state; /* Rome to Naples, Bologna, Milan */
     assert_in_range(lp_great_circle_m(41902800, 12496400, 40851800, 14268100), 188300, 188500);
@@ -98,7 +98,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(T22_worked_example), cmocka_unit_test(what_is_given_counts),
         cmocka_unit_test(longest_span_fits),  cmocka_unit_test(types_have_values),
-        cmocka_unit_test(distances),
+        cmocka_unit_test(T21_distances),
     };
     return LP_RUN_TESTS(tests);
 }

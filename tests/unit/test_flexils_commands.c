@@ -222,7 +222,7 @@ states_are_whole_words(void **state)
 }
 
 static void
-remote_ports_are_named_by_digits(void **state)
+T16_remote_ports_are_named_by_digits(void **state)
 {
     static const char *const cases[][2] = {
         {"port-1/3.1/1.4", "1-3-1-1-4"}, {"port-2/1/1", "2-1-1"}, {"1-4-L1", "1-4-L1"}, {"x", ""}};
@@ -249,7 +249,7 @@ main(void)
         cmocka_unit_test(what_the_tables_do_not_allow_is_refused),
         cmocka_unit_test(equal_things_compare_equal),
         cmocka_unit_test(states_are_whole_words),
-        cmocka_unit_test(remote_ports_are_named_by_digits),
+        cmocka_unit_test(T16_remote_ports_are_named_by_digits),
     };
 
     return LP_RUN_TESTS(tests);

@@ -240,7 +240,7 @@ stored(struct fixture *f, size_t index, const char *end)
 }
 
 static void
-clients_take_the_lowest_free_odu(void **state)
+T19_clients_take_the_lowest_free_odu(void **state)
 {
     static const char two[] =
         "[" LINE("16QAM_400G", "193500000", "true") "," CLIENT("100GE") "," XC(
@@ -565,7 +565,7 @@ main(void)
         cmocka_unit_test(undoing_restores_what_was),
         cmocka_unit_test(a_mode_changes_out_of_service),
         cmocka_unit_test(retuning_is_done_in_the_dark),
-        cmocka_unit_test(clients_take_the_lowest_free_odu),
+        cmocka_unit_test(T19_clients_take_the_lowest_free_odu),
         cmocka_unit_test(d34_orientation_does_not_matter),
         cmocka_unit_test(d34_400g_is_an_oduflex),
         cmocka_unit_test(what_others_connected_is_a_conflict),

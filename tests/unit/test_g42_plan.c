@@ -450,7 +450,7 @@ coupled_lines_are_one_super_channel(void **state)
 
 /* 3.13: the first range long enough, lowest slots. */
 static void
-time_slots_are_contiguous(void **state)
+T17_T18_time_slots_are_contiguous(void **state)
 {
     static const struct {
         const char *available;
@@ -460,6 +460,7 @@ time_slots_are_contiguous(void **state)
         {"1..80,161..480", 80, NULL, "1..80"},
         {"1..80,161..480", 320, NULL, "161..480"},
         {"1..40,161..480", 80, NULL, "161..240"},
+        {"1..300", 320, NULL, NULL},
         {"1..79", 80, NULL, NULL},
         {"", 80, NULL, NULL},
         {"7", 1, NULL, "7..7"},
@@ -558,7 +559,7 @@ main(void)
         cmocka_unit_test(d32_maintenance_is_allowed),
         cmocka_unit_test(d33_fiber_ends_use_lock_and_unlock),
         cmocka_unit_test(coupled_lines_are_one_super_channel),
-        cmocka_unit_test(time_slots_are_contiguous),
+        cmocka_unit_test(T17_T18_time_slots_are_contiguous),
         cmocka_unit_test(wrong_intents_are_named),
         cmocka_unit_test(modes_are_data),
     };

@@ -462,11 +462,12 @@ timeout_of(const struct exchange *x)
     return x->writes ? conf->devices_write_ms : conf->devices_list_ms;
 }
 
-/* What was sent and may have been executed is unknown, whatever broke afterwards. */
+/* What was sent and may have been executed is unknown, whatever broke afterwards: a lack of memory
+ * for the answer, too. */
 static enum lp_code
 settle(const struct exchange *x, enum lp_code code)
 {
-    if (code == LP_OK || code == LP_NOMEM)
+    if (code == LP_OK)
         return code;
     if (x->writes && x->raw.sent)
         return x->err->code = LP_UNKNOWN;

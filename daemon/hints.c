@@ -1,38 +1,5 @@
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
+#include "base/docfile.h"
 #include "daemon/daemon.h"
-
-#define PASSWORD_MOST 1024
-
-/** The first line of a file that nobody else may read. malloc'ed. */
-static enum lp_code
-read_password(const char *path, char **out, struct lp_err *err)
-{
-    char line[PASSWORD_MOST];
-    FILE *file = fopen(path, "re");
-    struct stat st;
-    enum lp_code rc = LP_OK;
-
-    if (file == NULL)
-        return lp_fail_at(err, LP_INVALID, "queue.password_file", "cannot read %s: %s", path,
-                          strerror(errno));
-    if (fstat(fileno(file), &st) != 0 || (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        rc = lp_fail_at(err, LP_INVALID, "queue.password_file",
-                        "%s may be read by others: make its mode 0600", path);
-    else if (fgets(line, sizeof line, file) == NULL)
-        rc = lp_fail_at(err, LP_INVALID, "queue.password_file", "%s is empty", path);
-    fclose(file);
-    if (rc != LP_OK)
-        return rc;
-    line[strcspn(line, "\r\n")] = '\0';
-    *out = strdup(line);
-    explicit_bzero(line, sizeof line);
-    return *out == NULL ? lp_fail(err, LP_NOMEM, "no memory for a password") : LP_OK;
-}
 
 static enum lp_code
 through_redis(struct lp_daemon *daemon, struct lp_err *err)
@@ -54,14 +21,14 @@ through_redis(struct lp_daemon *daemon, struct lp_err *err)
     enum lp_code rc = LP_OK;
 
     if (conf->queue_password_file != NULL && conf->queue_password_file[0] != '\0')
-        rc = read_password(conf->queue_password_file, &password, err);
+        rc = lp_secret_read(conf->queue_password_file, &password, err);
+    if (rc != LP_OK)
+        lp_err_prefix(err, "queue.password_file: ");
     if (password != NULL)
         options.password = password;
     if (rc == LP_OK)
         rc = lp_queue_redis_new(&options, &daemon->queue, err);
-    if (password != NULL)
-        explicit_bzero(password, strlen(password));
-    free(password);
+    lp_secret_free(password);
     return rc;
 }
 

@@ -171,7 +171,7 @@ class Services(network.Network):
     @staticmethod
     def command(line):
         if line.get("protocol") == "https":
-            if not line["writes"]:
+            if not line["writes"] or line["path"].endswith("rollback-point"):  # a point to go back to changes nothing
                 return None
             path = urllib.parse.unquote(line["path"]).replace("/restconf/data/ne:ne", "")
             body = line.get("body")

@@ -8,10 +8,10 @@
 #include "api/route.h"
 
 /* on_process.c */
-lp_handler lp_on_process_list, lp_on_process_get, lp_on_process_counts, lp_on_process_changed, lp_on_process_start,
-    lp_on_process_resume, lp_on_process_abort, lp_on_process_resume_all, lp_on_process_note,
-    lp_on_process_delete, lp_on_process_attempts, lp_on_process_skip, lp_on_process_mark_done,
-    lp_on_callback, lp_on_callback_progress, lp_on_todo;
+lp_handler lp_on_process_list, lp_on_process_get, lp_on_process_counts, lp_on_process_changed,
+    lp_on_process_start, lp_on_process_resume, lp_on_process_abort, lp_on_process_resume_all,
+    lp_on_process_note, lp_on_process_delete, lp_on_process_attempts, lp_on_process_skip,
+    lp_on_process_mark_done, lp_on_callback, lp_on_callback_progress, lp_on_todo;
 /* on_subscription.c */
 lp_handler lp_on_subscription_list, lp_on_subscription_get, lp_on_subscription_history,
     lp_on_subscription_diff, lp_on_domain_model, lp_on_subscription_search,

@@ -10,8 +10,8 @@
 typedef enum lp_code cli_handler(struct cli *cli, struct lp_err *err);
 
 /* cmd_process.c */
-cli_handler cli_process_start, cli_process_list, cli_process_changed, cli_process_show, cli_process_steps,
-    cli_process_watch, cli_process_resume, cli_process_retry, cli_process_skip,
+cli_handler cli_process_start, cli_process_list, cli_process_changed, cli_process_show,
+    cli_process_steps, cli_process_watch, cli_process_resume, cli_process_retry, cli_process_skip,
     cli_process_mark_done, cli_process_abort, cli_process_note, cli_process_delete, cli_todo;
 /* cmd_subscription.c */
 cli_handler cli_subscription_list, cli_subscription_show, cli_subscription_history,

@@ -10,7 +10,9 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-enum { MAX_ARGS = 60, MAX_SORTS = 4, MAX_KEYS = MAX_SORTS + 2, MAX_TEXT = 4096, DAY_US_S = 86400 };
+enum { MAX_SORTS = 4, MAX_KEYS = MAX_SORTS + 2, MAX_TEXT = 4096, DAY_US_S = 86400 };
+/* What a filter may ask for leaves room for the cursor of its next page. */
+enum { MAX_VALUES = 60, MAX_ARGS = MAX_VALUES + 2 * MAX_KEYS };
 #define DAY_US (DAY_US_S * INT64_C(1000000))
 
 static const char bad_filter[] = "400: Invalid filter arguments";
@@ -31,6 +33,7 @@ struct query {
     struct lp_arena *arena;
     struct lp_buf where; /* " AND ..." pieces, without the keyset */
     struct lp_arg args[MAX_ARGS];
+    bool paging; /* the filter is complete, what follows is the cursor's */
     char names[MAX_ARGS][24];
     size_t arg_count;
     struct sort_key keys[MAX_KEYS];
@@ -42,9 +45,9 @@ struct query {
 static enum lp_code
 add_arg(struct query *q, struct lp_arg arg, const char **name, struct lp_err *err)
 {
-    if (q->arg_count == MAX_ARGS)
+    if (q->arg_count == (q->paging ? MAX_ARGS : MAX_VALUES))
         return lp_fail_at(err, LP_INVALID, "filter", "%s: more than %d values", bad_filter,
-                          MAX_ARGS);
+                          MAX_VALUES);
     snprintf(q->names[q->arg_count], sizeof q->names[0], "v%zu", q->arg_count);
     *name = arg.name = q->names[q->arg_count];
     q->args[q->arg_count++] = arg;
@@ -596,6 +599,7 @@ key_arg(struct query *q, size_t i, const json_t *values, struct lp_buf *out, str
     char *copy;
     enum lp_code rc;
 
+    q->paging = true;
     if (!q->keys[i].text) {
         rc = add_arg(q, lp_int("", json_integer_value(value)), &name, err);
         if (rc == LP_OK)

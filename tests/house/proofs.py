@@ -73,7 +73,7 @@ def applies(path):
 def main():
     programs = known_programs(sys.argv[1] if len(sys.argv) > 1 else None)
     names, problems, mutants = test_names(), [], {}
-    plain = {name.removeprefix("test_") for name in names}
+    plain = names | {name.removeprefix("test_") for name in names}
     for path in sorted(glob.glob(os.path.join(MUTANTS, "*.patch"))):
         mutant = os.path.basename(path)[: -len(".patch")]
         program, pattern = mutants[mutant] = head(path)

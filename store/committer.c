@@ -346,7 +346,8 @@ put_down(struct lp_writer *w)
     c->alone = false;
 }
 
-/* Lock held before, not after. Who hears of the commit may make the next one at once. */
+/* Lock held before, not after. Who hears of the commit may make the next one at once, unless others
+ * wait already: one of them may have the same key, and is to be told later. */
 static void
 work_one(struct lp_writer *w)
 {
@@ -354,6 +355,7 @@ work_one(struct lp_writer *w)
     struct lp_unit *unit = w->taken[0];
     struct lp_err err = LP_ERR_INIT;
     enum lp_code rc;
+    bool first;
 
     c->busy++;
     pthread_mutex_unlock(&c->lock);
@@ -365,9 +367,16 @@ work_one(struct lp_writer *w)
     if (w->conn != NULL)
         c->backend->settle(w->conn);
     pthread_mutex_lock(&c->lock);
+    first = c->batch == 1 || c->head != NULL;
+    if (first) {
+        pthread_mutex_unlock(&c->lock);
+        finish(c, unit, rc, &err);
+        pthread_mutex_lock(&c->lock);
+    }
     put_down(w);
     pthread_mutex_unlock(&c->lock);
-    finish(c, unit, rc, &err);
+    if (!first)
+        finish(c, unit, rc, &err);
     lp_err_clear(&err);
 }
 

@@ -489,6 +489,8 @@ abandon(struct lp_daemon *daemon, const struct lp_err *why)
     struct lp_err err = LP_ERR_INIT;
 
     end_within(daemon->conf->daemon_stop_timeout_ms + STOP_MORE_MS);
+    lp_log_err(daemon->log, LP_LOG_ERROR, "daemon.not_started",
+               why); /* the rest may take too long */
     lp_place_forget_url(daemon->data_dir);
     if (daemon->api != NULL)
         lp_api_stop(daemon->api, 0);

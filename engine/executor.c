@@ -116,6 +116,19 @@ unlock_and_wake(struct lp_executor *executor, struct lp_thread *thread)
     atomic_fetch_sub(&executor->waking, 1);
 }
 
+/** Lock held: the keeper looks soon whether the threads at work make too little of what is ready.
+ */
+static void
+crowd(struct lp_executor *executor)
+{
+    if (executor->crowded_at_us != 0)
+        return;
+    executor->crowded_at_us = lp_clock_mono_us(executor->engine->clock);
+    executor->crowded_taken = executor->taken;
+    if (executor->slept)
+        pthread_cond_signal(&executor->tick);
+}
+
 /**
  * Lock held. Steps are short or they tell (lp_thread_slow): one thread does several before another
  * has woken up, so a second one is called only for a longer list. Who was wrong about being short
@@ -131,12 +144,7 @@ call_thread(struct lp_executor *executor)
         return NULL;
     if (busy < wanted && busy < executor->thread_target)
         return one_more(executor);
-    if (executor->crowded_at_us == 0) {
-        executor->crowded_at_us = lp_clock_mono_us(executor->engine->clock);
-        executor->crowded_taken = executor->taken;
-        if (executor->slept)
-            pthread_cond_signal(&executor->tick);
-    }
+    crowd(executor);
     return NULL;
 }
 
@@ -232,9 +240,13 @@ static void
 gathered(void *arg)
 {
     struct lp_executor *executor = arg;
+    struct lp_thread *thread;
 
     pthread_mutex_lock(&executor->lock);
-    unlock_and_wake(executor, call_thread(executor));
+    thread = call_thread(executor);
+    if (executor->ready_count > 1)
+        crowd(executor); /* the one that was woken may be long about its first */
+    unlock_and_wake(executor, thread);
 }
 
 /** Lock held. Interactive before tasks. */

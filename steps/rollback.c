@@ -75,6 +75,26 @@ take(struct lp_device *device, json_t **point, struct lp_err *err)
     return LP_OK;
 }
 
+/* Has this process had anything done on the element? Then its beginning is past. */
+static enum lp_code
+has_begun(struct lp_run *run, const char *element, bool *begun, struct lp_err *err)
+{
+    struct lp_rows *rows = NULL;
+    enum lp_code rc = lp_query(run->store, LP_SQL_PLAN_APPLIED,
+                               LP_ARGS(lp_text("process", run->process_id)), &rows, err);
+
+    *begun = run->unknown; /* something may have been sent that nobody has written down */
+    for (size_t i = 0; rc == LP_OK && i < lp_rows_count(rows); i++) {
+        const char *op = lp_rows_text(rows, i, "op_id");
+
+        if (strcmp(lp_rows_text(rows, i, "element_id"), element) == 0 && strcmp(op, POINT) != 0
+            && strcmp(op, DIFF) != 0)
+            *begun = true;
+    }
+    lp_rows_free(rows);
+    return rc;
+}
+
 /* It is committed before anything is sent: a point that is taken later would be none. */
 enum lp_code
 lp_rollback_take(struct lp_device *device, struct lp_err *err)
@@ -83,6 +103,7 @@ lp_rollback_take(struct lp_device *device, struct lp_err *err)
     json_auto_t *point = NULL;
     struct lp_unit *unit;
     int64_t at = 0;
+    bool begun = false;
     enum lp_code rc;
 
     if (!lp_driver_can(device->driver, LP_CAP_ROLLBACK_POINT)
@@ -91,7 +112,11 @@ lp_rollback_take(struct lp_device *device, struct lp_err *err)
     rc = kept(run, device->element.id, &point, &at, err);
     if (rc != LP_OK || point != NULL)
         return rc;
-    rc = take(device, &point, err);
+    rc = has_begun(run, device->element.id, &begun, err);
+    if (rc == LP_OK && begun)
+        point = json_pack("{s:s}", "refused", "operations were sent before there was one");
+    else if (rc == LP_OK)
+        rc = take(device, &point, err);
     if (rc != LP_OK)
         return rc;
     unit = lp_unit_new();
@@ -175,8 +200,14 @@ demand_alone(struct lp_run *run, const char *element, const char *subject, int64
     return rc;
 }
 
+struct way_back {
+    const char *element, *subject; /* ids of the element and of the subscription of the process */
+    const json_t *point, *objects;
+    int64_t since; /* UTC, us: when the point was taken */
+};
+
 static enum lp_code
-go_back(struct lp_run *run, json_t *doc, const json_t *point, const json_t *objects, bool *parked,
+go_back(struct lp_run *run, json_t *doc, const struct way_back *way, bool *parked,
         struct lp_err *err)
 {
     struct lp_device **devices = NULL;
@@ -186,8 +217,11 @@ go_back(struct lp_run *run, json_t *doc, const json_t *point, const json_t *obje
     if (rc != LP_OK)
         return rc;
     rc = lp_device_same(devices[0], NULL, err);
+    if (rc == LP_OK) /* behind the lock: nobody comes in between */
+        rc = demand_alone(run, way->element, way->subject, way->since, err);
     if (rc == LP_OK)
-        rc = devices[0]->driver->rollback(devices[0]->ne, &devices[0]->call, point, objects, err);
+        rc = devices[0]->driver->rollback(devices[0]->ne, &devices[0]->call, way->point,
+                                          way->objects, err);
     lp_devices_close(devices, 1, rc);
     return rc;
 }
@@ -206,11 +240,15 @@ lp_rollback_use(struct lp_run *run, const json_t *state, json_t *doc, const char
         return err->code; /* there is none */
     }
     if (rc == LP_OK)
-        rc = demand_alone(run, element, lp_json_str(state, "subscription_id", ""), at, &why);
-    if (rc == LP_OK)
         rc = objects_of(run, element, &objects, &why);
     if (rc == LP_OK)
-        rc = go_back(run, doc, point, objects, parked, &why);
+        rc = go_back(run, doc,
+                     &(struct way_back){.element = element,
+                                        .subject = lp_json_str(state, "subscription_id", ""),
+                                        .point = point,
+                                        .objects = objects,
+                                        .since = at},
+                     parked, &why);
     if (rc == LP_OK) {
         lp_run_audit(run, "rolled_back", json_incref(point));
         lp_run_progress(run, "%s was put back to its rollback point %lld: %s",

@@ -48,10 +48,21 @@ entry_name(struct lp_arena *arena, const char *list, const json_t *entry)
     return name;
 }
 
+/* What was not looked at is nobody's, hence somebody else's: it lies below none of our objects. */
+static void
+not_all(const struct walk *w)
+{
+    if (json_array_size(w->changes) <= CHANGES_MAX)
+        (void)json_array_append_new(w->changes,
+                                    json_pack("{s:s, s:s}", "path", "/", "operation", "more"));
+}
+
 static void
 add_change(const struct walk *w, const char *path, const json_t *metadata, const json_t *is)
 {
-    if (json_array_size(w->changes) < CHANGES_MAX)
+    if (json_array_size(w->changes) >= CHANGES_MAX)
+        not_all(w);
+    else
         (void)json_array_append_new(w->changes,
                                     json_pack("{s:s, s:s, s:O?, s:O?}", "path", path, "operation",
                                               ir_text(w->arena, metadata, "operation", "replace"),
@@ -90,8 +101,10 @@ walk_object(const struct walk *w, const char *path, const json_t *object, unsign
     const char *name;
     json_t *value;
 
-    if (path == NULL || depth > DEPTH_MAX)
+    if (path == NULL || depth > DEPTH_MAX) {
+        not_all(w);
         return;
+    }
     json_object_foreach((json_t *)(uintptr_t)object, name, value)
     {
         if (name[0] != '@')
@@ -209,6 +222,7 @@ static enum lp_code
 changes_since(struct ir_ne *r, int64_t id, json_t **out, struct lp_err *err)
 {
     json_auto_t *answer = NULL;
+    const json_t *differences = NULL;
     enum lp_code rc =
         ir_rpc(r, "coriant-rpc:diff", json_pack("{s:I}", "target-rollback-point", (json_int_t)id),
                true, &answer, err);
@@ -216,7 +230,12 @@ changes_since(struct ir_ne *r, int64_t id, json_t **out, struct lp_err *err)
     if (rc == LP_OK)
         rc = ir_operation_outcome(r->ne.element->name, answer, err);
     if (rc == LP_OK)
-        *out = g30_changes(r->call->arena, ir_member(answer, "differences"));
+        differences = ir_member(answer, "differences");
+    if (differences != NULL && !json_is_null(differences) && !json_is_object(differences))
+        rc = lp_fail(err, LP_PROTOCOL, "%s tells differences that nobody understands",
+                     r->ne.element->name);
+    if (rc == LP_OK)
+        *out = g30_changes(r->call->arena, differences);
     return rc;
 }
 

@@ -26,7 +26,7 @@ FAST = {"notifications.backoff_s": 1, "notifications.timeout_ms": 20000}
 
 def limit(seconds):
     """For tests in which somebody does not answer."""
-    return {"notifications.timeout_ms": int(seconds * 1000 * lightpathd.SLOW)}
+    return {"notifications.timeout_ms": min(int(seconds * 1000 * lightpathd.SLOW), 120000)}
 
 
 class Case(unittest.TestCase):

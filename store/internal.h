@@ -55,7 +55,7 @@ struct lp_value {
     const char *s;
 };
 
-#define LP_MAX_PARAMS 80 /* a list with every filter, every sort key and a cursor has 72 */
+#define LP_MAX_PARAMS 64 /* lp_bind has a bit for each */
 
 /** Says what is wrong with the program and aborts: a statement used against its declaration. */
 _Noreturn void lp_store_bug(const char *fmt, ...) LP_PRINTF(1, 2);

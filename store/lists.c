@@ -9,10 +9,11 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "store/internal.h"
 
 enum { MAX_SORTS = 4, MAX_KEYS = MAX_SORTS + 2, MAX_TEXT = 4096, DAY_US_S = 86400 };
 /* What a filter may ask for leaves room for the cursor of its next page. */
-enum { MAX_VALUES = 60, MAX_ARGS = MAX_VALUES + 2 * MAX_KEYS };
+enum { MAX_ARGS = LP_MAX_PARAMS, MAX_VALUES = MAX_ARGS - 2 * MAX_KEYS };
 #define DAY_US (DAY_US_S * INT64_C(1000000))
 
 static const char bad_filter[] = "400: Invalid filter arguments";

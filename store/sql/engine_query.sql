@@ -70,5 +70,11 @@ ORDER BY p.created_at, p.id LIMIT CAST(:limit AS bigint)
 -- name: query_definition_of
 SELECT d.hash, d.doc FROM processes p JOIN definitions d ON d.hash = p.definition_hash WHERE p.id = :id
 
+-- Steps that were begun and left no row: nobody has written down what they did outside.
+-- name: query_begun_keys
+SELECT DISTINCT a.step_key AS key, 'running' AS status FROM step_attempts a
+WHERE a.process_id = :id AND NOT EXISTS (
+  SELECT 1 FROM process_steps s WHERE s.process_id = a.process_id AND s.key = a.step_key)
+
 -- name: query_step_keys
 SELECT key, status FROM process_steps WHERE process_id = :id ORDER BY seq

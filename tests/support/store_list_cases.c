@@ -545,6 +545,31 @@ walk(struct lp_store_env *env, const char *sort, int64_t limit, unsigned old, un
     assert_int_equal(found, old); /* every row that was there, once */
 }
 
+/* As many values as a filter may have, as many fields as may be sorted by, and a cursor. */
+static void
+walk_with_everything(struct lp_store_env *env)
+{
+    struct lp_list_request request = {.sort = "status,asc,description,desc,note,asc,version,desc",
+                                      .limit = 10};
+    struct lp_list_result result;
+    struct lp_err err = LP_ERR_INIT;
+    char filter[600] = "status,active";
+    size_t len = strlen(filter);
+
+    for (int i = 1; i < 52; i++)
+        len += (size_t)snprintf(filter + len, sizeof filter - len, "|s%d", i);
+    request.filter = filter;
+    lp_test_ok(lp_list_query(env->store, &lp_list_subscriptions, &request, &result, &err), &err);
+    assert_non_null(result.next_cursor);
+    request.cursor = result.next_cursor;
+    result.next_cursor = NULL;
+    lp_list_result_free(&result);
+    lp_test_ok(lp_list_query(env->store, &lp_list_subscriptions, &request, &result, &err), &err);
+    assert_true(lp_rows_count(result.rows) > 0);
+    lp_list_result_free(&result);
+    free((void *)(uintptr_t)request.cursor);
+}
+
 void
 lp_case_pages_hold_every_row_once(struct lp_store_env *env)
 {
@@ -554,6 +579,7 @@ lp_case_pages_hold_every_row_once(struct lp_store_env *env)
     fill_many(env, 300);
     for (size_t i = 0; i < LP_COUNT(sorts); i++)
         walk(env, sorts[i], 10 + (int64_t)(lp_test_random(&seed) % 60), 300, &added);
+    walk_with_everything(env);
 }
 
 void

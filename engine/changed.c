@@ -475,9 +475,9 @@ lp_engine_changed_counts(struct lp_engine *engine, lp_changed_count *each, void 
 enum lp_code
 lp_changed_demand_undoable(struct lp_engine *engine, const struct lp_head *head, struct lp_err *err)
 {
-    struct lp_rows *definition = NULL, *rows = NULL;
+    struct lp_rows *definition = NULL, *rows = NULL, *begun = NULL;
     json_auto_t *is = flat_of(head->reg->definition);
-    json_auto_t *was = NULL;
+    json_auto_t *was = NULL, *more = NULL;
     json_auto_t *keys = NULL;
     enum lp_code rc = lp_query(engine->store, LP_SQL_QUERY_DEFINITION_OF,
                                LP_ARGS(lp_text("id", head->id)), &definition, err);
@@ -485,12 +485,18 @@ lp_changed_demand_undoable(struct lp_engine *engine, const struct lp_head *head,
     if (rc == LP_OK && lp_rows_count(definition) == 1
         && strcmp(lp_rows_text(definition, 0, "hash"), head->reg->hash) != 0)
         rc = step_rows(engine, head->id, &rows, err);
+    if (rc == LP_OK && rows != NULL)
+        rc = lp_query(engine->store, LP_SQL_QUERY_BEGUN_KEYS, LP_ARGS(lp_text("id", head->id)),
+                      &begun, err);
     if (rc == LP_OK && rows != NULL) {
         was = flat_of(lp_rows_text(definition, 0, "doc"));
         keys = not_undoable(was, is, rows);
+        more = not_undoable(was, is, begun);
+        (void)json_array_extend(keys, more);
     }
     lp_rows_free(definition);
     lp_rows_free(rows);
+    lp_rows_free(begun);
     if (rc == LP_OK && json_array_size(keys) > 0)
         rc = lp_fail(err, LP_CONFLICT,
                      "what the step '%.80s' did cannot be undone: the step is no part of this "

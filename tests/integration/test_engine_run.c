@@ -522,6 +522,11 @@ W14_changed_is_reported(struct lp_run_env *env)
     assert_int_equal(lp_engine_abort(env->engine, &caller, third, true, &err), LP_CONFLICT);
     assert_non_null(strstr(err.msg, "'u2'"));
     lp_err_clear(&err);
+    /* nor when it was interrupted, and only its attempt stands there */
+    lp_store_env_exec(&env->db, "UPDATE process_steps SET key = 'kept' WHERE key = 'u2'");
+    assert_int_equal(lp_engine_abort(env->engine, &caller, third, true, &err), LP_CONFLICT);
+    lp_err_clear(&err);
+    lp_store_env_exec(&env->db, "UPDATE process_steps SET key = 'u2' WHERE key = 'kept'");
     assert_string_equal(lp_test_text(env, "SELECT status FROM processes WHERE id = :id", third),
                         "suspended");
     restart_with(env, &lp_run_workflows);

@@ -70,7 +70,7 @@ class Suite:
         return "never ended"
 
     def check(self):
-        done = subprocess.run(self.command("b0", "check", str(self.batches)), capture_output=True, text=True, timeout=300)
+        done = subprocess.run(self.command("b0", "check", str(self.batches)), capture_output=True, text=True, timeout=300 + 2 * self.batches)
         if done.returncode == 0:
             return None
         return (done.stdout + done.stderr).strip() or "check ended with %d" % done.returncode

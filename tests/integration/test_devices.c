@@ -480,6 +480,67 @@ D49_failed_undo_marks_the_element(struct lp_run_env *env)
     assert_holds(a.id, "label", NULL);
 }
 
+static int64_t
+points(struct lp_run_env *env, const char *id, const char *like)
+{
+    char sql[200];
+
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM applied_operations WHERE process_id = :id AND op_id = "
+             "'rollback-point' AND report LIKE '%%\"%s\"%%'",
+             like);
+    return count(env, sql, id);
+}
+
+/** What cannot be undone by itself is put back with the whole element. */
+static void
+a_point_is_the_last_way_back(struct lp_run_env *env)
+{
+    char id[LP_UUID_LEN + 1], *before, *after;
+
+    two_sites(env);
+    line_over_both("zero", "x");
+    lp_device_env_make(env, id);
+    line_over_both("one", "x");
+    before = lp_fake_all();
+    lp_fake_points();
+    lp_fake_fail(LP_FAKE_APPLY, 4, 1, LP_REFUSED, false);
+    lp_device_env_start(env, "make_line", NULL, false, id);
+    lp_test_wait(env, id, "failed");
+    assert_int_equal(points(env, id, "id"), 2);
+    lp_fake_fail(LP_FAKE_APPLY, 1, 1, LP_REFUSED, false);
+    roll_back(env, id);
+    lp_test_wait(env, id, "aborted");
+    after = lp_fake_all();
+    assert_string_equal(before, after);
+    assert_int_equal(
+        count(env, "SELECT count(*) FROM audit WHERE chain = :id AND body LIKE '%rolled_back%'",
+              id),
+        1);
+    free(before);
+    free(after);
+}
+
+/** One that is taken after operations were sent would bring back what is being undone. */
+static void
+a_point_in_the_middle_is_none(struct lp_run_env *env)
+{
+    struct lp_err err = LP_ERR_INIT;
+    char id[LP_UUID_LEN + 1];
+
+    two_sites(env);
+    line_over_both("one", "x");
+    lp_fake_fail(LP_FAKE_APPLY, 2, 1, LP_REFUSED, false);
+    lp_device_env_start(env, "make_line", NULL, false, id);
+    lp_test_wait(env, id, "failed");
+    assert_int_equal(points(env, id, "id"), 0);
+    lp_fake_points();
+    lp_test_ok(lp_engine_resume(env->engine, &lp_test_caller, id, NULL, &err), &err);
+    lp_test_wait(env, id, "completed");
+    assert_int_equal(points(env, id, "refused"), 1); /* the element that had its first operation */
+    assert_int_equal(points(env, id, "id"), 1);
+}
+
 static void
 what_cannot_be_undone_is_listed(struct lp_run_env *env)
 {
@@ -1024,6 +1085,8 @@ static struct device_case cases[] = {
     CASE(D44_causes_keep_their_code),
     CASE(rollback_restores),
     CASE(D49_failed_undo_marks_the_element),
+    CASE(a_point_is_the_last_way_back),
+    CASE(a_point_in_the_middle_is_none),
     CASE(what_cannot_be_undone_is_listed),
     CASE(planned_again_within),
     CASE(planned_again_beyond),

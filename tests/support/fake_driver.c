@@ -18,6 +18,8 @@ unsigned lp_fake_latency_ms;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all below */
 static json_t *elements;                                 /* {element: {object: attributes}} */
 static json_t *serials, *sessions, *writers;
+static json_t
+    *points; /* what an element held, by the number of the point; NULL: none are offered */
 static struct lp_fake_seen seen;
 static int inside;
 static int hide_after, hide_times;
@@ -49,6 +51,8 @@ lp_fake_reset(void)
     serials = json_object();
     sessions = json_object();
     writers = json_object();
+    json_decref(points);
+    points = NULL;
     seen = (struct lp_fake_seen){0};
     memset(faults, 0, sizeof faults);
     inside = hide_after = hide_times = 0;
@@ -115,6 +119,14 @@ lp_fake_all(void)
 }
 
 void
+lp_fake_points(void)
+{
+    pthread_mutex_lock(&lock);
+    points = json_array();
+    pthread_mutex_unlock(&lock);
+}
+
+void
 lp_fake_hide(int after, int times)
 {
     pthread_mutex_lock(&lock);
@@ -164,12 +176,6 @@ lp_fake_seen(void)
     copy = seen;
     pthread_mutex_unlock(&lock);
     return copy;
-}
-
-const struct lp_driver *
-lp_fake_driver_of(const char *name)
-{
-    return strcmp(name, "fake") == 0 ? &lp_fake_driver : NULL;
 }
 
 /* ---- bookkeeping of calls ---- */
@@ -505,15 +511,70 @@ fake_raw_writes(const char *text)
     return strncmp(text, "RTRV", 4) != 0;
 }
 
-const struct lp_driver lp_fake_driver = {
-    .name = "fake",
-    .longest_write_ms = 3000,
-    .open = fake_open,
-    .close = fake_close,
-    .probe = fake_probe,
-    .ports = fake_ports,
-    .plan = fake_plan,
-    .apply_op = fake_apply,
-    .raw = fake_raw,
-    .raw_writes = fake_raw_writes,
-};
+static enum lp_code
+fake_point(struct lp_ne *ne, const struct lp_call *call, const char *description, json_t **out,
+           struct lp_err *err)
+{
+    struct fake *fake = ne->priv;
+
+    (void)call;
+    (void)description;
+    (void)err;
+    pthread_mutex_lock(&lock);
+    json_array_append_new(points, json_deep_copy(objects_of(fake->id)));
+    *out = json_pack("{s:I}", "id", (json_int_t)json_array_size(points));
+    pthread_mutex_unlock(&lock);
+    return LP_OK;
+}
+
+static enum lp_code
+fake_point_diff(struct lp_ne *ne, const struct lp_call *call, const json_t *point, json_t **out,
+                struct lp_err *err)
+{
+    (void)ne;
+    (void)call;
+    (void)err;
+    *out = json_pack("{s:I, s:[]}", "id", (json_int_t)lp_json_int(point, "id", 0), "changes");
+    return LP_OK;
+}
+
+static enum lp_code
+fake_rollback(struct lp_ne *ne, const struct lp_call *call, const json_t *point,
+              const json_t *objects, struct lp_err *err)
+{
+    struct fake *fake = ne->priv;
+
+    (void)call;
+    (void)objects;
+    (void)err;
+    pthread_mutex_lock(&lock);
+    json_object_set_new(
+        elements, fake->id,
+        json_deep_copy(json_array_get(points, (size_t)lp_json_int(point, "id", 0) - 1)));
+    pthread_mutex_unlock(&lock);
+    return LP_OK;
+}
+
+#define FAKE_DRIVER                                                                                \
+    .name = "fake", .longest_write_ms = 3000, .open = fake_open, .close = fake_close,              \
+    .probe = fake_probe, .ports = fake_ports, .plan = fake_plan, .apply_op = fake_apply,           \
+    .raw = fake_raw, .raw_writes = fake_raw_writes
+
+const struct lp_driver lp_fake_driver = {FAKE_DRIVER};
+
+static const struct lp_driver with_points = {
+    FAKE_DRIVER, .caps = LP_DRIVER_CAP(LP_CAP_ROLLBACK_POINT), .rollback_point = fake_point,
+    .rollback_diff = fake_point_diff, .rollback = fake_rollback};
+
+const struct lp_driver *
+lp_fake_driver_of(const char *name)
+{
+    bool offered;
+
+    pthread_mutex_lock(&lock);
+    offered = points != NULL;
+    pthread_mutex_unlock(&lock);
+    if (strcmp(name, "fake") != 0)
+        return NULL;
+    return offered ? &with_points : &lp_fake_driver;
+}

@@ -33,6 +33,8 @@ void lp_fake_fail(enum lp_fake_call call, int nth, int times, enum lp_code code,
 extern void (*lp_fake_before_write)(const char *element, const char *object);
 /** The same behind it. */
 extern void (*lp_fake_after_write)(const char *element, const char *object);
+/** From now on the elements offer rollback points, as after an upgrade; lp_fake_reset ends it. */
+void lp_fake_points(void);
 /** After so many plans, the next ones see nothing of what the element holds. */
 void lp_fake_hide(int after, int times);
 /** From now on all elements are kept in a file (NULL: no more); a program that comes later reads
